@@ -1,0 +1,49 @@
+# `make demo` opens the demo, `make test` runs the tests; both set up everything they need in .venv first.
+PYTHON ?= python3
+PY := .venv/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint install browser bench figures pictures clean
+
+demo: install
+	$(PY) app.py
+
+test: install browser
+	$(PY) -m pytest
+
+lint: install
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+install: .venv/installed
+
+.venv/installed: requirements.txt requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet -r requirements.txt -r requirements-dev.txt
+	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Playwright drives Debian's Chromium: its own download of a browser is not needed.
+browser:
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
+	  $$run apt-get update -qq && $$run apt-get install -y -qq chromium >/dev/null; }
+
+bench: install
+	$(PY) -m benchmarks.step
+	$(PY) -m benchmarks.demo
+
+# The figures of the README and docs/measured.md: about half an hour on two cores.
+figures: install
+	.venv/bin/sgf-hub measure generator avatars-stylegan2
+	.venv/bin/sgf-hub measure edits sgf-avatars-attributes
+	.venv/bin/sgf-hub measure edits sgf-avatars-keypoints
+	.venv/bin/sgf-hub measure page
+
+# The pictures of the README, taken from the running demo.
+pictures: install browser
+	$(PY) -m app.screenshots --out docs
+
+clean:
+	rm -rf .venv out

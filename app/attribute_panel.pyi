@@ -1,0 +1,97 @@
+"""The attributes as one panel of sliders: 25 `gr.Slider` would be heavy, and could not show what is read beside what is
+asked. Keyboard and screen reader get native range inputs with labels. The browser's part is `static/panel.js`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from app.keypoint_canvas import STATIC
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Expression": ("smile", "mouth_open", "eyes_closed", "brows_raised"),
+    "Hair": ("black_hair", "brown_hair", "blond_hair", "gray_hair", "long_hair", "bangs", "bald"),
+    "Face": ("male", "old", "chubby", "big_nose", "dark_skin", "beard", "mustache"),
+    "Style": ("glasses", "sunglasses", "hat", "earrings", "lipstick", "blush", "warm_background"),
+}
+"""The attributes of the avatars, as a visitor looks for them. Written out so that the page needs no model to be built;
+`tests/app` holds it against the zoo, and a row whose attribute the predictor does not read stays hidden."""
+
+from gradio.events import Dependency
+
+class AttributePanel(gr.HTML):
+    """A slider for each attribute, which shows what is read; moving it makes it a wish, its lock lets it go.
+
+    The value sent to Python is `{"from": "client", "wishes": {name: probability}, "released": [name]}`, which
+    `wishes.attribute_wishes` checks.
+
+    Args:
+        elem_id: of the element.
+    """
+
+    def __init__(self, *, elem_id: str) -> None:
+        super().__init__(
+            value={"from": "server"},
+            html_template=_template(),
+            js_on_load=(STATIC / "panel.js").read_text("utf-8"),
+            apply_default_css=False,
+            elem_id=elem_id,
+            elem_classes="panel",
+        )
+
+    def api_info(self) -> dict[str, Any]:
+        """What the browser sends."""
+        return {"type": "object"}
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def reads(attributes: Mapping[str, float], *, forget: bool = False) -> dict[str, Any]:
+    """A message: what the predictor reads, and whether the wishes are fulfilled and done with."""
+    message = {"from": "server", "reads": {name: round(p, 3) for name, p in attributes.items()}}
+    return {**message, **({"wishes": {}} if forget else {})}
+
+
+def label_of(name: str) -> str:
+    """An attribute's or a keypoint's name as a visitor reads it."""
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+# Gradio reads this as a template: no backticks, no braces.
+_ICONS = (
+    '<svg class="held" viewBox="0 0 16 16" aria-hidden="true"><path d="M5 7V5a3 3 0 0 1 6 0v2"></path>'
+    '<rect x="3.5" y="7" width="9" height="6.5" rx="1.6"></rect></svg>'
+    '<svg class="open" viewBox="0 0 16 16" aria-hidden="true"><path d="M5 7V4.6a3 3 0 0 1 5.8-1"></path>'
+    '<rect x="3.5" y="7" width="9" height="6.5" rx="1.6"></rect></svg>'
+    '<svg class="undo" viewBox="0 0 16 16" aria-hidden="true"><path d="M4.5 4.5l7 7M11.5 4.5l-7 7"></path></svg>'
+)
+
+
+def _template() -> str:
+    tabs, bodies = [], []
+    for i, (title, names) in enumerate(GROUPS.items()):
+        key, state = title.lower(), " open" if i == 0 else ""
+        tabs.append(
+            f'<button type="button" class="group-tab{state}" data-group="{key}" aria-pressed="{str(i == 0).lower()}">'
+            f"{title}</button>"
+        )
+        rows = "".join(_row(name) for name in names)
+        bodies.append(f'<fieldset class="group{state}" data-group="{key}"><legend>{title}</legend>{rows}</fieldset>')
+    return f'<div class="group-tabs">{"".join(tabs)}</div><div class="groups">{"".join(bodies)}</div>'
+
+
+def _row(name: str) -> str:
+    label = escape(label_of(name))
+    return (
+        f'<div class="attribute" data-name="{escape(name)}" data-label="{label}">'
+        f'<button type="button">{_ICONS}</button><label for="attribute-{escape(name)}">{label}</label>'
+        f'<input id="attribute-{escape(name)}" type="range" min="0" max="100" step="1" value="50"><output></output></div>'
+    )

@@ -1,0 +1,122 @@
+"""The shell of the demo: theme, page, tabs, and the endpoints for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app import endpoints
+from app.services import Models, Stops, World
+from app.tabs import attributes, keypoints
+from app.workbench import IDLE, Workbench
+
+STATIC = Path(__file__).parent / "static"
+_SANS = ("ui-rounded", "SF Pro Rounded", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Cantarell", "sans-serif")
+_MONO = ("ui-monospace", "SF Mono", "Cascadia Code", "DejaVu Sans Mono", "monospace")
+
+HERO = """
+<header class="hero">
+  <h1>Change one thing. Keep the rest.</h1>
+  <p>Ask this drawn face for a smile, gray hair, a turn of the head, and watch it become so, step by step,
+  while everything you did not ask for is held still.</p>
+</header>
+"""
+FOOT = """
+<footer class="foot">sgf-hub: controllable editing with surrogate gradient fields. Every model here is in the
+repository and runs on this machine.</footer>
+"""
+
+
+def theme() -> gr.themes.Base:
+    """Warm paper, plum ink, one accent; fonts of the visitor's own system, so that no request leaves the machine."""
+    clay = gr.themes.Color(
+        c50="#fdf3ef", c100="#fbe3da", c200="#f6c5b5", c300="#efa088", c400="#e57a5c", c500="#c8472b",
+        c600="#b23d23", c700="#93311c", c800="#762919", c900="#5c2116", c950="#35110b", name="clay",
+    )  # fmt: skip
+    plum = gr.themes.Color(
+        c50="#fbf8f4", c100="#f3eee8", c200="#e6dfd8", c300="#d2c9c4", c400="#a79ca2", c500="#7d7280",
+        c600="#5f5566", c700="#463d50", c800="#2e2738", c900="#211b2a", c950="#17121e", name="plum",
+    )  # fmt: skip
+    return gr.themes.Base(
+        primary_hue=clay, secondary_hue=plum, neutral_hue=plum, font=_SANS, font_mono=_MONO, radius_size="lg"
+    ).set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        body_text_color="*neutral_800",
+        body_text_color_dark="*neutral_100",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_background_fill="transparent",
+        block_background_fill_dark="transparent",
+        block_border_width="0px",
+        block_border_width_dark="0px",
+        block_shadow="none",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        block_title_text_color="*neutral_600",
+        block_title_text_color_dark="*neutral_400",
+        background_fill_primary="white",
+        background_fill_primary_dark="*neutral_900",
+        input_background_fill="white",
+        input_background_fill_dark="*neutral_800",
+        input_border_color="*neutral_200",
+        input_border_color_dark="*neutral_700",
+        button_primary_background_fill="*primary_500",
+        button_primary_background_fill_dark="*primary_400",
+        button_primary_background_fill_hover="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_300",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="*neutral_950",
+        button_secondary_background_fill="white",
+        button_secondary_background_fill_dark="*neutral_800",
+        button_secondary_background_fill_hover="*neutral_100",
+        button_secondary_background_fill_hover_dark="*neutral_700",
+        button_secondary_border_color="*neutral_200",
+        button_secondary_border_color_dark="*neutral_700",
+        button_secondary_text_color="*neutral_800",
+        button_secondary_text_color_dark="*neutral_100",
+        slider_color="*primary_500",
+        slider_color_dark="*primary_400",
+    )
+
+
+def build_demo(world: World | None = None) -> gr.Blocks:
+    """The page. Nothing is loaded until a visitor sees the first face.
+
+    Args:
+        world: the repos it runs on; the embedded zoo's by default.
+    """
+    bench = Workbench(world or World(), Models(), Stops())
+    with gr.Blocks(title="sgf-hub: change one thing, keep the rest", delete_cache=(IDLE // 2, IDLE)) as demo:
+        gr.HTML(HERO, apply_default_css=False)
+        with gr.Row(elem_classes="bench"):
+            with gr.Column(scale=5, min_width=300, elem_classes="left"):
+                bench.build_stage()
+            with gr.Column(scale=6, min_width=300, elem_classes="right"), gr.Tabs(elem_id="tabs"):
+                attributes.build(bench)
+                keypoints.build(bench)  # while it is selected, the style sheet shows the points on the picture
+        bench.build_result()
+        gr.HTML(FOOT, apply_default_css=False)
+        bench.wire(demo)
+        endpoints.build(bench)
+    return demo
+
+
+LAUNCH: dict[str, Any] = {
+    "theme": theme(),
+    "css_paths": STATIC / "style.css",
+    "footer_links": ["api"],
+    "run_history": False,
+    "max_file_size": "1mb",
+    "ssr_mode": False,
+    "show_error": False,
+}
+"""What Gradio 6 takes at launch. Host and port stay Gradio's: GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
+
+
+def launch(demo: gr.Blocks, **changes: Any) -> Any:
+    """Serve the page: one edit at a time, others wait in line."""
+    demo.queue(max_size=64, default_concurrency_limit=4)
+    return demo.launch(**{**LAUNCH, **changes})

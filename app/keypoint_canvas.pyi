@@ -1,0 +1,111 @@
+"""The picture with its draggable keypoints: the component that the page is built around.
+
+The browser's part is `static/stage.js`; the two talk through `value`. The server sends messages (`scene`, `frame`),
+each of which names only what it changes; the browser sends `{"from": "client", "moved": {name: [x, y]}}`, which
+`wishes.keypoint_wishes` checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+Point = tuple[float, float]
+STATIC = Path(__file__).parent / "static"
+
+# Gradio reads this as a template: no backticks, no braces.
+_TEMPLATE = """
+<div class="stage-frame">
+  <img class="stage-picture" alt="A face is being drawn" draggable="false">
+  <svg class="stage-points" viewBox="0 0 1000 1000" role="group" aria-label="Keypoints"></svg>
+  <div class="stage-hud" hidden>
+    <span class="stage-step"></span>
+    <svg class="stage-spark" viewBox="0 0 120 30" aria-hidden="true"><line x1="0" x2="120"></line><polyline></polyline></svg>
+    <span class="stage-distance"></span>
+  </div>
+  <div class="stage-tools">
+    <label><input type="checkbox" class="stage-whole"> Move whole features</label>
+    <button type="button" class="stage-clear" disabled>Put points back</button>
+  </div>
+</div>
+<ol class="strip" aria-label="Steps of the edit" hidden></ol>
+<p class="stage-status" role="status"></p>
+"""
+
+from gradio.events import Dependency
+
+class KeypointCanvas(gr.HTML):
+    """A picture with keypoints that pointer, touch and arrow keys move.
+
+    Args:
+        features: the keypoints: those that belong together, each in the order in which a line joins them.
+        elem_id: of the element.
+    """
+
+    def __init__(self, features: Mapping[str, Sequence[str]], *, elem_id: str) -> None:
+        super().__init__(
+            value={"from": "server"},
+            html_template=_TEMPLATE,
+            js_on_load=(STATIC / "stage.js").read_text("utf-8"),
+            apply_default_css=False,
+            elem_id=elem_id,
+            elem_classes="stage",
+            setup={"features": {key: list(value) for key, value in features.items()}},
+        )
+
+    def api_info(self) -> dict[str, Any]:
+        """What the browser sends."""
+        return {"type": "object"}
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def frame(image: str, points: Mapping[str, Point], step: int, distances: Sequence[float]) -> dict[str, Any]:
+    """A message: one step of a running edit."""
+    run = {"step": step, "distances": _finite(distances), "busy": True}
+    return {"from": "server", "image": image, "points": _plain(points), "run": run, "status": "Editing …"}
+
+
+def scene(
+    image: str,
+    points: Mapping[str, Point],
+    *,
+    alt: str,
+    status: str,
+    strip: Sequence[str] = (),
+    distances: Sequence[float] = (),
+    keep_moved: bool = False,
+) -> dict[str, Any]:
+    """A message: a face at rest, with the filmstrip of the edit that led to it.
+
+    Args:
+        image: data URI.
+        points: where its keypoints are.
+        alt: the picture in words.
+        status: one line below it.
+        strip: data URIs of the steps.
+        distances: of the steps.
+        keep_moved: leave points where they were dragged to.
+    """
+    run = {"step": len(distances) - 1, "distances": _finite(distances), "busy": False} if distances else None
+    message = {"from": "server", "image": image, "points": _plain(points), "alt": alt, "status": status, "run": run}
+    return {**message, "strip": list(strip), **({} if keep_moved else {"moved": {}})}
+
+
+def moves(moved: Mapping[str, Point]) -> dict[str, Any]:
+    """A message: points put somewhere by a gesture."""
+    return {"from": "server", "moved": _plain(moved)}
+
+
+def _plain(points: Mapping[str, Point]) -> dict[str, list[float]]:
+    return {name: [round(x, 4), round(y, 4)] for name, (x, y) in points.items()}
+
+
+def _finite(distances: Sequence[float]) -> list[float]:
+    return [round(min(d, 1e3), 2) if d == d else 1e3 for d in distances]

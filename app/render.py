@@ -1,0 +1,84 @@
+"""Tensors to pictures: previews, overlays of keypoints, thumbnails, GIF and PNG. All PIL, on the CPU."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SIDE = 512  # of a picture on the page, in pixels
+PREVIEW = 384  # of a picture while it changes
+THUMB = 128
+ACCENT = (200, 70, 43)
+
+Point = tuple[float, float]
+
+
+def picture(image: Tensor, side: int | None = None) -> Image.Image:
+    """An image [3, R, R] in [-1, 1] as a picture, resized to `side` pixels."""
+    pixels = image.detach().cpu().clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy()
+    drawn = Image.fromarray(pixels)  # HWC, uint8
+    return drawn if side in (None, drawn.width) else drawn.resize((side, side), Image.Resampling.LANCZOS)
+
+
+def jpeg_uri(drawn: Image.Image, quality: int = 88) -> str:
+    """A picture as a JPEG in a data URI: previews need no file on the server."""
+    buffer = io.BytesIO()
+    drawn.save(buffer, "JPEG", quality=quality)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def overlay(drawn: Image.Image, points: Mapping[str, Point], moved: Mapping[str, Point] | None = None) -> Image.Image:
+    """The picture with its keypoints as dots, and an arrow from each one in `moved` to where it should go."""
+    scale = 2  # drawn larger and shrunk: PIL's lines are not anti-aliased
+    side = drawn.width * scale
+    layer = drawn.convert("RGB").resize((side, side))
+    pen = ImageDraw.Draw(layer)
+    radius = max(2, side // 150)
+
+    def dot(place: Point, size: int, colour: tuple[int, int, int]) -> None:
+        x, y = place[0] * side, place[1] * side
+        pen.ellipse((x - size, y - size, x + size, y + size), fill=colour, outline=(255, 255, 255), width=scale)
+
+    for name, place in points.items():
+        goal = (moved or {}).get(name)
+        if goal is not None:
+            pen.line((*(v * side for v in place), *(v * side for v in goal)), fill=ACCENT, width=radius)
+            dot(goal, radius + scale, ACCENT)
+        dot(place, radius, (60, 50, 90))
+    return layer.resize(drawn.size, Image.Resampling.LANCZOS)
+
+
+def strip(images: Sequence[Tensor], most: int = 60) -> list[str]:
+    """Thumbnails of the steps, at most `most` of them, the first and the last among them."""
+    count = min(len(images), most)
+    chosen = [round(i * (len(images) - 1) / max(count - 1, 1)) for i in range(count)]
+    return [jpeg_uri(picture(images[i], THUMB), quality=80) for i in chosen]
+
+
+def write_png(image: Tensor, path: Path, side: int = SIDE) -> Path:
+    """The picture as a PNG file."""
+    picture(image, side).save(path)
+    return path
+
+
+def write_gif(images: Iterable[Tensor], path: Path, side: int = 256, milliseconds: int = 60) -> Path:
+    """The steps as an endless GIF that rests at both ends."""
+    frames = [picture(image, side) for image in images]
+    # one palette for all frames: colours of still parts must not flicker
+    sheet = Image.new("RGB", (side * min(len(frames), 4), side))
+    for i in range(min(len(frames), 4)):
+        sheet.paste(frames[i * (len(frames) - 1) // max(min(len(frames), 4) - 1, 1)], (i * side, 0))
+    palette = sheet.quantize(128)
+    indexed = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    durations = [milliseconds] * len(indexed)
+    durations[0], durations[-1] = 700, 1500
+    indexed[0].save(path, save_all=True, append_images=indexed[1:], duration=durations, loop=0)
+    return path

@@ -1,0 +1,189 @@
+"""The models behind the page: loaded at first use, once, shared by every visitor.
+
+Loading has one lock a model, so that two visitors wait for one load and two models can load side by side. Computing
+has one lock in all: the page runs on a few cores, and a step is short.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from app.session import Plan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sgf_hub.editor import EditConfig, EditStep, SGFEditor
+    from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor
+
+
+@dataclass(frozen=True)
+class World:
+    """The repos that a page runs on.
+
+    Args:
+        generator: G.
+        heads: of the predictor that reads a face, attributes and keypoints.
+        attributes: the mapping that edits attributes.
+        keypoints: the mapping that edits keypoints and attributes jointly.
+    """
+
+    generator: str = "avatars-stylegan2"
+    heads: tuple[str, ...] = ("avatars-attributes", "avatars-keypoints")
+    attributes: str = "sgf-avatars-attributes"
+    keypoints: str = "sgf-avatars-keypoints"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A picture and what the predictor reads in it.
+
+    Args:
+        image: [3, R, R] in [-1, 1].
+        c: [C].
+        spec: the meaning of c.
+    """
+
+    image: Tensor
+    c: Tensor
+    spec: ConditionSpec
+
+    @property
+    def attributes(self) -> dict[str, float]:
+        """Each attribute's probability, in [0, 1]."""
+        scores = self.spec.scores(self.c[None])[0].tolist()
+        return {name: (score + 1) / 2 for name, score in zip(self.spec.attributes, scores, strict=True)}
+
+    @property
+    def points(self) -> dict[str, tuple[float, float]]:
+        """Each keypoint's (x, y), in [0, 1] of the side."""
+        points = self.spec.points(self.c[None])[0].tolist()
+        return {name: (x, y) for name, (x, y) in zip(self.spec.keypoints, points, strict=True)}
+
+
+class Models:
+    """Every model by name, each loaded once."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[object, Any] = {}
+        self._locks: dict[object, threading.Lock] = {}
+        self._register = threading.Lock()
+        self._compute = threading.Lock()
+
+    def _once(self, key: object, load: Callable[[], Any]) -> Any:
+        with self._register:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._loaded:
+                self._loaded[key] = load()
+            return self._loaded[key]
+
+    def generator(self, name: str) -> Generator:
+        """G."""
+        from sgf_hub.generators import load_generator
+
+        return self._once(("generator", name), lambda: load_generator(name))
+
+    def predictor(self, names: tuple[str, ...]) -> Predictor:
+        """C."""
+        from sgf_hub.predictors import load_predictor
+
+        return self._once(("predictor", names), lambda: load_predictor(names))
+
+    def editor(self, name: str) -> SGFEditor:
+        """F with the generator and the predictor that its config names, which other editors share."""
+        from sgf_hub.editor import SGFEditor
+        from sgf_hub.mapping import SGFMapping
+
+        def compose() -> SGFEditor:
+            mapping = SGFMapping.from_pretrained(name)
+            short = mapping.generator_name.removeprefix("sgf-hub/")
+            heads = tuple(head.removeprefix("sgf-hub/") for head in mapping.predictor_names)
+            return SGFEditor(mapping, self.generator(short), self.predictor(heads))
+
+        return self._once(("editor", name), compose)
+
+    # -- what handlers call: everything that computes holds the lock, and never over a yield ------------------------
+
+    def sample(self, world: World, seed: int, truncation: float) -> Latent:
+        """The latent of a seed."""
+        generator = self.generator(world.generator)
+        with self._compute:
+            return generator.sample(1, seed=seed, truncation=truncation)
+
+    def look(self, world: World, latent: Latent) -> Reading:
+        """The picture of a latent (one sample) and what is read in it.
+
+        Raises:
+            BadValueError: if the generator does not take such a latent.
+        """
+        import torch
+
+        generator, predictor = self.generator(world.generator), self.predictor(world.heads)
+        with self._compute, torch.no_grad():
+            images = generator.synthesize(latent)
+            return Reading(images[0], predictor(images)[0], predictor.spec)
+
+    def draw(self, world: World, latent: Latent) -> Tensor:
+        """The picture of a latent, [3, R, R]."""
+        import torch
+
+        generator = self.generator(world.generator)
+        with self._compute, torch.no_grad():
+            return generator.synthesize(latent)[0]
+
+    def target(self, plan: Plan, latent: Latent) -> Any:
+        """The target of a plan from where `latent` is."""
+        import torch
+
+        editor = self.editor(plan.editor)
+        with self._compute, torch.no_grad():
+            c0 = editor.predictor(editor.generator.synthesize(latent))
+            return editor.predictor.target(c0, release=plan.release, **plan.wishes)
+
+    def steps(self, plan: Plan, latent: Latent) -> Iterator[EditStep]:
+        """The steps of a plan, begun at `latent`; closing the iterator ends the work."""
+        steps = self.editor(plan.editor).steps(latent, self.target(plan, latent), config_of(plan))
+        while True:
+            with self._compute:
+                step = next(steps, None)
+            if step is None:
+                return
+            yield step
+
+
+def config_of(plan: Plan) -> EditConfig:
+    """How a plan steps."""
+    from sgf_hub.editor import EditConfig
+
+    return EditConfig.ours(max_steps=plan.max_steps, step_size=plan.step_size)
+
+
+class Stops:
+    """Who asked for their edit to be stopped, by the page's session."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, threading.Event] = {}
+
+    def begin(self, who: str) -> threading.Event:
+        """An edit begins; the event is set when it is asked to stop."""
+        self._events[who] = threading.Event()
+        return self._events[who]
+
+    def ask(self, who: str) -> None:
+        """Stop the edit of that page, if one runs."""
+        event = self._events.get(who)
+        if event is not None:
+            event.set()
+
+    def end(self, who: str, event: threading.Event) -> None:
+        """The edit is over."""
+        if self._events.get(who) is event:
+            del self._events[who]
+
+
+models = Models()
+stops = Stops()

@@ -1,0 +1,144 @@
+"""What a visitor has done so far: a face and the edits made to it. No Gradio, no network, no picture in here.
+
+A session is frozen and every transition gives a new one, so a handler that fails half-way has changed nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from app.told import UserError
+
+if TYPE_CHECKING:  # torch takes seconds to import: the page is served without it
+    from sgf_hub.types import Latent, Wish
+
+HISTORY_LIMIT = 60
+"""Edits that may stand on one face."""
+
+STOPPED = "STOPPED"
+"""Stands beside the names of `StopReason` for an edit that its visitor stopped."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a session began.
+
+    Args:
+        latent: one sample, on the CPU.
+        seed: what it was sampled from; None for a latent out of a file.
+        truncation: psi of the sampling.
+    """
+
+    latent: Latent
+    seed: int | None = None
+    truncation: float = 0.8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an edit is asked to do: all that is needed to do it again from the same latent.
+
+    Args:
+        editor: name of the mapping that edits.
+        wishes: attribute to probability, keypoint to (x, y).
+        release: names that need not be held.
+        max_steps: n.
+        step_size: lambda.
+    """
+
+    editor: str
+    wishes: dict[str, Wish]
+    release: tuple[str, ...] = ()
+    max_steps: int = 40
+    step_size: float = 0.2
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit that was made.
+
+    Args:
+        plan: what was asked.
+        latent: what came of it, one sample on the CPU.
+        steps: how many were taken.
+        reason: name of the `StopReason`, or `STOPPED`.
+        distance: what was left to go, in units of the tolerance.
+    """
+
+    plan: Plan
+    latent: Latent
+    steps: int
+    reason: str
+    distance: float
+
+
+@dataclass(frozen=True)
+class Session:
+    """A face, the edits made to it, and how many of them stand (the others can be redone).
+
+    Args:
+        origin: where it began.
+        edits: oldest first.
+        cursor: how many of them stand.
+    """
+
+    origin: Origin
+    edits: tuple[Edit, ...] = ()
+    cursor: int = 0
+
+    @property
+    def latent(self) -> Latent:
+        """The face as it is now."""
+        return self.edits[self.cursor - 1].latent if self.cursor else self.origin.latent
+
+    @property
+    def standing(self) -> tuple[Edit, ...]:
+        """The edits that lead from the origin to the face as it is now."""
+        return self.edits[: self.cursor]
+
+    @property
+    def last(self) -> Edit | None:
+        """The edit that led to the face as it is now."""
+        return self.edits[self.cursor - 1] if self.cursor else None
+
+    @property
+    def before(self) -> Latent:
+        """The face before that edit."""
+        return self.edits[self.cursor - 2].latent if self.cursor > 1 else self.origin.latent
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether an edit stands."""
+        return self.cursor > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether an undone edit is remembered."""
+        return self.cursor < len(self.edits)
+
+    def applied(self, edit: Edit) -> Session:
+        """With one more edit; what was undone before is forgotten.
+
+        Raises:
+            UserError: if `HISTORY_LIMIT` edits stand already.
+        """
+        if self.cursor >= HISTORY_LIMIT:
+            raise UserError(f"A face remembers {HISTORY_LIMIT} edits: undo some, or save the latent and open it again.")
+        return replace(self, edits=(*self.standing, edit), cursor=self.cursor + 1)
+
+    def undone(self) -> Session:
+        """One edit back."""
+        if not self.can_undo:
+            raise UserError("There is nothing to undo: this is the face that you began with.")
+        return replace(self, cursor=self.cursor - 1)
+
+    def redone(self) -> Session:
+        """One edit forward."""
+        if not self.can_redo:
+            raise UserError("There is nothing to redo.")
+        return replace(self, cursor=self.cursor + 1)
+
+    def reset(self) -> Session:
+        """Back to the face at the beginning; every edit can be redone."""
+        return replace(self, cursor=0)

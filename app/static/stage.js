@@ -1,0 +1,183 @@
+// The picture, its draggable keypoints, the run's progress and the filmstrip. Owns the DOM below `element`; the server
+// sends messages through `value`, and what the visitor did goes back the same way as {moved: {name: [x, y]}}.
+const SIDE = 1000, SVG = "http://www.w3.org/2000/svg";
+const { features } = props.setup, names = Object.values(features).flat();
+const find = (selector) => element.querySelector(selector), canvas = find(".canvas");
+const picture = find(".stage-picture"), svg = find(".stage-points"), strip = find(".strip");
+const state = { points: {}, moved: {}, whole: false, drag: null, frames: [], step: -1 };
+
+function make(tag, attributes, parent) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  parent.appendChild(node);
+  return node;
+}
+
+// -- keypoints ---------------------------------------------------------------------------------------------------
+
+const lines = {}, arrows = {}, dots = {};
+for (const [feature, members] of Object.entries(features)) {
+  const line = members.filter((name) => !name.endsWith("pupil"));
+  lines[feature] = [make(line.length > 3 && feature !== "jaw" ? "polygon" : "polyline", { class: "contour" }, svg), line];
+}
+for (const name of names) arrows[name] = make("line", { class: "arrow" }, svg);
+for (const name of names) {
+  const group = make("g", { class: "point", tabindex: "0", role: "slider", "data-name": name }, svg);
+  make("circle", { class: "touch", r: 30 }, group);
+  make("circle", { class: "dot", r: 8 }, group);
+  dots[name] = group;
+}
+
+const place = (name) => state.moved[name] || state.points[name];
+const order = { eye: ["eye_outer", "eye_top", "eye_inner", "eye_bottom"], nose: ["nose_bridge", "nose_left", "nose_tip", "nose_right"] };
+
+function ring(feature, members) {
+  const kind = feature.split(" ").pop();
+  if (!order[kind]) return members;
+  return order[kind].map((end) => members.find((name) => name.endsWith(end))).filter(Boolean);
+}
+
+function drawPoints() {
+  for (const [feature, [node, members]] of Object.entries(lines)) {
+    const known = ring(feature, members).map(place).filter(Boolean);
+    node.setAttribute("points", known.map(([x, y]) => `${x * SIDE},${y * SIDE}`).join(" "));
+  }
+  for (const name of names) {
+    const at = place(name), from = state.points[name], group = dots[name];
+    group.style.display = at ? "" : "none";
+    if (!at) continue;
+    group.setAttribute("transform", `translate(${at[0] * SIDE} ${at[1] * SIDE})`);
+    group.classList.toggle("moved", name in state.moved);
+    const percent = (value) => `${Math.round(value * 1000) / 10}%`;
+    group.setAttribute("aria-label", `${name.replaceAll("_", " ")}, ${percent(at[0])} across, ${percent(at[1])} down`);
+    group.setAttribute("aria-valuetext", `${percent(at[0])}, ${percent(at[1])}`);
+    const arrow = arrows[name];
+    arrow.style.display = name in state.moved ? "" : "none";
+    if (name in state.moved && from) {
+      arrow.setAttribute("x1", from[0] * SIDE); arrow.setAttribute("y1", from[1] * SIDE);
+      arrow.setAttribute("x2", at[0] * SIDE); arrow.setAttribute("y2", at[1] * SIDE);
+    }
+  }
+  find(".stage-clear").disabled = Object.keys(state.moved).length === 0;
+}
+
+const clamp = (value) => Math.min(1, Math.max(0, value));
+const members = (name) =>
+  state.whole ? Object.values(features).find((group) => group.includes(name)) || [name] : [name];
+
+function shift(name, from, dx, dy) {
+  for (const other of members(name)) state.moved[other] = [clamp(from[other][0] + dx), clamp(from[other][1] + dy)];
+  drawPoints();
+}
+
+function report() {
+  const moved = {};
+  for (const [name, [x, y]] of Object.entries(state.moved)) moved[name] = [+x.toFixed(4), +y.toFixed(4)];
+  props.value = { from: "client", moved };
+  trigger("release");
+}
+
+function locate(event) {
+  const box = svg.getBoundingClientRect();
+  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+}
+
+svg.addEventListener("pointerdown", (event) => {
+  if (!event.target.closest(".point") || event.button > 0) return;
+  const at = locate(event);
+  // the touch areas overlap: the nearest point is meant
+  const near = names.filter(place).map((name) => [Math.hypot(place(name)[0] - at[0], place(name)[1] - at[1]), name]);
+  const name = near.sort((a, b) => a[0] - b[0])[0][1];
+  state.drag = { name, at, from: Object.fromEntries(members(name).map((other) => [other, place(other)])) };
+  dots[name].focus({ preventScroll: true });
+  dots[name].classList.add("dragged");
+  event.preventDefault();
+});
+window.addEventListener("pointermove", (event) => {
+  if (!state.drag) return;
+  const [x, y] = locate(event), { name, at, from } = state.drag;
+  shift(name, from, x - at[0], y - at[1]);
+});
+for (const kind of ["pointerup", "pointercancel"]) {
+  window.addEventListener(kind, () => {
+    if (!state.drag) return;
+    dots[state.drag.name].classList.remove("dragged");
+    state.drag = null;
+    report();
+  });
+}
+svg.addEventListener("keydown", (event) => {
+  const group = event.target.closest(".point");
+  if (!group) return;
+  const name = group.dataset.name, far = event.shiftKey ? 0.02 : 0.005;
+  const step = { ArrowLeft: [-far, 0], ArrowRight: [far, 0], ArrowUp: [0, -far], ArrowDown: [0, far] }[event.key];
+  if (step) shift(name, Object.fromEntries(members(name).map((other) => [other, place(other)])), ...step);
+  else if (event.key === "Escape" || event.key === "Delete") members(name).forEach((other) => delete state.moved[other]);
+  else return;
+  event.preventDefault();
+  drawPoints();
+  report();
+});
+find(".stage-whole").addEventListener("change", (event) => { state.whole = event.target.checked; });
+find(".stage-clear").addEventListener("click", () => { state.moved = {}; drawPoints(); report(); });
+
+// -- progress and filmstrip --------------------------------------------------------------------------------------
+
+function drawRun(run) {
+  const hud = find(".stage-hud");
+  hud.hidden = !run;
+  if (!run) return;
+  find(".stage-step").textContent = `Step ${run.step}`;
+  const last = run.distances[run.distances.length - 1];
+  find(".stage-distance").textContent = `distance ${last.toFixed(1)}, goal 1`;
+  const top = Math.max(...run.distances, 1.5), count = Math.max(run.distances.length - 1, 12);
+  const at = (distance, i) => `${(i / count) * 120},${27 - (Math.min(distance, top) / top) * 24}`;
+  find(".stage-spark polyline").setAttribute("points", run.distances.map(at).join(" "));
+  const goal = 27 - 24 / top;
+  const line = find(".stage-spark line");
+  line.setAttribute("y1", goal); line.setAttribute("y2", goal);
+}
+
+function addFrame(source, label) {
+  const item = document.createElement("li"), button = document.createElement("button"), image = document.createElement("img");
+  image.src = source; image.alt = ""; button.type = "button"; button.title = label; button.setAttribute("aria-label", label);
+  button.append(image); item.append(button); strip.append(item);
+  const show = () => { picture.src = source; };
+  const back = () => { picture.src = state.image; };
+  button.addEventListener("pointerenter", show); button.addEventListener("focus", show);
+  button.addEventListener("pointerleave", back); button.addEventListener("blur", back);
+}
+
+function drawStrip(frames) {
+  strip.replaceChildren();
+  frames.forEach((source, i) => addFrame(source, i === 0 ? "before" : `frame ${i} of ${frames.length - 1}`));
+  strip.hidden = frames.length === 0;
+  strip.scrollLeft = strip.scrollWidth;
+}
+
+// -- messages from the server ------------------------------------------------------------------------------------
+
+function receive() {
+  const message = props.value;
+  if (!message || message.from === "client") return;
+  if (message.image) { picture.src = state.image = message.image; canvas.classList.add("ready"); }
+  if (message.alt) picture.alt = message.alt;
+  if (message.points) state.points = message.points;
+  if (message.moved) state.moved = { ...message.moved };
+  if (message.image || message.points || message.moved) drawPoints();
+  if ("run" in message) {
+    drawRun(message.run);
+    canvas.classList.toggle("running", Boolean(message.run && message.run.busy));
+    if (message.run && message.run.busy) {
+      if (message.run.step <= state.step || message.run.step === 0) strip.replaceChildren();
+      state.step = message.run.step;
+      strip.hidden = false;
+      addFrame(message.image, `step ${message.run.step}`);
+      strip.scrollLeft = strip.scrollWidth;
+    } else state.step = -1;
+  }
+  if (message.strip) drawStrip(message.strip);
+  if (message.status !== undefined) find(".stage-status").textContent = message.status;
+}
+watch("value", receive);
+receive();

@@ -1,0 +1,55 @@
+"""The tab that edits keypoints: dragged on the picture, or moved in groups by the buttons here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app.gestures import GESTURES, gesture, releases
+from app.keypoint_canvas import moves
+from app.session import Plan, Session
+from app.tabs.options import build_options
+from app.told import UserError, told
+from app.wishes import keypoint_wishes, options_of
+from app.workbench import COMPUTE, QUIET, Workbench, present
+
+POSES = {"← Turn left": "turn left", "Turn right →": "turn right", "↑ Look up": "look up", "↓ Look down": "look down"}
+EXPRESSIONS = ("smile", "serious", "surprise", "open mouth", "close eyes", "open eyes")
+
+
+def build(bench: Workbench) -> None:
+    """Build the tab."""
+    buttons: dict[str, gr.Button] = {}
+    with gr.Tab("Keypoints", id="keypoints", elem_id="tab-keypoints"):
+        gr.HTML(
+            "<p class='hint'>Drag the points on the picture to where they should be, or let a button place them. "
+            "Then press Edit: the rest of the face is held.</p>",
+            apply_default_css=False,
+        )
+        for title, chosen in (("Turn the head", POSES), ("Expression", {n.capitalize(): n for n in EXPRESSIONS})):
+            gr.HTML(f"<h3 class='group-title'>{title}</h3>", apply_default_css=False)
+            with gr.Row(elem_classes="gestures"):
+                for label, name in chosen.items():
+                    buttons[name] = gr.Button(label, size="sm", min_width=96, elem_id=f"gesture-{name.replace(' ', '-')}")
+        bench.build_actions("keypoints")
+        steps, size = build_options()
+
+    def plan(session: Session, value: object, max_steps: object, step_size: object) -> Plan:
+        reading = bench.models.look(bench.world, session.latent)
+        wishes = keypoint_wishes(value, reading.spec.keypoints)
+        if not wishes:
+            raise UserError("Nothing is asked for yet: drag a point on the picture, or press one of the buttons.")
+        release = releases(reading.points, wishes)
+        return Plan(bench.world.keypoints, dict(wishes), release, **options_of(max_steps, step_size))
+
+    def pressed(name: str) -> Any:
+        def handler(session: Session | None, value: object) -> dict[str, Any]:
+            reading = bench.models.look(bench.world, present(session).latent)
+            return moves(gesture(name, reading.points, keypoint_wishes(value, reading.spec.keypoints)))
+
+        return told(handler)
+
+    for name in GESTURES:
+        buttons[name].click(pressed(name), [bench.session, bench.stage], [bench.stage], **COMPUTE, **QUIET)
+    bench.offer(plan, [bench.stage, steps, size])

@@ -1,0 +1,51 @@
+"""Mistakes that a visitor is told of: the project's `SGFError` sentences and our own become notices of the page."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+class UserError(Exception):
+    """A visitor's mistake in the demo itself, in one sentence."""
+
+
+def told(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler (a function or a generator), with mistakes raised as `gr.Error`: the page shows the sentence."""
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            try:
+                yield from handler(*args, **kwargs)
+            except Exception as error:
+                raise _notice(error) from error
+
+        return stream
+
+    @functools.wraps(handler)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except Exception as error:
+            raise _notice(error) from error
+
+    return call
+
+
+def _notice(error: Exception) -> Exception:
+    import gradio as gr
+
+    from sgf_hub.errors import SGFError  # after a handler ran: the library is loaded by then
+
+    if isinstance(error, (SGFError, UserError)):
+        return gr.Error(_sentence(str(error)), title="That did not work", print_exception=False, duration=12)
+    return error
+
+
+def _sentence(text: str, most: int = 300) -> str:
+    text = " ".join(text.split())
+    text = text if len(text) <= most else text[: most - 1].rstrip() + "…"
+    return text[:1].upper() + text[1:]

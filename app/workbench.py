@@ -1,0 +1,347 @@
+"""The page's shared part: one face, its picture, its history and the report of its last edit.
+
+Tabs add ways of editing that face: each builds its controls and calls `Workbench.offer` with a function from what its
+controls say to a `Plan`. The session (seeds and CPU latents, `app.session`) is all that is kept a visitor.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from app import attribute_panel, keypoint_canvas, render
+from app.attribute_panel import AttributePanel
+from app.code import as_python
+from app.gestures import FEATURES
+from app.keypoint_canvas import KeypointCanvas
+from app.report import headline, report
+from app.services import Models, Reading, Stops, World, config_of
+from app.session import STOPPED, Edit, Origin, Plan, Session
+from app.told import UserError, told
+from app.wishes import seed_of, truncation_of
+
+if TYPE_CHECKING:
+    from sgf_hub.types import Latent
+
+FIRST_SEED = 7
+COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 1}
+"""All that computes waits in one line: two edits at once would both be slow."""
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+IDLE = 3600  # seconds after which a visitor's session is let go
+
+Updates = dict[Any, Any]
+MakePlan = Callable[..., Plan]
+
+
+@dataclass
+class Workbench:
+    """Components and handlers around one face.
+
+    Args:
+        world: the repos it runs on.
+        models: shared by all visitors.
+        stops: shared by all visitors.
+    """
+
+    world: World
+    models: Models
+    stops: Stops
+    offers: list[tuple[Callable, list[Any]]] = field(default_factory=list)  # how each tab edits, and its controls
+    buttons: list[tuple[gr.Button, gr.Button]] = field(default_factory=list)  # edit and stop of each tab
+
+    # -- components ---------------------------------------------------------------------------------------------
+
+    def build_stage(self) -> None:
+        """The picture, and below it whose face it is and the way back."""
+        self.session = gr.State(None, time_to_live=IDLE)
+        self.stage = KeypointCanvas(FEATURES, elem_id="stage")
+        with gr.Row(elem_classes="tools", equal_height=True):
+            self.undo = gr.Button("Undo", size="sm", interactive=False, elem_id="undo", min_width=60)
+            self.redo = gr.Button("Redo", size="sm", interactive=False, elem_id="redo", min_width=60)
+            self.reset = gr.Button("Reset", size="sm", interactive=False, elem_id="reset", min_width=60)
+        with gr.Row(elem_classes="face-bar", equal_height=True):
+            self.seed = gr.Textbox(
+                str(FIRST_SEED), label="Face number", max_lines=1, max_length=24, elem_id="seed", min_width=90, scale=2
+            )
+            self.variety = gr.Slider(
+                0, 1, 0.8, step=0.05, label="Variety", elem_id="variety", min_width=130, scale=3, buttons=[]
+            )
+            self.shuffle = gr.Button("New face", elem_id="shuffle", min_width=90, scale=2)
+
+    def build_result(self) -> None:
+        """Before and after, the report, and what can be taken home; hidden until there is an edit."""
+        with gr.Row(visible=False, elem_classes="result", elem_id="result") as self.result:
+            with gr.Column(scale=5, min_width=300):
+                self.compare = gr.ImageSlider(
+                    format="jpeg", label="Before and after", show_label=False, interactive=False, buttons=[],
+                    elem_id="compare", container=False,
+                )  # fmt: skip
+            with gr.Column(scale=6, min_width=300):
+                self.verdict = gr.HTML(elem_id="verdict", apply_default_css=False)
+        with gr.Row(elem_classes="take-home", visible=False) as self.take_home:
+            self.png = gr.Button("PNG", size="sm", min_width=60, elem_id="save-png")
+            self.gif = gr.Button("GIF", size="sm", min_width=60, elem_id="save-gif")
+            self.latent = gr.Button("Latent", size="sm", min_width=60, elem_id="save-latent")
+            self.open = gr.UploadButton(
+                "Open latent …", size="sm", min_width=60, file_types=[".safetensors"], elem_id="open-latent"
+            )
+        self.download = gr.DownloadButton(visible="hidden", elem_id="download")
+        with gr.Accordion("Copy as Python", open=False, elem_classes="python", visible=False) as self.python:
+            self.code = gr.Code(language="python", show_label=False, elem_id="code", interactive=False, lines=6)
+
+    @property
+    def view(self) -> list[Any]:
+        """Every component that `show` fills."""
+        edit_and_stop = [button for pair in self.buttons for button in pair]
+        return [
+            self.session, self.stage, self.panel, self.undo, self.redo, self.reset, self.result, self.compare,
+            self.verdict, self.take_home, self.python, self.code, self.seed, *edit_and_stop,
+        ]  # fmt: skip
+
+    def build_panel(self) -> AttributePanel:
+        """The sliders; made by the tab that shows them."""
+        self.panel = AttributePanel(elem_id="panel")
+        return self.panel
+
+    # -- what the page shows --------------------------------------------------------------------------------------
+
+    def show(
+        self,
+        session: Session,
+        *,
+        strip: list[str] | tuple[str, ...] = (),
+        distances: list[float] | tuple[float, ...] = (),
+        keep_wishes: bool = False,
+    ) -> Updates:
+        """The whole page for a session: what every transition ends with."""
+        now = self.models.look(self.world, session.latent)
+        edit = session.last
+        image = render.jpeg_uri(render.picture(now.image, render.SIDE))
+        updates: Updates = {
+            self.session: session,
+            self.stage: keypoint_canvas.scene(
+                image, now.points, alt=describe(now), status=self._status(session), strip=strip, distances=distances,
+                keep_moved=keep_wishes,
+            ),
+            self.panel: attribute_panel.reads(now.attributes, forget=not keep_wishes),
+            self.undo: gr.Button(interactive=session.can_undo),
+            self.redo: gr.Button(interactive=session.can_redo),
+            self.reset: gr.Button(interactive=session.can_undo),
+            self.result: gr.Row(visible=edit is not None),
+            self.take_home: gr.Row(visible=True),
+            self.python: gr.Accordion(visible=True),
+            self.code: as_python(session, self.world.generator),
+            self.seed: "" if session.origin.seed is None else str(session.origin.seed),
+            **self._running(False),
+        }  # fmt: skip
+        if edit is not None:
+            before = self.models.look(self.world, session.before)
+            pair = [render.picture(reading.image, render.SIDE) for reading in (before, now)]
+            updates[self.compare] = (pair[0], pair[1])
+            updates[self.verdict] = report(edit, before, now)
+        return updates
+
+    def _status(self, session: Session) -> str:
+        if session.last is not None:
+            return headline(session.last)[1] + "."
+        if session.origin.seed is None:
+            return "The latent that you opened."
+        return f"Face {session.origin.seed}."
+
+    def _running(self, running: bool) -> Updates:
+        updates: Updates = {}
+        for edit, stop in self.buttons:
+            updates[edit] = gr.Button(visible=not running)
+            updates[stop] = gr.Button(visible=running, interactive=running)
+        return updates
+
+    # -- handlers -------------------------------------------------------------------------------------------------
+
+    def begin(self, seed: object, variety: object) -> Updates:
+        """A face from a seed."""
+        number, truncation = seed_of(seed), truncation_of(variety)
+        latent = self.models.sample(self.world, number, truncation)
+        return self.show(Session(Origin(latent, number, truncation)))
+
+    def shuffled(self, variety: object) -> Updates:
+        """A face from a random seed."""
+        return self.begin(random.randrange(10_000), variety)
+
+    def opened(self, path: str | None) -> Updates:
+        """A face from a latent file of the visitor's."""
+        from sgf_hub.errors import BadValueError
+        from sgf_hub.types import Latent
+
+        if path is None:
+            raise UserError("No file came: choose a latent that was saved here.")
+        latent = Latent.load(path)
+        if len(latent) != 1:
+            raise BadValueError(f"the file holds {len(latent)} latents; the demo opens a file with one.")
+        self.models.look(self.world, latent)  # refused here if it is no latent of this generator
+        if latent.space == "z":
+            latent = self.models.generator(self.world.generator).to_w(latent)  # type: ignore[attr-defined]
+        return self.show(Session(Origin(latent)))
+
+    def moved_in_history(self, move: Callable[[Session], Session]) -> Callable[[Session | None], Updates]:
+        """A handler for undo, redo, reset."""
+
+        def handler(session: Session | None) -> Updates:
+            return self.show(move(present(session)))
+
+        return told(handler)
+
+    def run(self, session: Session | None, plan: Plan, who: str) -> Iterator[Updates]:
+        """Edit, one update a step; the last one shows the result, whatever ended it."""
+        from sgf_hub.editor import Trajectory
+
+        session = present(session)
+        event = self.stops.begin(who)
+        trajectory = Trajectory(config_of(plan).return_best)
+        distances: list[float] = []
+        try:
+            for step in self.models.steps(plan, session.latent):
+                trajectory.steps.append(step)
+                distances.append(float(step.distance[0]))
+                yield self._frame(step, distances)
+                if event.is_set():
+                    break
+        finally:
+            self.stops.end(who, event)
+        reason = trajectory.reasons[0]
+        taken = len(trajectory.steps) - 1
+        if taken == 0:
+            # nothing happened: the face was there already, or was stopped before it moved
+            done = {**self.show(session, keep_wishes=True)}
+            words = "The picture already shows what you ask for." if reason else "Stopped before the first step."
+            done[self.stage]["status"] = words
+            yield done
+            return
+        result = trajectory.result
+        edit = Edit(
+            plan=plan,
+            latent=result.latent,
+            steps=taken,
+            reason=reason.name if reason else STOPPED,
+            distance=float(result.distance[0]),
+        )
+        images = [step.images[0] for step in trajectory.steps]
+        reached = edit.reason == "TARGET_REACHED"
+        yield self.show(
+            session.applied(edit), strip=render.strip(images), distances=distances, keep_wishes=not reached
+        )
+
+    def _frame(self, step: Any, distances: list[float]) -> Updates:
+        reading = Reading(step.images[0], step.c[0], self._spec_of(step))
+        updates: Updates = {
+            self.stage: keypoint_canvas.frame(
+                render.jpeg_uri(render.picture(reading.image, render.PREVIEW), 82), reading.points, step.index, distances
+            ),
+            self.panel: attribute_panel.reads(reading.attributes),
+        }
+        return {**updates, **self._running(True)} if step.index == 0 else updates
+
+    def _spec_of(self, step: Any) -> Any:
+        # an attribute editor's c has no keypoints: the points then stay where they are until the end
+        spec = self.models.predictor(self.world.heads).spec
+        if step.c.shape[1] == spec.dimension:
+            return spec
+        return type(spec)(attributes=spec.attributes[: step.c.shape[1]], groups=spec.groups)
+
+    # -- wiring ---------------------------------------------------------------------------------------------------
+
+    def build_actions(self, run_id: str) -> None:
+        """Edit and Stop, one in place of the other."""
+        with gr.Row(elem_classes="actions"):
+            edit = gr.Button("Edit", variant="primary", elem_id=f"edit-{run_id}")
+            stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{run_id}")
+        self.buttons.append((edit, stop))
+
+    def offer(self, make_plan: MakePlan, inputs: list[Any]) -> None:
+        """Say how a tab edits: what its Edit, the last one built, does.
+
+        Args:
+            make_plan: (session, *values of inputs) => Plan; raises for what cannot be asked.
+            inputs: the tab's controls.
+        """
+
+        def run(session: Session | None, request: gr.Request, *values: Any) -> Iterator[Updates]:
+            plan = make_plan(present(session), *values)
+            yield from self.run(session, plan, str(request.session_hash))
+
+        self.offers.append((told(run), inputs))
+
+    def _stop(self, request: gr.Request) -> None:
+        self.stops.ask(str(request.session_hash))
+
+    def wire(self, page: gr.Blocks) -> None:
+        """Everything but the tabs' own events; call it when all tabs are built."""
+        quiet: dict[str, Any] = {**COMPUTE, **QUIET}
+        view, cancels = self.view, []
+        for (edit, stop), (run, inputs) in zip(self.buttons, self.offers, strict=True):
+            cancels.append(edit.click(run, [self.session, *inputs], view, **quiet))
+            stop.click(self._stop, None, None, queue=False, **QUIET)
+        page.load(told(self.begin), [self.seed, self.variety], view, **quiet)
+        for listener in (self.seed.submit, self.variety.release):
+            listener(told(self.begin), [self.seed, self.variety], view, cancels=cancels, **quiet)
+        self.shuffle.click(told(self.shuffled), [self.variety], view, cancels=cancels, **quiet)
+        self.open.upload(told(self.opened), [self.open], view, cancels=cancels, **quiet)
+        for button, move in ((self.undo, Session.undone), (self.redo, Session.redone), (self.reset, Session.reset)):
+            button.click(self.moved_in_history(move), [self.session], view, cancels=cancels, **quiet)
+        for button, write in ((self.png, self._write_png), (self.gif, self._write_gif), (self.latent, self._write_latent)):
+            button.click(told(write), [self.session], [self.download], **quiet).success(
+                None, js="() => setTimeout(() => document.querySelector('#download').click(), 60)", **QUIET
+            )
+
+    # -- files ----------------------------------------------------------------------------------------------------
+
+    def _write_png(self, session: Session | None) -> str:
+        session = present(session)
+        image = self.models.draw(self.world, session.latent)
+        return self._file(session, "png", lambda path: render.write_png(image, path))
+
+    def _write_gif(self, session: Session | None) -> str:
+        session = present(session)
+        edit = session.last
+        if edit is None:
+            raise UserError("There is no edit to make a GIF of: edit the face first.")
+        # the steps are not kept: the same plan takes them again from the same latent
+        steps = self.models.steps(edit.plan, session.before)
+        images = [step.images[0] for step in itertools.islice(steps, edit.steps + 1)]
+        if edit.reason != "TARGET_REACHED":  # the result is the closest step, which need not be the last
+            images.append(self.models.draw(self.world, session.latent))
+        return self._file(session, "gif", lambda path: render.write_gif(images, path))
+
+    def _write_latent(self, session: Session | None) -> str:
+        session = present(session)
+        return self._file(
+            session, "safetensors", lambda path: session.latent.save(path, generator=self.world.generator)
+        )
+
+    def _file(self, session: Session, suffix: str, write: Callable[[Path], object]) -> str:
+        name = "face" if session.origin.seed is None else f"face-{session.origin.seed}"
+        name = f"{name}-edit-{session.cursor}" if session.cursor else name
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{name}.{suffix}"
+            write(path)
+            # Gradio's own copy is the one that is served, and that its `delete_cache` removes
+            return str(self.download.move_resource_to_block_cache(path))
+
+
+def present(session: Session | None) -> Session:
+    """The visitor's session, or a sentence if there is none (any more)."""
+    if not isinstance(session, Session):
+        raise UserError("This page was left alone for long and its face was let go: press New face.")
+    return session
+
+
+def describe(reading: Reading) -> str:
+    """A picture in words, for those who do not see it."""
+    shown = [attribute_panel.label_of(name).lower() for name, p in reading.attributes.items() if p > 0.5]
+    return f"A drawn face: {', '.join(shown) or 'nothing out of the ordinary'}."

@@ -1,0 +1,29 @@
+"""Surrogate Gradient Field (Li, Jin, Zhu, CVPR 2021): edit what a GAN draws by attributes and keypoints."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sgf_hub.editor import EditConfig, SGFEditor, StopReason, Trajectory
+    from sgf_hub.errors import SGFError
+    from sgf_hub.mapping import SGFMapping
+    from sgf_hub.types import Latent
+
+# imported when first used: importing sgf_hub itself costs nothing
+_HOME = {
+    "EditConfig": "editor",
+    "Latent": "types",
+    "SGFEditor": "editor",
+    "SGFError": "errors",
+    "SGFMapping": "mapping",
+    "StopReason": "editor",
+    "Trajectory": "editor",
+}
+
+__all__ = ["EditConfig", "Latent", "SGFEditor", "SGFError", "SGFMapping", "StopReason", "Trajectory"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"sgf_hub.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'sgf_hub' has no attribute {name!r}")

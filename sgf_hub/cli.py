@@ -1,0 +1,183 @@
+"""The command `sgf-hub`: edit, look at the zoo, draw data, train, measure.
+
+A mistake of the user's ends in one line on stderr and exit code 2; results are JSON on stdout.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sgf_hub.errors import BadValueError, SGFError
+from sgf_hub.measure_cli import app as measure_app
+from sgf_hub.training.cli import app as train_app
+from sgf_hub.training.cli import sample_pairs
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Edit what a GAN draws, by wishes."
+)
+zoo_app = typer.Typer(no_args_is_help=True, help="The embedded models.")
+data_app = typer.Typer(no_args_is_help=True, help="The drawn pictures that the embedded models learned from.")
+app.add_typer(zoo_app, name="zoo")
+app.add_typer(data_app, name="data")
+app.add_typer(train_app, name="train")
+app.add_typer(measure_app, name="measure")
+app.command("sample-pairs")(sample_pairs)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except SGFError as error:
+        typer.echo(f"sgf-hub: {error}", err=True)
+        raise SystemExit(2) from None
+
+
+@app.command()
+def edit(
+    mapping: Annotated[str, typer.Argument(help="A zoo entry, a folder, or a Hub id.")],
+    seed: Annotated[str | None, typer.Option(help="Of the picture to start from.")] = None,
+    latent: Annotated[Path | None, typer.Option(help="Start from this saved latent instead.")] = None,
+    wish: Annotated[list[str] | None, typer.Option("--set", help="name=1, name=0, or keypoint=x,y in [0, 1].")] = None,
+    release: Annotated[list[str] | None, typer.Option(help="A name that need not be held.")] = None,
+    stepping: Annotated[str, typer.Option(help="'ours', or 'paper' for Algorithm 1 as published.")] = "ours",
+    steps: Annotated[int | None, typer.Option(help="At most so many steps.")] = None,
+    truncation: Annotated[float, typer.Option(help="Of the picture to start from.")] = 0.8,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+) -> None:
+    """Edit a picture; write before.png, after.png, steps.gif, latent.safetensors and trajectory.json."""
+    from dataclasses import replace
+
+    from sgf_hub.editor import EditConfig, SGFEditor, Trajectory
+    from sgf_hub.pictures import save_gif, shown_side, to_pictures
+    from sgf_hub.types import Latent
+
+    if (seed is None) == (latent is None):
+        raise BadValueError("give either --seed or --latent, to say which picture to start from.")
+    presets = {"ours": EditConfig.ours(), "paper": EditConfig()}
+    if stepping not in presets:
+        raise BadValueError(f"--stepping is {stepping!r}; choose 'ours' or 'paper'.")
+    config = presets[stepping] if steps is None else replace(presets[stepping], max_steps=steps)
+    wishes = dict(_wish(text) for text in wish or [])
+    start = Latent.load(latent) if latent is not None else None
+    editor = SGFEditor.from_pretrained(mapping)
+    if start is None:
+        start = editor.generator.sample(1, seed=_seed(seed), truncation=truncation)
+    if len(start) != 1:
+        raise BadValueError(f"the latent file holds {len(start)} samples; this command edits one.")
+    target = editor.predictor.target(
+        editor.predictor(editor.generator.synthesize(start)), release=release or (), **wishes
+    )
+
+    trajectory = Trajectory(config.return_best)
+    with Console(stderr=True).status("editing") as status:
+        for step in editor.steps(start, target, config):
+            trajectory.steps.append(step)
+            status.update(f"step {step.index}: distance {step.distance.item():.2f} (at most 1 is close)")
+    result, reason = trajectory.result, trajectory.reasons[0]
+    assert reason is not None
+    side = shown_side(result.images.shape[-1])
+    frames = [to_pictures(step.images, side=side)[0] for step in trajectory.steps[: trajectory.chosen[0] + 1]]
+    _make_folder(out)
+    frames[0].save(out / "before.png")
+    frames[-1].save(out / "after.png")
+    save_gif(frames, out / "steps.gif")
+    result.latent.save(out / "latent.safetensors", generator=editor.mapping.generator_name)
+    summary = {
+        "stop_reason": reason.value,
+        "steps": trajectory.taken()[0],
+        "distance": round(result.distance.item(), 4),
+        "changed": changes(editor.predictor.spec, trajectory.steps[0].c[0], result.c[0], wishes),
+    }
+    path = [
+        {"step": s.index, "distance": round(s.distance.item(), 4), "c": [round(v, 4) for v in s.c[0].tolist()]}
+        for s in trajectory.steps
+    ]
+    detail = {"mapping": mapping, "names": list(editor.predictor.spec.names), "path": path, **summary}
+    (out / "trajectory.json").write_text(json.dumps(detail, indent=1))
+    typer.echo(json.dumps(summary))
+    if reason.value != "target reached":
+        typer.echo(reason.advice, err=True)
+
+
+def changes(spec, before, after, wishes) -> dict:  # noqa: ANN001
+    """What an edit changed: every wish, and whatever else moved visibly; {name: [from, to]}.
+
+    Attributes are probabilities, and count as moved from 0.5 on (the paper's threshold); keypoints are (x, y), and count
+    from 3% of the side on.
+    """
+    moved: dict[str, list] = {}
+    for name in spec.attributes:
+        where = spec.index(name)
+        pair = [round((c[where].item() + 1) / 2, 3) for c in (before, after)]
+        if name in wishes or abs(pair[1] - pair[0]) > 0.5:
+            moved[name] = pair
+    for name in spec.keypoints:
+        where = spec.index(name)
+        if name in wishes or (before[where] - after[where]).norm() > 0.03:
+            moved[name] = [[round(v, 4) for v in c[where].tolist()] for c in (before, after)]
+    return moved
+
+
+@zoo_app.command("list")
+def zoo_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False) -> None:
+    """What is in the embedded zoo."""
+    from sgf_hub.zoo import entries
+
+    found = entries()
+    if as_json:
+        rows = [{"name": e.name, "kind": e.kind, "bytes": e.size, "path": str(e.path)} for e in found]
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    table = Table("name", "kind", "size")
+    for entry in found:
+        table.add_row(entry.name, entry.kind, f"{entry.size / 2**20:.1f} MB")
+    Console().print(table)
+
+
+@data_app.command("avatars")
+def data_avatars(
+    count: Annotated[int, typer.Option(help="How many faces.")] = 40,
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("sheet.png"),
+    seed: Annotated[str, typer.Option(help="Of the faces.")] = "0",
+    resolution: Annotated[int, typer.Option(help="Side of one face, in pixels.")] = 128,
+) -> None:
+    """Draw a sheet of avatars."""
+    from PIL import Image
+
+    from sgf_hub.datasets.avatars import sheet
+
+    if not 1 <= count <= 10_000:
+        raise BadValueError(f"--count is {count}; it must be from 1 to 10000.")
+    picture = Image.fromarray(sheet(count, seed=_seed(seed), resolution=resolution))
+    _make_folder(out.parent)
+    picture.save(out)
+    typer.echo(json.dumps({"out": str(out), "faces": count}))
+
+
+def _wish(text: str) -> tuple[str, float | list[float]]:
+    name, equals, value = text.partition("=")
+    try:
+        numbers = [float(part) for part in value.split(",")]
+    except ValueError:
+        numbers = []
+    if not name or not equals or not numbers:
+        raise BadValueError(f"--set {text!r} is not a wish: write name=1, name=0, or keypoint=x,y.")
+    return name, numbers[0] if len(numbers) == 1 else numbers
+
+
+def _seed(text: str | None) -> int:
+    from sgf_hub.types import check_seed
+
+    return check_seed(text)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadValueError(f"{folder} cannot be made a folder ({error.strerror}): give another --out.") from None

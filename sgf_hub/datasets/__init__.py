@@ -1,0 +1,1 @@
+"""Procedural pictures with exact labels: what the embedded zoo is trained on."""

@@ -1,0 +1,183 @@
+"""Do edits arrive, and what else changes on the way? Flips of every attribute, and moves to other samples' keypoints.
+
+Results are told by the predictor that steers the edits and by the judge, which never trained a mapping.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from torch import Tensor
+
+from sgf_hub.editor import EditConfig, SGFEditor, StopReason
+from sgf_hub.types import Predictor, Target
+
+CHANGED = 0.5  # an attribute has changed if its probability moved by more (Section 4.4.1)
+
+
+@dataclass(frozen=True)
+class FlipResult:
+    """100 (say) edits that each flip one attribute.
+
+    Args:
+        attribute: which one.
+        samples: how many edits.
+        reached: share that arrived.
+        reached_by_judge: share whose attribute changed to the asked side, as the judge sees it.
+        others_changed: mean number of other attributes that changed, as the judge sees it.
+        others_changed_by_predictor: the same, as the predictor sees it.
+        steps: mean number of steps.
+    """
+
+    attribute: str
+    samples: int
+    reached: float
+    reached_by_judge: float
+    others_changed: float
+    others_changed_by_predictor: float
+    steps: float
+
+
+def flips(
+    editor: SGFEditor,
+    judge: Predictor,
+    config: EditConfig,
+    *,
+    samples: int,
+    seed: int,
+    attributes: tuple[str, ...] = (),
+) -> Iterator[FlipResult]:
+    """Flip each attribute of `samples` latents (present becomes absent and the reverse), all else held.
+
+    Siblings of a flipped attribute (other hair colours, when one is raised) are not counted among the others: they
+    must change.
+    """
+    latent = editor.generator.sample(samples, seed=seed)
+    spec = editor.predictor.spec
+    for name in attributes or spec.attributes:
+        c0 = editor.predictor(editor.generator.synthesize(latent))
+        where = spec.index(name)
+        c1 = c0.clone()
+        c1[:, where] = -torch.sign(c0[:, where])
+        asked = torch.zeros(spec.dimension, dtype=torch.bool)
+        asked[where] = True
+        trajectory = editor.edit(latent, Target(c1, asked, torch.zeros_like(asked)), config)
+        after = trajectory.result.images
+        before = trajectory.steps[0].images
+        held = [i for i, other in enumerate(spec.attributes) if other != name and other not in spec.siblings(name)]
+        moved_predictor = _moves(editor.predictor, before, after)
+        moved_judge = _moves(judge, before, after)
+        side = -torch.sign(c0[:, where.start])
+        at = judge.spec.index(name).start
+        sees = judge(after)[:, at] * side > 0
+        reached = [reason is StopReason.TARGET_REACHED for reason in trajectory.reasons]
+        yield FlipResult(
+            attribute=name,
+            samples=samples,
+            reached=sum(reached) / samples,
+            reached_by_judge=sees.float().mean().item(),
+            others_changed=(moved_judge[:, held] > CHANGED).float().sum(dim=1).mean().item(),
+            others_changed_by_predictor=(moved_predictor[:, held] > CHANGED).float().sum(dim=1).mean().item(),
+            steps=sum(trajectory.taken()) / samples,
+        )
+
+
+def _moves(predictor: Predictor, before: Tensor, after: Tensor) -> Tensor:
+    """How far each attribute's probability moved, [B, A]."""
+    spec = predictor.spec
+    return (spec.scores(predictor(after)) - spec.scores(predictor(before))).abs() / 2
+
+
+@dataclass(frozen=True)
+class KeypointResult:
+    """Edits that move all keypoints to those of another sample, attributes held.
+
+    Args:
+        samples: how many edits.
+        before: mean distance to the target, share of the image's side.
+        after: the same after the edit.
+        after_by_judge: the same, as the judge sees it.
+        reached: share that arrived within the tolerance.
+        attributes_changed: mean share of the attributes that changed, as the judge sees it.
+        steps: mean number of steps.
+    """
+
+    samples: int
+    before: float
+    after: float
+    after_by_judge: float
+    reached: float
+    attributes_changed: float
+    steps: float
+
+
+def keypoint_moves(
+    editor: SGFEditor, judge: Predictor, config: EditConfig, *, samples: int, seed: int
+) -> KeypointResult:
+    """Move the keypoints of `samples` latents to those of as many others."""
+    spec = editor.predictor.spec
+    latents = editor.generator.sample(2 * samples, seed=seed)
+    latent, other = latents[:samples], latents[samples:]
+    c0 = editor.predictor(editor.generator.synthesize(latent))
+    wanted = spec.points(editor.predictor(editor.generator.synthesize(other)))  # B, K, 2
+    count = len(spec.attributes)
+    c1 = torch.cat([c0[:, :count], wanted.flatten(1)], dim=1)
+    asked = torch.arange(spec.dimension) >= count
+    trajectory = editor.edit(latent, Target(c1, asked, torch.zeros_like(asked)), config)
+    result = trajectory.result
+    moved = _moves(judge, trajectory.steps[0].images, result.images)
+
+    def error(points: Tensor) -> float:
+        return (points - wanted).norm(dim=-1).mean().item()
+
+    return KeypointResult(
+        samples=samples,
+        before=error(spec.points(c0)),
+        after=error(spec.points(result.c)),
+        after_by_judge=error(judge.spec.points(judge(result.images))),
+        reached=sum(reason is StopReason.TARGET_REACHED for reason in trajectory.reasons) / samples,
+        attributes_changed=(moved > CHANGED).float().mean().item(),
+        steps=sum(trajectory.taken()) / samples,
+    )
+
+
+def mean_and_spread(rows: list[dict]) -> dict:
+    """The mean over runs (seeds) of every number, and its standard deviation where there are several."""
+    summary: dict = {}
+    for key in rows[0]:
+        values = [row[key] for row in rows]
+        if isinstance(values[0], str):
+            summary[key] = values[0]
+            continue
+        data = torch.tensor(values, dtype=torch.float64)
+        summary[key] = data.mean().item()
+        if len(rows) > 1:
+            summary[f"{key}_std"] = data.std().item()
+    return summary
+
+
+def measure_edits(
+    editor: SGFEditor, judge: Predictor, *, samples: int, seeds: int, steppings: dict[str, EditConfig]
+) -> Iterator[dict]:
+    """Flips (for a mapping of attributes) or moves (for one with keypoints), for every stepping and seed.
+
+    Yields:
+        One record a stepping and attribute, averaged over seeds.
+    """
+    for name, config in steppings.items():
+        if editor.predictor.spec.keypoints:
+            runs = [asdict(keypoint_moves(editor, judge, config, samples=samples, seed=1000 + s)) for s in range(seeds)]
+            yield {"stepping": name, **mean_and_spread(runs)}
+            continue
+        for attribute in editor.predictor.spec.attributes:
+            rows = [
+                asdict(next(flips(editor, judge, config, samples=samples, seed=1000 + s, attributes=(attribute,))))
+                for s in range(seeds)
+            ]
+            yield {"stepping": name, **mean_and_spread(rows)}
+
+
+def steppings(*, keypoints: bool) -> dict[str, EditConfig]:
+    """The paper's stepping, and ours for the kind of condition."""
+    ours = EditConfig.ours()
+    return {"paper": EditConfig(), "ours": replace(ours, tolerance=0.5) if keypoints else ours}

@@ -1,0 +1,123 @@
+"""The zoo's measured figures as Markdown: one page with all, and the block of the README."""
+
+from pathlib import Path
+
+from sgf_hub.errors import CorruptFileError
+from sgf_hub.types import read_json
+from sgf_hub.zoo import root
+
+BEGIN, END = "<!-- measured: begin (written by `sgf-hub measure page`) -->", "<!-- measured: end -->"
+
+
+def summary() -> str:
+    """The main figures, for the README."""
+    lines = ["| what | figure | command |", "|---|---|---|"]
+    judge = _read("avatars-judge-attributes", "training.json")
+    if judge:
+        held = judge["held_out"]
+        worst = min(held["accuracies"], key=held["accuracies"].get)
+        lines.append(
+            f"| judge on {held['faces']:,} drawn faces: mean accuracy, lowest, keypoint error "
+            f"| {held['accuracy']:.1%}, {held['accuracies'][worst]:.1%} ({worst}), {held['keypoint_error']:.2%} "
+            f"of the side | `{judge['command']}` |"
+        )
+    made = _read("avatars-stylegan2", "measured.json").get("generator")
+    if made:
+        lines.append(
+            f"| generator: Frechet distance in the judge's features (drawn against drawn) | "
+            f"{_spread(made, 'generated_truncation_1', '.2f')} ({_spread(made, 'drawn_to_drawn', '.2f')}) | "
+            f"`{made['command']}` |"
+        )
+    flips = _read("sgf-avatars-attributes", "measured.json").get("edits")
+    if flips:
+        for stepping, title in (("ours", "our stepping"), ("paper", "the paper's stepping")):
+            rows = [row for row in flips["rows"] if row["stepping"] == stepping]
+            lines.append(
+                f"| {len(rows)} attributes x {flips['samples']} flips x {flips['seeds']} seeds, {title}: reached, "
+                f"other attributes changed (judge), steps | {_mean(rows, 'reached'):.1%}, "
+                f"{_mean(rows, 'others_changed'):.2f} of {len(rows) - 1}, {_mean(rows, 'steps'):.1f} "
+                f"| `{flips['command']}` |"
+            )
+    moves = _read("sgf-avatars-keypoints", "measured.json").get("edits")
+    if moves:
+        row = next(row for row in moves["rows"] if row["stepping"] == "ours")
+        lines.append(
+            f"| {moves['samples']} keypoint targets x {moves['seeds']} seeds, our stepping: mean error before, after, "
+            f"after by the judge | {row['before']:.2%}, {_spread(row, 'after', '.2%')}, "
+            f"{_spread(row, 'after_by_judge', '.2%')} of the side | `{moves['command']}` |"
+        )
+    return "\n".join(lines)
+
+
+def full_page() -> str:
+    """All figures."""
+    parts = ["# Measured figures\n\nWritten by `sgf-hub measure page` from the `training.json` and `measured.json` of "
+             "each zoo entry. Figures with ± are mean and standard deviation over seeds.\n", summary()]  # fmt: skip
+    for name in ("avatars-attributes", "avatars-judge-attributes"):
+        report = _read(name, "training.json")
+        if report:
+            held = report["held_out"]
+            rows = [f"| {k} | {v:.1%} | {held['balanced_accuracies'][k]:.1%} |" for k, v in held["accuracies"].items()]
+            parts.append(_table(f"{name}, on held-out drawn faces", "| attribute | accuracy | balanced |", rows))
+    for name in ("sgf-avatars-attributes", "sgf-avatars-keypoints"):
+        report = _read(name, "training.json").get("report")
+        if report:
+            weakest = sorted(report["slopes"], key=report["slopes"].get)[:3]
+            rows = [
+                f"| reconstruction error with the right c | {report['loss']:.3f} |",
+                f"| with a shuffled c | {report['loss_shuffled']:.3f} |",
+                f"| norm of dF/dc, mean over c | {sum(report['slopes'].values()) / len(report['slopes']):.2f} |",
+                "| weakest | " + ", ".join(f"{k} {report['slopes'][k]:.2f}" for k in weakest) + " |",
+                "| growth of dF/dz: 0, 50, 95, 100% | "
+                + ", ".join(f"{v:.2f}" for v in report["jacobian"].values())
+                + " |",
+            ]
+            parts.append(_table(f"{name}: F on held-out pairs", "| standardised units | |", rows))
+    flips = _read("sgf-avatars-attributes", "measured.json").get("edits")
+    for stepping in ("paper", "ours") if flips else ():
+        rows = [
+            f"| {r['attribute']} | {_spread(r, 'reached', '.1%')} | {_spread(r, 'reached_by_judge', '.1%')} | "
+            f"{_spread(r, 'others_changed', '.2f')} | {_spread(r, 'steps', '.1f')} |"
+            for r in flips["rows"]
+            if r["stepping"] == stepping
+        ]
+        head = "| flipped | reached | by the judge | others changed (judge) | steps |"
+        parts.append(_table(f"sgf-avatars-attributes, stepping {stepping!r}", head, rows))
+    moves = _read("sgf-avatars-keypoints", "measured.json").get("edits")
+    if moves:
+        rows = [
+            f"| {r['stepping']} | {_spread(r, 'before', '.2%')} | {_spread(r, 'after', '.2%')} | "
+            f"{_spread(r, 'after_by_judge', '.2%')} | {_spread(r, 'reached', '.1%')} | "
+            f"{_spread(r, 'attributes_changed', '.1%')} | {_spread(r, 'steps', '.1f')} |"
+            for r in moves["rows"]
+        ]
+        head = "| stepping | error before | after | by the judge | reached | attributes changed | steps |"
+        parts.append(_table("sgf-avatars-keypoints: all keypoints to another sample's", head, rows))
+    return "\n\n".join(parts) + "\n"
+
+
+def renew_block(readme: Path, text: str) -> None:
+    """Replace what stands between the marks of a README."""
+    old = readme.read_text()
+    if BEGIN not in old or END not in old:
+        raise CorruptFileError(f"{readme} has no lines {BEGIN!r} and {END!r}: add them where the figures belong.")
+    head, rest = old.split(BEGIN, 1)
+    readme.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}")
+
+
+def _read(name: str, file: str) -> dict:
+    path = root() / name / file
+    return read_json(path) if path.exists() else {}
+
+
+def _mean(rows: list[dict], key: str) -> float:
+    return sum(row[key] for row in rows) / max(len(rows), 1)
+
+
+def _spread(row: dict, key: str, form: str) -> str:
+    spread = row.get(f"{key}_std")
+    return f"{row[key]:{form}}" + (f" ± {spread:{form}}" if spread is not None else "")
+
+
+def _table(title: str, head: str, rows: list[str]) -> str:
+    return "\n".join([f"## {title}\n", head, "|---" * (head.count("|") - 1) + "|", *rows])

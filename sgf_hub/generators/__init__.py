@@ -1,0 +1,27 @@
+"""Generators: latent to image. `load_generator` gives one by name."""
+
+from pathlib import Path
+
+from sgf_hub.errors import CorruptFileError
+from sgf_hub.types import Generator, read_json
+from sgf_hub.zoo import locate
+
+
+def load_generator(name: str | Path, *, revision: str | None = None) -> Generator:
+    """The generator called `name`: a folder, an entry of the embedded zoo, or a Hub id.
+
+    Raises:
+        UnknownNameError: if nothing answers to the name.
+        CorruptFileError: if it is not a generator, or damaged.
+    """
+    from sgf_hub.generators.stylegan2 import StyleGAN2
+
+    kinds = {"StyleGAN2": StyleGAN2}
+    folder = locate(str(name), revision=revision)
+    kind = read_json(folder / "config.json").get("class")
+    if kind not in kinds:
+        raise CorruptFileError(f"{str(name)!r} holds {kind or 'a foreign model'}, not a generator: {', '.join(kinds)}.")
+    return kinds[kind].from_pretrained(name, revision=revision)
+
+
+__all__ = ["load_generator"]

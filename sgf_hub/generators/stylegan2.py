@@ -1,0 +1,259 @@
+"""StyleGAN2 (Karras et al., CVPR 2020) in plain PyTorch, laid out for a CPU.
+
+The published network, written anew, with three liberties that change its cost and not its function:
+
+* modulation scales the activations before a convolution and demodulation scales them after it, so that a batch shares
+  one weight (public code builds one weight a sample and a grouped convolution);
+* the gain sqrt(2) of the leaky ReLU rides on the demodulation and the bias, and a layer touches memory three times;
+* equalised learning rates live in the optimiser (`training/gan.py`): weights here are the effective ones.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sgf_hub.errors import BadValueError, SpaceError
+from sgf_hub.hub import Derived, HubModule, bounded
+from sgf_hub.types import Latent, check_seed
+
+FIR = (1.0, 3.0, 3.0, 1.0)  # the resampling filter of StyleGAN2, before normalisation
+GAIN = math.sqrt(2)  # of the leaky ReLU, keeps the variance
+
+
+class StyleGAN2(HubModule):
+    """Mapping network, modulated synthesis with RGB skips, optional noise: z -> w -> image.
+
+    Args:
+        resolution: R, side of the image, a power of two.
+        latent_dim: D, of z and w alike.
+        mapping_layers: fully connected layers from z to w.
+        channels: widths of the blocks at 4, 8, ..., R pixels.
+        noise: whether layers add a stored noise image (constant: synthesis stays deterministic).
+        clamp: bound on activations, part of the function of networks trained in half precision; None for no bound.
+
+    Raises:
+        BadValueError: if the widths do not match the resolution, or a number is out of range.
+    """
+
+    latent_space = "w"
+
+    def __init__(
+        self,
+        *,
+        resolution: int = 64,
+        latent_dim: int = 128,
+        mapping_layers: int = 4,
+        channels: Sequence[int] = (128, 128, 64, 32, 16),
+        noise: bool = False,
+        clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        bounded("resolution", resolution, 8, 2048)
+        bounded("latent_dim", latent_dim, 1, 4096)
+        bounded("mapping_layers", mapping_layers, 1, 32)
+        if not isinstance(channels, (list, tuple)) or resolution != 4 << (len(channels) - 1):
+            raise BadValueError(f"{resolution} px takes one width for each of 4, 8, ... {resolution} px: {channels!r}.")
+        for width in channels:
+            bounded("a width in channels", width, 1, 4096)
+        self.resolution, self.latent_dim, self.clamp = resolution, latent_dim, clamp
+        self.mapping = nn.ModuleList(_linear(latent_dim, latent_dim) for _ in range(mapping_layers))
+        self.register_buffer("w_avg", torch.zeros(latent_dim))
+        self.blocks = nn.ModuleList(
+            SynthesisBlock(channels[max(i - 1, 0)], width, latent_dim, 4 << i, noise=noise, clamp=clamp)
+            for i, width in enumerate(channels)
+        )
+        self.num_layers = 2 * len(channels)  # L, rows of a w+ latent
+
+    # -- latents ------------------------------------------------------------------------------------------------
+
+    def map(self, z: Tensor) -> Tensor:
+        """f: z [B, D] => w [B, D], before truncation."""
+        x = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+        for layer in self.mapping:
+            x = F.leaky_relu(layer(x), 0.2) * GAIN
+        return x
+
+    def sample(self, n: int, *, seed: int, truncation: float = 0.8) -> Latent:
+        """n latents in W, the i-th depending on the seed and i alone.
+
+        Args:
+            n: how many.
+            seed: a whole number.
+            truncation: psi; 1 leaves w as it is, 0 gives the mean image.
+        """
+        bounded("the number of samples", n, 1, 1 << 20)
+        generator = torch.Generator().manual_seed(check_seed(seed))
+        z = torch.cat([torch.randn(1, self.latent_dim, generator=generator) for _ in range(n)])
+        return self.to_w(Latent(z.to(self.w_avg), "z"), truncation=truncation)
+
+    @torch.no_grad()
+    def to_w(self, latent: Latent, *, truncation: float = 1.0) -> Latent:
+        """A latent of Z (or W, unchanged) as one of W, drawn towards the mean w by `truncation` in [0, 1]."""
+        bounded("truncation", truncation, 0.0, 1.0)
+        if latent.space == "w+":
+            raise SpaceError("a 'w+' latent has no 'w': its layers differ; edit it as it is.")
+        w = self.map(self._checked(latent)) if latent.space == "z" else self._checked(latent)
+        return Latent(torch.lerp(self.w_avg, w, truncation), "w")
+
+    @torch.no_grad()
+    def to_w_plus(self, latent: Latent) -> Latent:
+        """A latent of any space as one of W+, one w a layer."""
+        return Latent(self._layers(latent), "w+")
+
+    def _checked(self, latent: Latent) -> Tensor:
+        rows = (self.num_layers,) if latent.space == "w+" else ()
+        wanted = (*rows, self.latent_dim)
+        if tuple(latent.data.shape[1:]) != wanted:
+            raise BadValueError(
+                f"a latent of this generator in {latent.space!r} has shape [batch, {', '.join(map(str, wanted))}], "
+                f"not {list(latent.data.shape)}."
+            )
+        return latent.data.to(self.w_avg)
+
+    def _layers(self, latent: Latent) -> Tensor:
+        """[B, L, D] of a latent in any space."""
+        data = self._checked(latent)
+        if latent.space == "w+":
+            return data
+        w = self.map(data) if latent.space == "z" else data
+        return w.unsqueeze(1).expand(-1, self.num_layers, -1)
+
+    # -- images -------------------------------------------------------------------------------------------------
+
+    def synthesize(self, latent: Latent, *, resolution: int | None = None) -> Tensor:
+        """Images [B, 3, R, R] in [-1, 1]; a lower `resolution` (8, 16, ...) stops early at that RGB skip."""
+        sides = [4 << i for i in range(1, len(self.blocks))]
+        if resolution is not None and resolution not in sides:
+            raise BadValueError(f"this generator draws {', '.join(map(str, sides))} px, not {resolution!r}.")
+        return self(self._layers(latent), resolution=resolution).clamp(-1, 1)
+
+    def forward(self, ws: Tensor, *, resolution: int | None = None) -> Tensor:
+        """One w a layer, [B, L, D] => images [B, 3, R, R], not clamped."""
+        x, image = None, None
+        for i, block in enumerate(self.blocks):
+            x, image = block(x, image, ws[:, max(2 * i - 1, 0) : 2 * i + 2])
+            if resolution == 4 << i:
+                break
+        assert image is not None
+        return image.float().contiguous()
+
+
+class SynthesisBlock(nn.Module):
+    """Two modulated convolutions (one in the first block) and the RGB skip at one resolution."""
+
+    def __init__(
+        self, width_in: int, width: int, latent_dim: int, side: int, *, noise: bool, clamp: float | None
+    ) -> None:
+        super().__init__()
+        self.clamp = clamp
+        first = side == 4
+        if first:
+            self.const = nn.Parameter(torch.randn(width, 4, 4))
+        else:
+            self.conv0 = ModulatedConv(width_in, width, latent_dim, up=True, side=side if noise else None, clamp=clamp)
+        self.conv1 = ModulatedConv(width, width, latent_dim, side=side if noise else None, clamp=clamp)
+        self.rgb = ToRGB(width, latent_dim, clamp=clamp)
+
+    def forward(self, x: Tensor | None, image: Tensor | None, ws: Tensor) -> tuple[Tensor, Tensor]:
+        """ws: [B, 2 or 3, D], the rows of this block's layers; its last row is the next block's first."""
+        if x is None:
+            x = self.const.expand(ws.shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        else:
+            x = self.conv0(x, ws[:, 0])
+        x = self.conv1(x, ws[:, -2])
+        y = self.rgb(x, ws[:, -1])
+        return x, y if image is None else upsample(image) + y
+
+
+class ModulatedConv(nn.Module):
+    """3 x 3 convolution whose input channels are scaled by w, demodulated, biased, noised, rectified."""
+
+    def __init__(
+        self,
+        width_in: int,
+        width: int,
+        latent_dim: int,
+        *,
+        up: bool = False,
+        side: int | None = None,
+        clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.up, self.clamp = up, clamp
+        self.affine = _linear(latent_dim, width_in, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(width, width_in, 3, 3) / math.sqrt(9 * width_in))
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.noise = side is not None
+        if side is not None:
+            self.register_buffer("noise_const", torch.randn(side, side))
+            self.noise_strength = nn.Parameter(torch.zeros(()))
+        self._energy = Derived(_energy)
+
+    def energy(self) -> Tensor:
+        """Squared weights summed over the kernel, [out, in]; kept while the weight is frozen."""
+        if self.weight.requires_grad:  # in training
+            return _energy(self.weight)
+        return self._energy(self.weight)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x: [B, in, R, R], w: [B, D] => [B, out, R, R], or 2 R when upsampling."""
+        style = self.affine(w)  # B, in
+        demodulation = (F.linear(style.square(), self.energy()) + 1e-8).rsqrt()  # B, out
+        x = x * style[:, :, None, None]
+        if self.up:
+            x = blur(F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2), gain=4.0, padding=1)
+        else:
+            x = F.conv2d(x, self.weight, padding=1)
+        scale, shift = (demodulation * GAIN)[:, :, None, None], (self.bias * GAIN)[None, :, None, None]
+        if self.noise:
+            shift = shift + self.noise_const * (self.noise_strength * GAIN)
+        x = F.leaky_relu(torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype)), 0.2)
+        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+
+
+class ToRGB(nn.Module):
+    """1 x 1 modulated convolution to three channels, without demodulation."""
+
+    def __init__(self, width: int, latent_dim: int, *, clamp: float | None = None) -> None:
+        super().__init__()
+        self.clamp = clamp
+        self.affine = _linear(latent_dim, width, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(3, width, 1, 1) / math.sqrt(width))
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x: [B, width, R, R], w: [B, D] => [B, 3, R, R]."""
+        y = F.conv2d(x * self.affine(w)[:, :, None, None], self.weight, self.bias)
+        return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
+
+
+def fir_kernel(channels: int, gain: float, like: Tensor) -> Tensor:
+    """The separable filter FIR as a depthwise kernel, [channels, 1, 4, 4], summing to `gain`."""
+    taps = torch.tensor(FIR, dtype=torch.float32, device=like.device)
+    kernel = torch.outer(taps, taps)
+    return (kernel * (gain / 64)).to(like.dtype).expand(channels, 1, 4, 4)
+
+
+def blur(x: Tensor, *, gain: float = 1.0, padding: int = 1, stride: int = 1) -> Tensor:
+    """Low-pass filter of every channel."""
+    return F.conv2d(x, fir_kernel(x.shape[1], gain, x), padding=padding, stride=stride, groups=x.shape[1])
+
+
+def upsample(image: Tensor) -> Tensor:
+    """[B, C, R, R] => [B, C, 2 R, 2 R] by zero insertion and the filter."""
+    channels = image.shape[1]
+    return F.conv_transpose2d(image, fir_kernel(channels, 4.0, image), stride=2, padding=1, groups=channels)
+
+
+def _energy(weight: Tensor) -> Tensor:
+    return weight.square().sum(dim=(2, 3))
+
+
+def _linear(fan_in: int, fan_out: int, *, bias: float = 0.0) -> nn.Linear:
+    layer = nn.Linear(fan_in, fan_out)
+    nn.init.normal_(layer.weight, std=1 / math.sqrt(fan_in))
+    nn.init.constant_(layer.bias, bias)
+    return layer

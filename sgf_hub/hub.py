@@ -1,0 +1,186 @@
+"""`HubModule`: a network that is a Hub repo, config.json and model.safetensors, loaded strictly.
+
+`PyTorchModelHubMixin` saves and pushes; loading is ours, since the mixin's own drops unknown config keys and leaves
+missing weights random without a word. A network is first built without memory (the "meta" device) and its shapes are
+held against the file's header, so that a hostile config cannot make it allocate anything.
+"""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
+from sgf_hub.types import read_json
+from sgf_hub.zoo import locate
+
+FORMAT = 1  # of config.json; raised when an older library could not read a newer file
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license="apache-2.0"):
+    """A network whose keyword arguments are its config.json. Subclasses take JSON values only, by keyword."""
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, *, revision: str | None = None, **unknown: Any) -> Self:  # type: ignore[override]
+        """Load from a folder, the embedded zoo, or the Hub.
+
+        Args:
+            source: a folder, a zoo entry's name, or a Hub id.
+            revision: of a Hub repo.
+            **unknown: refused; the mixin takes options that are silently dropped.
+
+        Returns:
+            The network in evaluation mode, float32, on the CPU.
+
+        Raises:
+            UnknownNameError: if nothing answers to the name.
+            CorruptFileError: if a file is missing, damaged, newer than this library, or of another class; if a config
+                key is unknown; if a weight is missing, superfluous or misshapen.
+        """
+        if unknown:
+            raise BadValueError(f"from_pretrained takes no {', '.join(unknown)}: the config.json decides.")
+        folder = locate(str(source), revision=revision, files=(CONFIG, WEIGHTS))
+        config = cls._checked_config(read_json(folder / CONFIG), folder.name)
+        try:
+            with torch.device("meta"):
+                module = cls(**config)
+        except SGFError as error:
+            raise CorruptFileError(f"{CONFIG} of {folder.name!r} is not usable: {error}") from None
+        except (TypeError, ValueError, RuntimeError, OverflowError, ArithmeticError, LookupError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CorruptFileError(f"{CONFIG} of {folder.name!r} is not usable: {reason}") from None
+        weights = _read_weights(folder / WEIGHTS, module.state_dict(), folder.name)
+        module.load_state_dict(weights, strict=True, assign=True)
+        return module.eval().requires_grad_(False)
+
+    @classmethod
+    def _checked_config(cls, config: dict, name: str) -> dict:
+        """The constructor's arguments out of a config.json."""
+        version, kind = config.pop("format", None), config.pop("class", None)
+        if kind != cls.__name__:
+            raise CorruptFileError(f"{name!r} holds a {kind or 'foreign model'}, not a {cls.__name__}.")
+        if not isinstance(version, int) or not 1 <= version <= FORMAT:
+            raise CorruptFileError(
+                f"{name!r} is written in format {version!r}, this sgf-hub reads up to {FORMAT}: upgrade sgf-hub."
+            )
+        parameters = inspect.signature(cls.__init__).parameters
+        unknown = sorted(set(config) - set(parameters))
+        missing = sorted(
+            key for key, p in parameters.items() if key != "self" and p.default is p.empty and key not in config
+        )
+        if unknown or missing:
+            raise CorruptFileError(
+                f"{CONFIG} of {name!r} does not describe a {cls.__name__}: "
+                + "; ".join(
+                    f"{word} {', '.join(keys)}" for word, keys in (("unknown", unknown), ("missing", missing)) if keys
+                )
+                + "."
+            )
+        return config
+
+    def config(self) -> dict[str, Any]:
+        """What config.json says: the constructor's arguments, the class and the format."""
+        return {"class": type(self).__name__, "format": FORMAT, **self._hub_mixin_config}  # type: ignore[dict-item]
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """Write the weights in half precision (called by the mixin's `save_pretrained` and `push_to_hub`)."""
+        state = {key: _half(value) for key, value in self.state_dict().items()}
+        save_file(state, str(save_directory / WEIGHTS), metadata={"format": "pt"})
+
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> str | None:  # type: ignore[override]
+        """Write config.json and model.safetensors (half precision) into a folder."""
+        kwargs.setdefault("config", self.config())
+        return super().save_pretrained(save_directory, **kwargs)
+
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:
+        """The mixin's own card is not written: cards come from `model_cards/`."""
+        return _NoCard()
+
+
+class _NoCard:
+    """Stands where the mixin expects a card, and writes none."""
+
+    def save(self, path: str | Path) -> None:
+        """Write nothing."""
+
+
+class Derived:
+    """Something computed from a weight, kept until the weight changes.
+
+    Args:
+        make: weight => what is kept.
+    """
+
+    def __init__(self, make: Callable[[torch.Tensor], Any]) -> None:
+        self.make = make
+        self.key: tuple | None = None
+        self.value: Any = None
+
+    def __call__(self, weight: torch.Tensor) -> Any:
+        """The value for the present weight."""
+        key = (weight, weight._version, weight.dtype, weight.device)
+        if self.key is None or self.key[0] is not weight or self.key[1:] != key[1:]:
+            self.key, self.value = key, self.make(weight)
+        return self.value
+
+
+def bounded(name: str, value: Any, low: float, high: float) -> Any:
+    """`value` if it is a number in [low, high] (an integer where `low` is one), else a BadValueError."""
+    kinds = (int,) if isinstance(low, int) else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+        raise BadValueError(f"{name} is {value!r}; it must be a number from {low} to {high}.")
+    return value
+
+
+def names_of(field: str, value: Any, *, most: int = 1024) -> tuple[str, ...]:
+    """`value` as a tuple of distinct names, else a BadValueError."""
+    if (
+        not isinstance(value, (list, tuple))
+        or len(value) > most
+        or not all(isinstance(name, str) and 0 < len(name) <= 200 for name in value)
+        or len(set(value)) != len(value)
+    ):
+        raise BadValueError(f"{field} must be a list of at most {most} distinct names.")
+    return tuple(value)
+
+
+def _half(value: torch.Tensor) -> torch.Tensor:
+    value = value.detach().cpu().contiguous()
+    return value.half() if value.is_floating_point() else value
+
+
+def _read_weights(path: Path, expected: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file, once its header agrees with `expected`, floating ones as float32."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+            wanted = {key: tuple(value.shape) for key, value in expected.items()}
+            problems = [f"missing {key}" for key in wanted.keys() - shapes.keys()]
+            problems += [f"unexpected {key}" for key in shapes.keys() - wanted.keys()]
+            problems += [
+                f"{key} is {list(shapes[key])} where {list(wanted[key])} is needed"
+                for key in wanted.keys() & shapes.keys()
+                if shapes[key] != wanted[key]
+            ]
+            if problems:
+                more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+                raise CorruptFileError(
+                    f"{path.name} of {name!r} does not fit its config: {'; '.join(sorted(problems)[:3])}{more}."
+                )
+            tensors = {key: file.get_tensor(key) for key in wanted}
+    except (SafetensorError, OSError) as error:
+        raise CorruptFileError(
+            f"{path.name} of {name!r} cannot be read as safetensors ({error}): fetch or save it again."
+        ) from None
+    tensors = {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
+    broken = [key for key, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    if broken:
+        raise CorruptFileError(f"{path.name} of {name!r} holds values that are not finite, in {broken[0]}.")
+    return tensors

@@ -1,0 +1,245 @@
+"""F, the auxiliary mapping of SGF (Section 3.2): F(z, C(G(z))) = z, so that its derivatives tie c to z.
+
+The paper's network is an N-layer MLP with AdaIN and spectral normalisation on every fully connected layer. AdaIN here
+has a scale and a shift for every feature (one scalar pair a layer would bound the rank of dF/dc by 2 N). All layers are
+stacked in one tensor each, which makes spectral normalisation one batched product instead of N.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from sgf_hub.hub import Derived, HubModule, bounded, names_of
+from sgf_hub.types import ConditionSpec
+
+SLOPE = 0.2  # of the leaky ReLU
+_STACKS = ("embed_weight", "affine_weight", "weight")
+
+
+class SGFMapping(
+    HubModule, repo_url="https://github.com/sgf-hub/sgf-hub", pipeline_tag="image-to-image", tags=["gan", "sgf"]
+):
+    """F(z, c) -> z, with the standardisation of z and c, and the names of what it was trained with.
+
+    Args:
+        generator: repo of the generator whose latents it maps.
+        predictor: repos of the heads that read c, in the order of c's coordinates.
+        latent_space: "z" or "w"; where z lives.
+        latent_dim: D.
+        layers: N; the paper uses 15 in W and 6 in Z.
+        embedding: width of the layer that c passes first.
+        attributes: names of c's attribute scores.
+        keypoints: names of c's keypoints.
+        groups: sets of mutually exclusive attributes.
+
+    Raises:
+        BadValueError: if a number is out of range or a list is not one of names.
+    """
+
+    z_mean: Tensor
+    z_std: Tensor
+    c_mean: Tensor
+    c_std: Tensor
+
+    def __init__(
+        self,
+        *,
+        generator: str,
+        predictor: Sequence[str],
+        latent_dim: int,
+        latent_space: str = "w",
+        layers: int = 15,
+        embedding: int = 64,
+        attributes: Sequence[str] = (),
+        keypoints: Sequence[str] = (),
+        groups: Sequence[Sequence[str]] = (),
+    ) -> None:
+        super().__init__()
+        self.generator_name = names_of("generator", [generator])[0]
+        self.predictor_names = names_of("predictor", predictor)
+        self.latent_space = latent_space
+        self.latent_dim = bounded("latent_dim", latent_dim, 1, 65536)
+        self.layers = bounded("layers", layers, 1, 256)
+        bounded("embedding", embedding, 1, 65536)
+        self.spec = ConditionSpec(
+            attributes=names_of("attributes", attributes),
+            keypoints=names_of("keypoints", keypoints),
+            groups=tuple(names_of("a group", group) for group in groups),
+        )
+        d, c, e, n = latent_dim, bounded("the condition's size", self.spec.dimension, 1, 65536), embedding, layers
+        self.embed_weight = nn.Parameter(_orthogonal(1, e, c))
+        self.embed_bias = nn.Parameter(torch.zeros(e))
+        self.affine_weight = nn.Parameter(_orthogonal(n, 2 * d, e))
+        self.affine_bias = nn.Parameter(torch.zeros(n, 2 * d))
+        self.weight = nn.Parameter(_orthogonal(n, d, d))
+        self.bias = nn.Parameter(torch.zeros(n, d))
+        for name, size in (("z", d), ("c", c)):
+            self.register_buffer(f"{name}_mean", torch.zeros(size))
+            self.register_buffer(f"{name}_std", torch.ones(size))
+        self.centred = Derived(_centre)
+
+    def forward(self, z: Tensor, c: Tensor) -> Tensor:
+        """F(z, c), Eq. 1.
+
+        Args:
+            z: [B, D], as the generator takes it.
+            c: [B, C], as the predictor gives it.
+
+        Returns:
+            [B, D], in the units of z.
+        """
+        return self.core((z - self.z_mean) / self.z_std, (c - self.c_mean) / self.c_std) * self.z_std + self.z_mean
+
+    def core(self, z: Tensor, c: Tensor) -> Tensor:
+        """F between standardised coordinates: z [B, D], c [B, C] => [B, D]."""
+        weight = self.weight  # read once: in training each reading normalises it anew
+        scale, shift = self._modulation(F.leaky_relu(F.linear(c, self.embed_weight[0], self.embed_bias), SLOPE))
+        x = z
+        for n in range(self.layers):
+            x = F.layer_norm(x, (self.latent_dim,))
+            x = F.leaky_relu(torch.addcmul(shift[n], scale[n], x), SLOPE)
+            x = F.linear(x, weight[n], self.bias[n])
+        return x
+
+    def _modulation(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
+        """AdaIN's scale and shift of every layer: [B, E] => two of [N, B, D]."""
+        flat = F.linear(embedded, self.affine_weight.flatten(0, 1), self.affine_bias.flatten())
+        scale, shift = flat.unflatten(-1, (self.layers, 2, self.latent_dim)).permute(1, 2, 0, 3).unbind(1)
+        return scale + 1, shift
+
+    @torch.no_grad()
+    def linearize(self, z: Tensor, c: Tensor) -> "Linearization":
+        """F's derivatives at (z, c), from one forward pass, for any number of Jacobian-vector products."""
+        inner = F.linear((c - self.c_mean) / self.c_std, self.embed_weight[0], self.embed_bias)
+        scale, shift = self._modulation(F.leaky_relu(inner, SLOPE))
+        x = (z - self.z_mean) / self.z_std
+        weights, scales, shifts, biases = self.weight.unbind(), scale.unbind(), shift.unbind(), self.bias.unbind()
+        inputs, normals, raised = [], [], []
+        for n in range(self.layers):
+            inputs.append(x)
+            normals.append(F.layer_norm(x, (self.latent_dim,)))
+            raised.append(torch.addcmul(shifts[n], scales[n], normals[n]))
+            if n + 1 < self.layers:
+                x = F.linear(F.leaky_relu(raised[n], SLOPE), weights[n], biases[n])
+        # what is left is the same for every layer, and done for all at once
+        slope = _slope(torch.stack(raised))
+        inverse = (torch.stack(inputs).var(dim=-1, correction=0, keepdim=True) + 1e-5).rsqrt()
+        return Linearization(self, torch.stack(normals), inverse * slope * scale, slope, _slope(inner))
+
+    # -- spectral normalisation, in training only ------------------------------------------------------------------
+
+    def normalize_spectrally(self) -> None:
+        """Put spectral normalisation (Miyato et al., 2018) on every fully connected layer, for training."""
+        for name in _STACKS:
+            parametrize.register_parametrization(self, name, SpectralNorm(getattr(self, name)))
+
+    def fold(self) -> None:
+        """Replace normalised weights by their present values: what is saved, and what edits run on."""
+        self.eval()
+        for name in _STACKS:
+            if parametrize.is_parametrized(self, name):
+                parametrize.remove_parametrizations(self, name, leave_parametrized=True)
+
+
+@dataclass(frozen=True)
+class Linearization:
+    """dF/dz and dF/dc at a point, as functions of a tangent.
+
+    Layer normalisation has the derivative (I - 1 1^T / D - h h^T / D) / sigma at the normalised input h; its first
+    subtraction is taken over by `_centre`.
+
+    Args:
+        mapping: F.
+        normals: h of every layer, [N, B, D].
+        gains: rectifier's slope x AdaIN's scale / sigma, [N, B, D].
+        slopes: rectifier's slope, [N, B, D].
+        embed_slope: the same for the layer that c passes first, [B, E].
+    """
+
+    mapping: SGFMapping
+    normals: Tensor
+    gains: Tensor
+    slopes: Tensor
+    embed_slope: Tensor
+
+    def dz(self, tangent: Tensor) -> Tensor:
+        """(dF/dz) tangent: [..., B, D] => [..., B, D], in the units of z."""
+        x = tangent / self.mapping.z_std
+        return self._push(x - x.mean(dim=-1, keepdim=True), None)
+
+    def dc(self, tangent: Tensor) -> Tensor:
+        """(dF/dc) tangent: [..., B, C] => [..., B, D], in the units of c and z."""
+        mapping = self.mapping
+        embedded = F.linear(tangent / mapping.c_std, mapping.embed_weight[0]) * self.embed_slope
+        flat = F.linear(embedded, mapping.affine_weight.flatten(0, 1))
+        scale, shift = flat.unflatten(-1, (mapping.layers, 2, mapping.latent_dim)).movedim(-3, 0).unbind(-2)
+        return self._push(None, torch.addcmul(shift, scale, self.normals) * self.slopes)
+
+    def _push(self, x: Tensor | None, sources: Tensor | None) -> Tensor:
+        """Carry a tangent through the layers; `sources` is what the modulation adds at each, [N, B, D]."""
+        size = self.mapping.latent_dim
+        added = [None] * self.mapping.layers if sources is None else sources.unbind()
+        for weight, normal, gain, source in zip(
+            self.mapping.centred(self.mapping.weight), self.normals.unbind(), self.gains.unbind(), added, strict=True
+        ):
+            if x is not None:
+                along = torch.linalg.vecdot(normal, x).unsqueeze(-1)
+                x = torch.addcmul(x, normal, along, value=-1 / size)
+                x = x * gain if source is None else torch.addcmul(source, x, gain)
+            else:
+                x = source
+            x = F.linear(x, weight)  # type: ignore[arg-type]
+        assert x is not None
+        return x * self.mapping.z_std
+
+
+def _centre(weight: Tensor) -> tuple[Tensor, ...]:
+    """[N, D, D] for tangents: a layer whose output is normalised next may lose that output's mean at once."""
+    rows = weight - weight.mean(dim=1, keepdim=True)
+    return (*rows[:-1].unbind(), weight[-1])
+
+
+def _slope(x: Tensor) -> Tensor:
+    """Derivative of the leaky ReLU."""
+    return torch.where(x > 0, x.new_ones(()), x.new_full((), SLOPE))
+
+
+class SpectralNorm(nn.Module):
+    """Divides each matrix of a stack [N, out, in] by its largest singular value, tracked by power iteration.
+
+    The iteration moves in training only: at evaluation the estimate stands still, and so does F.
+    """
+
+    u: Tensor
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        u = torch.linalg.svd(weight.detach().float()).U[:, :, 0] if not weight.is_meta else weight.new_zeros(1)
+        self.register_buffer("u", u.to(weight))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """weight: [N, out, in] => the same, each of spectral norm 1."""
+        with torch.no_grad():
+            v = F.normalize(torch.einsum("noi,no->ni", weight, self.u), dim=1)
+            u = F.normalize(torch.einsum("noi,ni->no", weight, v), dim=1)
+            if self.training:
+                self.u.copy_(u)
+            u, v = u.clone(), v.clone()  # the graph of an earlier forward pass must not see the next one's
+        sigma = torch.einsum("no,noi,ni->n", u, weight, v)
+        return weight / sigma[:, None, None]
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """Normalising a weight starts from that weight."""
+        return weight
+
+
+def _orthogonal(stack: int, rows: int, columns: int) -> Tensor:
+    weight = torch.empty(stack, rows, columns)
+    if not weight.is_meta:
+        for matrix in weight:
+            nn.init.orthogonal_(matrix)
+    return weight

@@ -1,0 +1,104 @@
+"""The commands `sgf-hub measure ...`: figures of the zoo, written beside its weights and gathered into one page."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sgf_hub.errors import BadValueError, UnknownNameError
+
+app = typer.Typer(no_args_is_help=True, help="Measure generators, mappings and edits.")
+JUDGE = ("sgf-hub/avatars-judge-attributes", "sgf-hub/avatars-judge-keypoints")
+
+
+@app.command()
+def generator(
+    name: Annotated[str, typer.Argument(help="A zoo entry trained on avatars.")] = "avatars-stylegan2",
+    samples: Annotated[int, typer.Option(help="Pictures in each set.")] = 10_000,
+    seeds: Annotated[int, typer.Option(help="Repeats.")] = 3,
+) -> None:
+    """Frechet distance of its pictures to drawn faces, beside that of drawn faces to drawn faces."""
+    import torch
+
+    from sgf_hub.datasets.avatars import sample_batch
+    from sgf_hub.evaluation.edits import mean_and_spread
+    from sgf_hub.evaluation.generator import features, frechet_distance
+    from sgf_hub.generators import load_generator
+    from sgf_hub.predictors import load_backbone
+
+    made, backbone = load_generator(name), load_backbone("sgf-hub/avatars-judge-backbone")
+
+    def drawn(seed: int) -> torch.Tensor:
+        images = torch.from_numpy(sample_batch(samples, seed=seed, resolution=made.resolution, workers=2).images)
+        return features(backbone, (part.float() / 127.5 - 1 for part in images.split(256)))
+
+    def generated(seed: int, truncation: float) -> torch.Tensor:
+        latents = made.sample(samples, seed=seed, truncation=truncation)
+        return features(backbone, (made.synthesize(latents[i : i + 256]) for i in range(0, samples, 256)))
+
+    rows = []
+    for seed in range(seeds):
+        real = drawn(700_000 + seed)
+        row = {"drawn_to_drawn": frechet_distance(real, drawn(800_000 + seed))}
+        for truncation in (1.0, 0.8):
+            row[f"generated_truncation_{truncation:g}"] = frechet_distance(real, generated(seed, truncation))
+        rows.append(row)
+    _keep(name, "generator", {"samples": samples, "seeds": seeds, **mean_and_spread(rows)})
+
+
+@app.command()
+def edits(
+    name: Annotated[str, typer.Argument(help="A mapping of the zoo.")],
+    samples: Annotated[int, typer.Option(help="Latents.")] = 100,
+    seeds: Annotated[int, typer.Option(help="Repeats with other latents.")] = 3,
+) -> None:
+    """Flip every attribute (or move all keypoints), with the paper's stepping and ours."""
+    from sgf_hub.editor import SGFEditor
+    from sgf_hub.evaluation.edits import measure_edits, steppings
+    from sgf_hub.predictors import load_predictor
+
+    if samples < 2 or seeds < 1:
+        raise BadValueError("--samples is at least 2 and --seeds at least 1.")
+    editor, judge = SGFEditor.from_pretrained(name), load_predictor(JUDGE)
+    rows = []
+    rules = steppings(keypoints=bool(editor.predictor.spec.keypoints))
+    for row in measure_edits(editor, judge, samples=samples, seeds=seeds, steppings=rules):
+        rows.append(row)
+        typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
+    _keep(name, "edits", {"samples": samples, "seeds": seeds, "rows": rows})
+
+
+@app.command()
+def page(
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/measured.md"),
+    readme: Annotated[Path, typer.Option(help="Whose block between the 'measured' marks to renew.")] = Path(
+        "README.md"
+    ),
+) -> None:
+    """Gather all figures of the zoo into one page, and the main ones into the README."""
+    from sgf_hub.evaluation.page import full_page, renew_block, summary
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(full_page())
+    renew_block(readme, summary())
+    typer.echo(json.dumps({"out": str(out), "readme": str(readme)}))
+
+
+def _keep(name: str, part: str, figures: dict) -> None:
+    """Write figures into the entry's measured.json, beside those of other commands."""
+    from sgf_hub.types import read_json
+    from sgf_hub.zoo import NAMESPACE, root
+
+    folder = root() / name.removeprefix(NAMESPACE + "/")
+    if not folder.is_dir():
+        folder = Path(name)
+    if not folder.is_dir():
+        raise UnknownNameError(
+            f"{name!r} is not in the embedded zoo and not a folder: figures are kept beside weights."
+        )
+    path = folder / "measured.json"
+    held = read_json(path) if path.exists() else {}
+    held[part] = {"command": f"sgf-hub measure {part} {name}", **figures}
+    path.write_text(json.dumps(held, indent=1) + "\n")
+    typer.echo(json.dumps({part: figures}))

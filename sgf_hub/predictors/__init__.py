@@ -1,0 +1,17 @@
+"""Predictors C: image to condition. Heads on a shared backbone, and the join that runs the backbone once."""
+
+from sgf_hub.predictors.attributes import AttributeHead
+from sgf_hub.predictors.backbone import Backbone, load_backbone
+from sgf_hub.predictors.base import BasePredictor
+from sgf_hub.predictors.joint import ImagePredictor, load_predictor
+from sgf_hub.predictors.keypoints import KeypointHead
+
+__all__ = [
+    "AttributeHead",
+    "Backbone",
+    "BasePredictor",
+    "ImagePredictor",
+    "KeypointHead",
+    "load_backbone",
+    "load_predictor",
+]

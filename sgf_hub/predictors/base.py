@@ -1,0 +1,55 @@
+"""What every predictor shares: how wishes become a target, and how far a condition is from it."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from sgf_hub.types import ConditionSpec, Target, Wish, aim
+
+ATTRIBUTE_TOLERANCE = 0.1  # of a probability
+KEYPOINT_TOLERANCE = 0.01  # of the image's side
+
+
+class BasePredictor(nn.Module):
+    """C, Sec. 3: a network with a `spec`, to which this adds `target` and `distance`."""
+
+    spec: ConditionSpec
+
+    def target(self, c0: Tensor, *, release: Iterable[str] = (), **wishes: Wish) -> Target:
+        """The target condition c1.
+
+        Args:
+            c0: the present condition, [B, C].
+            release: attributes and keypoints that need not be held.
+            wishes: attribute name to probability in [0, 1], keypoint name to (x, y) in [0, 1].
+
+        Raises:
+            UnknownNameError: for a name this predictor lacks.
+            BadValueError: for a value out of range, or for no wish.
+        """
+        return aim(self.spec, c0, wishes, release=release)
+
+    def distance(self, c: Tensor, target: Target) -> Tensor:
+        """How far c is from the target, in units of the tolerance: at most 1 is close.
+
+        The larger of two parts: max |p - p1| / 0.1 over the asked attributes, and the mean Euclidean error / 0.01 over
+        the asked keypoints.
+
+        Args:
+            c: [B, C].
+            target: c1 and what was asked of it.
+
+        Returns:
+            [B], not negative.
+        """
+        asked = target.asked[None]
+        error = c - target.c
+        attributes, points = self.spec.scores(asked)[0], self.spec.points(asked)[0].any(-1)  # [A], [K]
+        parts = [c.new_zeros(len(c))]
+        if attributes.any():
+            probability = self.spec.scores(error)[:, attributes].abs() / 2  # a score is 2 p - 1
+            parts.append(probability.amax(1) / ATTRIBUTE_TOLERANCE)
+        if points.any():
+            parts.append(self.spec.points(error)[:, points].norm(dim=-1).mean(1) / KEYPOINT_TOLERANCE)
+        return torch.stack(parts).amax(0)

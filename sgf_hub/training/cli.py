@@ -1,0 +1,147 @@
+"""The commands that make a zoo: `sgf-hub train ...` and `sgf-hub sample-pairs`. All go on after a kill."""
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sgf_hub.errors import BadValueError
+
+app = typer.Typer(no_args_is_help=True, help="Train generators, predictors and mappings.")
+
+Out = Annotated[Path, typer.Option(help="The zoo folder to write into.")]
+Runs = Annotated[Path, typer.Option(help="Folder of unfinished work; safe to delete when done.")]
+
+
+@app.command()
+def gan(
+    world: Annotated[str, typer.Argument(help="What to learn to draw: 'avatars'.")],
+    preset: Annotated[str, typer.Option(help="'cpu' (64 px) or 'gpu' (128 px).")] = "cpu",
+    images: Annotated[int | None, typer.Option(help="Real images to show in all; the preset's by default.")] = None,
+    device: Annotated[str | None, typer.Option(help="'cpu' or 'cuda'; the preset's by default.")] = None,
+    out: Out = Path("zoo"),
+    runs: Runs = Path("runs"),
+) -> None:
+    """Train a StyleGAN2 on a drawn world."""
+    from sgf_hub.pictures import sheet
+    from sgf_hub.training.faces import drawn_faces
+    from sgf_hub.training.gan import PRESETS, TrainingState, train
+
+    _known("world", world, ("avatars",))
+    _known("--preset", preset, tuple(PRESETS))
+    config = PRESETS[preset] if images is None else replace(PRESETS[preset], images=images)
+    folder = runs / f"{world}-gan-{preset}"
+    began = time.monotonic()
+    faces = drawn_faces(folder, config.pictures, seed=config.seed, resolution=config.resolution)
+    device = device or ("cuda" if preset == "gpu" else "cpu")
+    records = train(config, folder, pictures=faces.images, device=device)
+    _show(records, "images", config.images, ("loss_d", "loss_g", "images_per_second"))
+    state = TrainingState(config, device)
+    state.resume(folder / "checkpoint.pt")
+    target = out / f"{world}-stylegan2"
+    generator = state.average.cpu().eval()
+    generator.save_pretrained(target)
+    sheet(generator.synthesize(generator.sample(96, seed=1))).save(target / "samples.png")
+    _report(
+        target, config, images_shown=state.shown, seconds=round(state.seconds), this_run=round(time.monotonic() - began)
+    )
+
+
+@app.command()
+def predictor(
+    preset: Annotated[str, typer.Argument(help="'avatars', or 'avatars-judge'.")],
+    out: Out = Path("zoo"),
+    runs: Runs = Path("runs"),
+) -> None:
+    """Train a backbone with its attribute and keypoint heads on drawn faces."""
+    from sgf_hub.training.predictors import PRESETS, train_predictor
+
+    _known("preset", preset, tuple(PRESETS))
+    config = PRESETS[preset]
+    records = train_predictor(config, out=out, run=runs / f"{preset}-predictor", command=_command())
+    _show(records, "step", -(-config.images // config.batch), ("attributes_loss", "keypoints_loss", "accuracy"))
+
+
+@app.command()
+def mapping(
+    name: Annotated[str, typer.Argument(help="Name of the zoo entry to write, such as sgf-avatars-attributes.")],
+    pairs: Annotated[Path, typer.Option(help="Folder written by sample-pairs.")],
+    preset: Annotated[str, typer.Option(help="'fast', or 'paper' for the published recipe.")] = "fast",
+    condition: Annotated[str, typer.Option(help="Part of c to use: 'all', 'attributes' or 'keypoints'.")] = "all",
+    layers: Annotated[int | None, typer.Option(help="N; the paper's 15 in W and 6 in Z by default.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Steps; the preset's by default.")] = None,
+    noise: Annotated[float | None, typer.Option(help="On z in training; the preset's by default.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
+    out: Out = Path("zoo"),
+    runs: Runs = Path("runs"),
+) -> None:
+    """Train F on sampled pairs."""
+    from sgf_hub.training.mapping import PRESETS, train
+    from sgf_hub.training.pairs import load_pairs, select
+
+    _known("--preset", preset, tuple(PRESETS))
+    _known("--condition", condition, ("all", "attributes", "keypoints"))
+    given = {"layers": layers, "iterations": iterations, "noise": noise, "seed": seed}
+    config = replace(PRESETS[preset], **{key: value for key, value in given.items() if value is not None})
+    data = load_pairs(pairs)
+    data = select(data, attributes=condition != "keypoints", keypoints=condition != "attributes")
+    records = train(config, data, runs / f"{name}-{preset}", out / name, command=_command())
+    _show(records, "iteration", config.iterations, ("loss",))
+    typer.echo((out / name / "training.json").read_text())
+
+
+def sample_pairs(
+    out: Annotated[Path, typer.Option(help="Folder for the pairs.")],
+    generator: Annotated[str, typer.Option(help="Repo of the generator.")] = "sgf-hub/avatars-stylegan2",
+    predictor: Annotated[list[str] | None, typer.Option(help="Repos of the heads, attributes first.")] = None,
+    count: Annotated[int, typer.Option(help="How many pairs.")] = 200_000,
+    truncation: Annotated[float, typer.Option(help="Of the latents.")] = 0.8,
+    seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
+) -> None:
+    """Sample (z, c) pairs to train a mapping on."""
+    from sgf_hub.generators import load_generator
+    from sgf_hub.predictors import load_predictor
+    from sgf_hub.training.pairs import PairsInfo
+    from sgf_hub.training.pairs import sample_pairs as sample
+
+    heads = tuple(predictor or ("sgf-hub/avatars-attributes", "sgf-hub/avatars-keypoints"))
+    made, sees = load_generator(generator), load_predictor(heads)
+    info = PairsInfo(generator, heads, made.latent_space, sees.spec, truncation, seed)
+    _show(({"pairs": n} for n in sample(made, sees, info, out, count=count)), "pairs", count, ())
+    typer.echo(json.dumps({"pairs": count, "out": str(out)}))
+
+
+def _known(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise BadValueError(f"{what} is {value!r}; choose {' or '.join(map(repr, choices))}.")
+
+
+def _show(records: Iterator[dict], counter: str, total: int, figures: tuple[str, ...]) -> None:
+    """Run a training to its end under a progress bar, or with a line now and then where there is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TimeRemainingColumn()) as progress:
+        task, told = progress.add_task(counter, total=total), time.monotonic()
+        for record in records:
+            text = " ".join(f"{key} {record[key]:.4g}" for key in figures if key in record)
+            progress.update(task, completed=record.get(counter, 0), description=f"{counter} {text}")
+            if not progress.console.is_terminal and time.monotonic() - told > 30:
+                told = time.monotonic()
+                typer.echo(f"{counter} {record.get(counter)} of {total} {text}", err=True)
+
+
+def _command() -> str:
+    """What the user typed, without the path of the program."""
+    return shlex.join(["sgf-hub", *sys.argv[1:]])
+
+
+def _report(folder: Path, config: object, **figures: object) -> None:
+    made = {"command": _command(), "config": vars(config), **figures}
+    (folder / "training.json").write_text(json.dumps(made, indent=1) + "\n")
+    typer.echo(json.dumps(made))

@@ -1,0 +1,228 @@
+"""Training of F: reconstruct z from (z, c) by least squares, with spectral normalisation (Sections 3.2 and 4.3).
+
+The preset "paper" is the paper's recipe. "fast" is ours: larger batches, a decaying learning rate, and noise on the z
+that F reads (its target stays clean), so that F cannot do without c.
+"""
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sgf_hub.errors import BadValueError, DegenerateMappingError
+from sgf_hub.field import contraction
+from sgf_hub.mapping import SGFMapping
+from sgf_hub.training.pairs import Pairs
+
+LEAST_SLOPE = 0.05  # of F in c, standardised: below it, a field would be noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappingConfig:
+    """Settings of one training.
+
+    Args:
+        layers: N; None takes the paper's 15 in W and 6 in Z.
+        embedding: width of the layer that c passes first.
+        iterations: steps.
+        batch: pairs a step.
+        learning_rate: of Adam.
+        decay: whether the learning rate falls to nothing along a cosine.
+        noise: standard deviation of the Gaussian noise on F's standardised z input.
+        held_out: share of the pairs that are kept for measuring.
+        seed: of weights, order and noise.
+    """
+
+    layers: int | None = None
+    embedding: int = 64
+    iterations: int = 500_000
+    batch: int = 8
+    learning_rate: float = 2e-4
+    decay: bool = False
+    noise: float = 0.0
+    held_out: float = 0.05
+    seed: int = 0
+
+
+PRESETS = {
+    "paper": MappingConfig(),
+    "fast": MappingConfig(iterations=8_000, batch=256, learning_rate=1e-3, decay=True, noise=1.0),
+}
+
+
+@dataclass(frozen=True)
+class MappingReport:
+    """What a trained F measures on held-out pairs, all in standardised coordinates.
+
+    Args:
+        loss: mean squared error of F(z, c) against z.
+        loss_shuffled: the same with the conditions of other pairs.
+        slopes: for each name of c, the mean norm of dF/dc along it: 0 means ignored.
+        jacobian: quantiles 0, 50, 95 and 100% of the spectral growth of dF/dz over the pairs.
+    """
+
+    loss: float
+    loss_shuffled: float
+    slopes: dict[str, float]
+    jacobian: dict[str, float]
+
+
+def train(config: MappingConfig, pairs: Pairs, work: Path, out: Path, *, command: str = "") -> Iterator[dict]:
+    """Train F on pairs, continuing what `work` holds, and write it to `out`.
+
+    Args:
+        config: the settings.
+        pairs: (z, c), and what they were sampled with.
+        work: folder for the checkpoint and log.jsonl.
+        out: folder for config.json, model.safetensors and training.json.
+        command: what the user typed, for training.json.
+
+    Yields:
+        A record every 100 steps, {"iteration", "loss"}; the last one is the report.
+
+    Raises:
+        BadValueError: for too few pairs.
+        DegenerateMappingError: if F ignores c; nothing is written to `out` then.
+    """
+    held = int(len(pairs.z) * config.held_out)
+    if held < 2:
+        raise BadValueError(f"{len(pairs.z)} pairs are too few to train on and measure: sample at least 1,000.")
+    info, (train_z, train_c) = pairs.info, (pairs.z[:-held], pairs.c[:-held])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        mapping = SGFMapping(
+            generator=info.generator,
+            predictor=list(info.predictor),
+            latent_dim=pairs.z.shape[1],
+            latent_space=info.space,
+            layers=config.layers or (6 if info.space == "z" else 15),
+            embedding=config.embedding,
+            attributes=list(info.spec.attributes),
+            keypoints=list(info.spec.keypoints),
+            groups=[list(group) for group in info.spec.groups],
+        )
+    for name, data in (("z", train_z), ("c", train_c)):
+        getattr(mapping, f"{name}_mean").copy_(data.mean(dim=0))
+        getattr(mapping, f"{name}_std").copy_(data.std(dim=0).clamp_min(1e-3))
+    mapping.normalize_spectrally()
+    mapping.train()
+    z, c = (train_z - mapping.z_mean) / mapping.z_std, (train_c - mapping.c_mean) / mapping.c_std
+    optimizer = torch.optim.Adam(mapping.parameters(), lr=config.learning_rate, foreach=True)
+    rng = torch.Generator().manual_seed(config.seed + 1)
+    work.mkdir(parents=True, exist_ok=True)
+    start, seconds = _resume(work / "checkpoint.pt", config, mapping, optimizer, rng)
+    began = saved = time.monotonic()
+    running = torch.zeros(())
+    for iteration in range(start, config.iterations):
+        if config.decay:
+            share = iteration / config.iterations
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * (0.5 + 0.5 * torch.cos(torch.tensor(torch.pi * share)).item())
+        index = torch.randint(len(z), (config.batch,), generator=rng)
+        target = z[index]
+        read = target + config.noise * torch.randn(target.shape, generator=rng) if config.noise else target
+        loss = F.mse_loss(mapping.core(read, c[index]), target)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        running += loss.detach()
+        if (iteration + 1) % 100 == 0:
+            record = {"iteration": iteration + 1, "loss": running.item() / 100}
+            running.zero_()
+            with open(work / "log.jsonl", "a") as log:
+                log.write(json.dumps(record) + "\n")
+            yield record
+        if time.monotonic() - saved > 60 or iteration + 1 == config.iterations:
+            _save(work / "checkpoint.pt", config, mapping, optimizer, rng, iteration + 1, seconds + saved - began)
+            saved = time.monotonic()
+    mapping.fold()
+    mapping.requires_grad_(False)
+    report = measure(mapping, pairs.z[-held:], pairs.c[-held:])
+    refuse_degenerate(report)
+    mapping.save_pretrained(out)
+    made = {
+        "command": command,
+        "config": dataclasses.asdict(config),
+        "pairs": len(pairs.z),
+        "seconds": round(seconds + time.monotonic() - began),
+        "report": dataclasses.asdict(report),
+    }
+    (out / "training.json").write_text(json.dumps(made, indent=1))
+    yield {"iteration": config.iterations, **dataclasses.asdict(report)}
+
+
+@torch.no_grad()
+def measure(mapping: SGFMapping, z: Tensor, c: Tensor, *, at: int = 256, seed: int = 0) -> MappingReport:
+    """Reconstruction with right and shuffled c, slopes in c, and the growth of dF/dz, on pairs F has not seen.
+
+    Args:
+        mapping: F, folded.
+        z: [N, D].
+        c: [N, C].
+        at: pairs at which derivatives are taken.
+        seed: of the shuffling.
+    """
+    order = torch.randperm(len(c), generator=torch.Generator().manual_seed(seed))
+    scale = mapping.z_std
+
+    def loss(condition: Tensor) -> float:
+        return F.mse_loss(mapping(z, condition) / scale, z / scale).item()
+
+    derivatives = mapping.linearize(z[:at], c[:at])
+    slopes = {}
+    for i, name in enumerate(mapping.spec.names):
+        tangent = torch.zeros_like(c[:at])
+        tangent[:, i] = mapping.c_std[i]
+        slopes[name] = (derivatives.dc(tangent) / scale).norm(dim=1).mean().item()
+    growth = contraction(mapping, z[:at], c[:at])
+    quantiles = {f"{q:g}": growth.quantile(q).item() for q in (0, 0.5, 0.95, 1)}
+    return MappingReport(loss(c), loss(c[order]), slopes, quantiles)
+
+
+def refuse_degenerate(report: MappingReport) -> None:
+    """Raise a DegenerateMappingError if F ignores c (assumption 3, Eq. 4)."""
+    strongest = max(report.slopes.values())
+    if strongest < LEAST_SLOPE or not report.loss_shuffled > report.loss:
+        raise DegenerateMappingError(
+            f"the mapping ignores its condition (largest ||dF/dc|| {strongest:.3f}, error {report.loss:.3f} with the "
+            f"right c and {report.loss_shuffled:.3f} with a shuffled one), so its field is zero: train longer, with "
+            "more layers, or with noise on z (preset 'fast')."
+        )
+
+
+def _save(
+    path: Path, config: MappingConfig, mapping: SGFMapping, optimizer: torch.optim.Optimizer, rng: torch.Generator,
+    iteration: int, seconds: float,
+) -> None:  # fmt: skip
+    held = {
+        "config": dataclasses.asdict(config),
+        "mapping": mapping.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "rng": rng.get_state(),
+        "iteration": iteration,
+        "seconds": seconds,
+    }
+    torch.save(held, path.with_suffix(".part"))
+    os.replace(path.with_suffix(".part"), path)
+
+
+def _resume(
+    path: Path, config: MappingConfig, mapping: SGFMapping, optimizer: torch.optim.Optimizer, rng: torch.Generator
+) -> tuple[int, float]:
+    """Load a checkpoint, if there is one; returns the iterations done and the seconds they took."""
+    if not path.exists():
+        return 0, 0.0
+    held = torch.load(path, weights_only=True)
+    if held["config"] != dataclasses.asdict(config):
+        raise BadValueError(f"{path.parent} holds a training with other settings: choose another work folder.")
+    mapping.load_state_dict(held["mapping"])
+    optimizer.load_state_dict(held["optimizer"])
+    rng.set_state(held["rng"])
+    return held["iteration"], held["seconds"]

@@ -1,0 +1,158 @@
+"""Pairs (z, c) with c = C(G(z)), what a mapping is trained on (Section 4.3: 200,000 of them at truncation 0.8)."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sgf_hub.errors import BadValueError, CorruptFileError
+from sgf_hub.types import ConditionSpec, Generator, Predictor, Space, read_json
+
+SHARD = 5_000
+_INDEX = "pairs.json"
+
+
+@dataclass(frozen=True)
+class PairsInfo:
+    """What a folder of pairs was sampled with; written as pairs.json.
+
+    Args:
+        generator: repo of G.
+        predictor: repos of the heads of C.
+        space: of z.
+        spec: the meaning of c.
+        truncation: psi.
+        seed: of the latents.
+    """
+
+    generator: str
+    predictor: tuple[str, ...]
+    space: Space
+    spec: ConditionSpec
+    truncation: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs of a folder.
+
+    Args:
+        info: what they were sampled with.
+        z: [N, D].
+        c: [N, C].
+    """
+
+    info: PairsInfo
+    z: Tensor
+    c: Tensor
+
+
+def sample_pairs(
+    generator: Generator, predictor: Predictor, info: PairsInfo, folder: Path, *, count: int, batch: int = 64
+) -> Iterator[int]:
+    """Sample `count` pairs into shards of 5,000, continuing what the folder holds.
+
+    Args:
+        generator: G.
+        predictor: C.
+        info: what to write beside the pairs.
+        folder: where to.
+        count: how many in all.
+        batch: images at a time.
+
+    Yields:
+        How many pairs are there, after every batch.
+
+    Raises:
+        BadValueError: if the folder holds pairs of something else, or `count` is not positive.
+    """
+    if count < 1:
+        raise BadValueError(f"the number of pairs must be positive, not {count}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    index = json.loads(json.dumps(asdict(info)))
+    if (folder / _INDEX).exists():
+        if read_json(folder / _INDEX) != index:
+            raise BadValueError(f"{folder} holds pairs of another generator, predictor or seed: choose another folder.")
+    else:
+        (folder / _INDEX).write_text(json.dumps(index, indent=1))
+    done = 0
+    for shard, start in enumerate(range(0, count, SHARD)):
+        path = folder / f"pairs-{shard:05d}.safetensors"
+        size = min(SHARD, count - start)
+        if path.exists() and len(_read_shard(path)["z"]) >= size:
+            done += size
+            yield done
+            continue
+        latents = generator.sample(size, seed=info.seed * 1_000_003 + shard, truncation=info.truncation)
+        conditions = []
+        with torch.inference_mode():
+            for first in range(0, size, batch):
+                conditions.append(predictor(generator.synthesize(latents[first : first + batch])))
+                yield done + min(first + batch, size)
+        done += size
+        part = path.with_suffix(".part")  # a kill leaves no half shard behind
+        save_file({"z": latents.data.contiguous(), "c": torch.cat(conditions).contiguous()}, str(part))
+        os.replace(part, path)
+
+
+def load_pairs(folder: Path) -> Pairs:
+    """Read a folder written by `sample_pairs`.
+
+    Raises:
+        CorruptFileError: if a file is missing, damaged or foreign.
+    """
+    index = read_json(folder / _INDEX)
+    try:
+        spec = ConditionSpec(
+            **{k: tuple(tuple(v) if isinstance(v, list) else v for v in vs) for k, vs in index.pop("spec").items()}
+        )
+        info = PairsInfo(**{**index, "spec": spec, "predictor": tuple(index["predictor"])})
+    except (TypeError, KeyError, AttributeError) as error:
+        raise CorruptFileError(f"{folder / _INDEX} does not describe pairs ({error}): sample them again.") from None
+    shards = [_read_shard(path) for path in sorted(folder.glob("pairs-*.safetensors"))]
+    if not shards:
+        raise CorruptFileError(f"{folder} holds no pairs: run `sgf-hub sample-pairs` first.")
+    z, c = torch.cat([s["z"] for s in shards]), torch.cat([s["c"] for s in shards])
+    if c.shape[1] != spec.dimension or not torch.isfinite(z).all() or not torch.isfinite(c).all():
+        raise CorruptFileError(f"{folder} holds pairs that do not fit its {_INDEX}: sample them again.")
+    return Pairs(info, z, c)
+
+
+def select(pairs: Pairs, *, attributes: bool = True, keypoints: bool = True) -> Pairs:
+    """The same pairs with only the attributes, or only the keypoints, of c.
+
+    The heads that are left are those whose coordinates are left: attributes come from the first head, keypoints from
+    the second.
+    """
+    spec = pairs.info.spec
+    kept = ConditionSpec(
+        attributes=spec.attributes if attributes else (),
+        keypoints=spec.keypoints if keypoints else (),
+        groups=spec.groups if attributes else (),
+    )
+    if kept.dimension == 0:
+        raise BadValueError(f"these pairs hold {spec.kind} only: nothing would be left of c.")
+    if kept == spec:
+        return pairs
+    count = len(spec.attributes)
+    c = pairs.c[:, :count] if attributes else pairs.c[:, count:]
+    heads: Sequence[str] = pairs.info.predictor
+    info = PairsInfo(**{**vars(pairs.info), "spec": kept, "predictor": (heads[0] if attributes else heads[-1],)})
+    return Pairs(info, pairs.z, c)
+
+
+def _read_shard(path: Path) -> dict[str, Tensor]:
+    try:
+        shard = load_file(str(path))
+    except (SafetensorError, OSError) as error:
+        raise CorruptFileError(f"{path} cannot be read ({error}): delete it and sample again.") from None
+    if set(shard) != {"z", "c"} or len(shard["z"]) != len(shard["c"]):
+        raise CorruptFileError(f"{path} does not hold pairs: delete it and sample again.")
+    return shard

@@ -1,0 +1,294 @@
+"""The words the whole project speaks: latents, conditions, targets, and the protocols of generator and predictor.
+
+Legend of shapes, used in every docstring: B batch, D latent, C condition, A attributes, K keypoints, L layers, R side
+of an image in pixels. Images are [B, 3, R, R] in [-1, 1]. Keypoints are [B, K, 2], (x, y), in [0, 1] of the image's
+side. Attribute scores are 2 p - 1 in [-1, 1], p being the predicted probability.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, get_args, runtime_checkable
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, SpaceError, UnknownNameError
+
+Space = Literal["z", "w", "w+"]
+Wish = float | Sequence[float]
+
+_MAX_LATENT_FILE = 64 * 2**20  # bytes; a w+ latent of a 1024 px StyleGAN2 is 36 KB
+
+
+@dataclass(frozen=True)
+class Latent:
+    """A batch of latent codes and the space they live in.
+
+    Args:
+        data: [B, D] for spaces "z" and "w", [B, L, D] for "w+"; floating point and finite.
+        space: "z", "w" or "w+".
+
+    Raises:
+        SpaceError: if the space is unknown.
+        BadValueError: if the shape does not fit the space, or a value is not finite.
+    """
+
+    data: Tensor
+    space: Space
+
+    def __post_init__(self) -> None:
+        if self.space not in get_args(Space):
+            raise SpaceError(f"latent space {self.space!r} is unknown: use 'z', 'w' or 'w+'.")
+        dims = 3 if self.space == "w+" else 2
+        if self.data.ndim != dims:
+            shape = "[batch, layers, dimension]" if dims == 3 else "[batch, dimension]"
+            raise BadValueError(f"a latent in {self.space!r} has shape {shape}, not {list(self.data.shape)}.")
+        if not self.data.is_floating_point() or not torch.isfinite(self.data).all():
+            raise BadValueError("a latent holds finite floating-point numbers; this one does not.")
+
+    def __len__(self) -> int:
+        return self.data.shape[0]
+
+    def __getitem__(self, index: int | slice) -> "Latent":
+        """The sample (still as a batch) or samples at `index`."""
+        if isinstance(index, int):
+            index = slice(index, index + 1 or None)
+        return Latent(self.data[index], self.space)
+
+    def save(self, path: str | Path, *, generator: str = "") -> None:
+        """Write a safetensors file that `load` reads; `generator` names whose latent it is."""
+        metadata = {"format": "sgf-latent-1", "space": self.space, "generator": generator}
+        save_file({"latent": self.data.detach().cpu().contiguous()}, str(path), metadata=metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Latent":
+        """Read a latent from a safetensors file written by `save`.
+
+        Raises:
+            CorruptFileError: if the file is missing, too large, damaged, or not a latent.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise CorruptFileError(f"there is no latent file at {path}: give a .safetensors file saved by sgf-hub.")
+        if path.stat().st_size > _MAX_LATENT_FILE:
+            raise CorruptFileError(f"{path.name} is larger than any latent file ({_MAX_LATENT_FILE >> 20} MB).")
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                metadata = file.metadata() or {}
+                if list(file.keys()) != ["latent"] or "space" not in metadata:
+                    raise CorruptFileError(f"{path.name} is not a latent saved by sgf-hub (it holds no 'latent').")
+                data = file.get_tensor("latent")
+        except (SafetensorError, OSError, ValueError) as error:
+            raise CorruptFileError(
+                f"{path.name} cannot be read as safetensors ({error}): it is damaged or foreign; save the latent again."
+            ) from None
+        return cls(data.float(), metadata["space"])  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class ConditionSpec:
+    """What the coordinates of a condition c mean: attribute scores first, then keypoints as x, y, x, y, ...
+
+    Args:
+        attributes: names of the A attribute scores.
+        keypoints: names of the K keypoints.
+        groups: sets of attributes of which at most one holds (hair colours).
+    """
+
+    attributes: tuple[str, ...] = ()
+    keypoints: tuple[str, ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """ "attributes", "keypoints", or "joint"."""
+        if self.attributes and self.keypoints:
+            return "joint"
+        return "keypoints" if self.keypoints else "attributes"
+
+    @property
+    def dimension(self) -> int:
+        """C = A + 2 K."""
+        return len(self.attributes) + 2 * len(self.keypoints)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name a coordinate: "smile", ..., "nose_tip.x", "nose_tip.y", ..."""
+        return self.attributes + tuple(f"{name}.{axis}" for name in self.keypoints for axis in "xy")
+
+    def scores(self, c: Tensor) -> Tensor:
+        """The attribute scores of c: [B, C] => [B, A]."""
+        return c[:, : len(self.attributes)]
+
+    def points(self, c: Tensor) -> Tensor:
+        """The keypoints of c: [B, C] => [B, K, 2]."""
+        return c[:, len(self.attributes) :].unflatten(1, (len(self.keypoints), 2))
+
+    def index(self, name: str) -> slice:
+        """The coordinates that belong to an attribute (one) or a keypoint (two).
+
+        Raises:
+            UnknownNameError: with the nearest names, if there is no such attribute or keypoint.
+        """
+        if name in self.attributes:
+            start = self.attributes.index(name)
+            return slice(start, start + 1)
+        if name in self.keypoints:
+            start = len(self.attributes) + 2 * self.keypoints.index(name)
+            return slice(start, start + 2)
+        known = self.attributes + self.keypoints
+        raise UnknownNameError(f"{name!r} is unknown here{nearest(name, known)}. Known: {', '.join(known)}.")
+
+    def siblings(self, name: str) -> tuple[str, ...]:
+        """The attributes that cannot hold together with `name`."""
+        return tuple({other: None for group in self.groups if name in group for other in group if other != name})
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an edit should arrive, and which coordinates of it were asked for.
+
+    Args:
+        c: c1, [B, C].
+        asked: [C], true where the user asked for a value; the distance to the target is measured there.
+        released: [C], true where the value may go where it likes (neither asked nor held).
+    """
+
+    c: Tensor
+    asked: Tensor
+    released: Tensor
+
+
+def aim(spec: ConditionSpec, c0: Tensor, wishes: Mapping[str, Wish], *, release: Iterable[str] = ()) -> Target:
+    """Turn wishes into a target condition: asked coordinates take their value, all others keep c0's.
+
+    Args:
+        spec: the meaning of the coordinates.
+        c0: the present condition, [B, C].
+        wishes: attribute name to probability in [0, 1] (1 present, 0 absent), keypoint name to (x, y) in [0, 1].
+        release: names of attributes or keypoints that need not be held.
+
+    Raises:
+        UnknownNameError: for a name that `spec` lacks.
+        BadValueError: for a value that is out of range, not finite, or of the wrong length; or for no wish at all.
+    """
+    if not wishes:
+        raise BadValueError("no wish was given: name at least one attribute or keypoint to change.")
+    c1 = c0.clone()
+    asked = torch.zeros(spec.dimension, dtype=torch.bool, device=c0.device)
+    released = torch.zeros_like(asked)
+    for name, wish in wishes.items():
+        where = spec.index(name)
+        value = torch.as_tensor(_numbers(name, wish), dtype=c0.dtype, device=c0.device)
+        is_attribute = name in spec.attributes
+        if len(value) != where.stop - where.start:
+            wanted = "one number in [0, 1]" if is_attribute else "two numbers x, y in [0, 1]"
+            raise BadValueError(f"{name!r} takes {wanted}, not {wish!r}.")
+        if not torch.isfinite(value).all() or (value < 0).any() or (value > 1).any():
+            raise BadValueError(f"{name!r} takes values in [0, 1], not {wish!r}.")
+        c1[:, where] = 2 * value - 1 if is_attribute else value
+        asked[where] = True
+    for name in release:
+        released[spec.index(name)] = True
+    released &= ~asked
+    return Target(c1, asked, released)
+
+
+def _numbers(name: str, wish: Wish) -> list[float]:
+    try:
+        return [float(wish)] if isinstance(wish, (int, float, str)) else [float(number) for number in wish]
+    except (TypeError, ValueError):
+        raise BadValueError(f"{name!r} takes numbers in [0, 1], not {wish!r}.") from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """' (did you mean ...?)' for a mistyped name, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
+    return f" (did you mean {' or '.join(repr(one) for one in close)}?)" if close else ""
+
+
+def check_seed(seed: object) -> int:
+    """A seed as an integer in [0, 2**63), or a BadValueError that says so."""
+    try:
+        if isinstance(seed, float) and not seed.is_integer():
+            raise ValueError
+        value = int(seed)  # type: ignore[call-overload]
+        if 0 <= value < 2**63:
+            return value
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise BadValueError(f"a seed is a whole number from 0 to 2**63 - 1, not {seed!r}.")
+
+
+def read_json(path: Path, *, limit: int = 2**20) -> dict:
+    """A JSON object from a file of at most `limit` bytes.
+
+    Raises:
+        CorruptFileError: if it is missing, too large, not JSON, or not an object.
+    """
+    try:
+        if path.stat().st_size > limit:
+            raise CorruptFileError(f"{path.name} is larger than {limit >> 10} KB: it is not a file of ours.")
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CorruptFileError(f"{path} cannot be read as JSON ({error}).") from None
+    if not isinstance(value, dict):
+        raise CorruptFileError(f"{path} holds {type(value).__name__}, not a JSON object.")
+    return value
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """G: latent to image, deterministic for a given latent."""
+
+    latent_space: Space
+    latent_dim: int
+    resolution: int
+
+    def sample(self, n: int, *, seed: int, truncation: float = 0.8) -> Latent:
+        """n latents in `latent_space`, the i-th depending on the seed and i alone."""
+        ...
+
+    def synthesize(self, latent: Latent, *, resolution: int | None = None) -> Tensor:
+        """Images [B, 3, R, R] in [-1, 1]; R is `resolution`, or the generator's own."""
+        ...
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """C: image to condition, and what "close" means for that condition."""
+
+    spec: ConditionSpec
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """[B, 3, R, R] in [-1, 1] => c: [B, C]."""
+        ...
+
+    def target(self, c0: Tensor, *, release: Iterable[str] = (), **wishes: Wish) -> Target:
+        """The target condition for wishes such as `smile=1` or `nose_tip=(0.5, 0.6)`."""
+        ...
+
+    def distance(self, c: Tensor, target: Target) -> Tensor:
+        """How far c is from the target, [B], in units of the tolerance: at most 1 is close."""
+        ...
+
+
+__all__ = [
+    "ConditionSpec",
+    "Generator",
+    "Latent",
+    "Predictor",
+    "SGFError",
+    "Space",
+    "Target",
+    "Wish",
+    "aim",
+    "check_seed",
+    "nearest",
+    "read_json",
+]

@@ -1,0 +1,90 @@
+"""A toy zoo: the demo's five repos with the names and shapes of the embedded zoo's, tiny and untrained."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import sgf_hub.zoo
+from app.attribute_panel import GROUPS
+from app.demo import build_demo
+from app.gestures import FEATURES
+from app.services import Models, Stops, World
+from app.workbench import Workbench
+from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.mapping import SGFMapping
+from sgf_hub.predictors import AttributeHead, KeypointHead, load_backbone
+from sgf_hub.predictors.backbone import build_network
+
+ATTRIBUTES = [name for names in GROUPS.values() for name in names]
+KEYPOINTS = [name for names in FEATURES.values() for name in names]
+HAIR = [["black_hair", "brown_hair", "blond_hair", "gray_hair"]]
+
+
+def _write_zoo(root: Path) -> None:
+    torch.manual_seed(0)
+    StyleGAN2(resolution=16, latent_dim=8, mapping_layers=2, channels=(8, 8, 8)).save_pretrained(
+        root / "avatars-stylegan2"
+    )
+    backbone = root / "avatars-backbone"
+    config = {
+        "model_type": "resnet", "image_size": 16, "num_channels": 3, "embedding_size": 4, "hidden_sizes": [4, 8],
+        "depths": [1, 1], "layer_type": "basic", "out_features": ["stage2"],
+    }  # fmt: skip
+    build_network(config).save_pretrained(backbone)
+    saved = json.loads((backbone / "config.json").read_text())
+    (backbone / "config.json").write_text(json.dumps({**saved, "image_size": 16}))
+    loaded = load_backbone(backbone)
+    shape = {"backbone": "avatars-backbone", "channels": loaded.channels, "side": loaded.side, "squeeze": 4, "hidden": 8}
+    attributes = AttributeHead(attributes=ATTRIBUTES, groups=HAIR, **shape)
+    attributes.output.weight.data.mul_(8)  # probabilities that differ between faces
+    attributes.save_pretrained(root / "avatars-attributes")
+    keypoints = KeypointHead(keypoints=KEYPOINTS, **shape)
+    keypoints.output.weight.data.mul_(0.2)
+    keypoints.save_pretrained(root / "avatars-keypoints")
+    heads = ["avatars-attributes", "avatars-keypoints"]
+    for name, used, points in (("sgf-avatars-attributes", heads[:1], []), ("sgf-avatars-keypoints", heads, KEYPOINTS)):
+        SGFMapping(
+            generator="avatars-stylegan2", predictor=used, latent_dim=8, layers=2, embedding=8,
+            attributes=ATTRIBUTES, keypoints=points, groups=HAIR,
+        ).save_pretrained(root / name)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def toy_zoo(tmp_path_factory):
+    """The toy zoo's folder, in place of the embedded zoo for the whole run of these tests."""
+    root = tmp_path_factory.mktemp("zoo")
+    _write_zoo(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sgf_hub.zoo, "root", lambda: root)
+        yield root
+
+
+@pytest.fixture
+def in_toy_zoo(toy_zoo, monkeypatch):
+    """Names resolve in the toy zoo."""
+    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: toy_zoo)
+    return toy_zoo
+
+
+@pytest.fixture(scope="session")
+def models():
+    """Loaded once for all tests; always of the toy zoo."""
+    return Models()
+
+
+@pytest.fixture
+def bench(in_toy_zoo, models):
+    """A workbench inside a page that is built, but not served."""
+    demo = build_demo(models=models)
+    return demo.bench
+
+
+@pytest.fixture
+def world(in_toy_zoo):
+    """The names of the repos."""
+    return World()
+
+
+__all__ = ["Stops", "Workbench"]

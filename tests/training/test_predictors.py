@@ -1,0 +1,128 @@
+"""Training a predictor, at toy size: it learns, it goes on after a kill, and its files load."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sgf_hub.errors import BadValueError, CorruptFileError
+from sgf_hub.predictors import load_predictor
+from sgf_hub.training import predictors as training
+from sgf_hub.training.faces import augment, drawn_faces, evaluate
+from sgf_hub.training.predictors import PRESETS, PredictorConfig, train_predictor
+
+TOY = PredictorConfig(
+    name="toy",
+    image_size=32,
+    embedding_size=8,
+    hidden_sizes=(8, 8),
+    depths=(1, 1),
+    squeeze=4,
+    hidden=16,
+    resolution=32,
+    faces=96,
+    held_out=32,
+    images=32 * 60,
+    batch=32,
+    bf16=False,
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_it_trains_saves_and_reports(tmp_path: Path) -> None:
+    records = list(train_predictor(TOY, out=tmp_path / "zoo", run=tmp_path / "run", command="typed"))
+    assert [record["event"] for record in records] == ["drawn", "checkpoint", "done"]
+    logged = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [record["event"] for record in logged] == ["drawn", "checkpoint", "done"]
+    predictor = load_predictor([str(tmp_path / "zoo/toy-attributes"), str(tmp_path / "zoo/toy-keypoints")])
+    held_out = drawn_faces(tmp_path / "run", 32, seed=training._HELD_OUT_SEED, resolution=32)
+    report = json.loads((tmp_path / "zoo/toy-backbone/training.json").read_text())
+    assert report["command"] == "typed" and report["images_seen"] == 1920
+    assert report["held_out"] == evaluate(predictor, held_out)
+    # a toy is no judge, but it has left chance and the average face is in the right place
+    assert report["held_out"]["accuracy"] > 0.7 and report["held_out"]["keypoint_error"] < 0.05
+
+
+def test_a_killed_run_goes_on_and_ends_where_an_unbroken_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(TOY, images=32 * 12)
+    whole = list(train_predictor(config, out=tmp_path / "whole", run=tmp_path / "a"))[-1]
+    monkeypatch.setattr(training, "_SAVE_EVERY", 0.0)  # a checkpoint after each step
+    first = train_predictor(config, out=tmp_path / "parts", run=tmp_path / "b")
+    for record in first:
+        if record.get("step") == 5:
+            first.close()
+    rest = list(train_predictor(config, out=tmp_path / "parts", run=tmp_path / "b"))
+    assert [record["step"] for record in rest if record["event"] == "checkpoint"] == list(range(6, 13))
+    assert rest[-1]["held_out"] == whole["held_out"]
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    short = dataclasses.replace(TOY, images=32)
+    list(train_predictor(short, out=tmp_path, run=tmp_path / "run"))
+    with pytest.raises(BadValueError, match="of a run with other settings: delete it"):
+        list(train_predictor(dataclasses.replace(short, seed=1), out=tmp_path, run=tmp_path / "run"))
+    (tmp_path / "run/checkpoint.pt").write_bytes(b"torn")
+    with pytest.raises(CorruptFileError, match="delete it to start over"):
+        list(train_predictor(short, out=tmp_path, run=tmp_path / "run"))
+
+
+def test_faces_are_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = drawn_faces(tmp_path, 12, seed=3, resolution=32)
+    times = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    again = drawn_faces(tmp_path, 12, seed=3, resolution=32)
+    assert times == {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    assert np.array_equal(first.images, again.images) and np.array_equal(first.keypoints, again.keypoints)
+    images, attributes, causes, keypoints = again.batch(np.array([1, 5]))
+    assert images.shape == (2, 3, 32, 32) and -1 <= images.min() and images.max() <= 1
+    assert len(attributes) == len(causes) == len(keypoints) == 2
+    assert not np.array_equal(drawn_faces(tmp_path, 12, seed=4, resolution=32).images, first.images)
+
+
+def test_augmentation_moves_the_keypoints_with_the_picture() -> None:
+    """A white dot on black is found where its keypoint says."""
+    side, count = 64, 40
+    generator = torch.Generator().manual_seed(0)
+    spots = torch.randint(16, 48, (count, 2), generator=generator)
+    images = torch.full((count, 3, side, side), -1.0)
+    for image, (x, y) in zip(images, spots.tolist(), strict=True):
+        image[:, y - 2 : y + 3, x - 2 : x + 3] = 1
+    truth = ((spots + 0.5) / side)[:, None]
+    moved, keypoints = augment(images, truth, generator=generator)
+    mass = ((moved.mean(1) + 1) / 2 - 0.35).clamp(min=0)  # over blotches and noise
+    axis = (torch.arange(side) + 0.5) / side
+    found = torch.stack([(mass.sum(1) * axis).sum(1), (mass.sum(2) * axis).sum(1)], 1) / mass.sum((1, 2))[:, None]
+    errors = (found - keypoints[:, 0]).norm(dim=1)
+    assert errors.max() < 0.012  # the wobble, and the noise of the measurement
+    assert (keypoints - truth).norm(dim=-1).max() > 0.03
+    assert moved.shape == images.shape and moved.abs().max() <= 1
+
+
+def test_augmentation_depends_on_its_generator_alone() -> None:
+    images, keypoints = torch.rand(4, 3, 32, 32), torch.rand(4, 5, 2)
+    one, two = (augment(images, keypoints, generator=torch.Generator().manual_seed(9)) for _ in range(2))
+    assert torch.equal(one[0], two[0]) and torch.equal(one[1], two[1])
+
+
+def test_the_judge_is_another_network_with_other_data() -> None:
+    predictor, judge = PRESETS["avatars"], PRESETS["avatars-judge"]
+    assert predictor.backbone != judge.backbone
+    assert predictor.seed != judge.seed and predictor.data_seed != judge.data_seed
+    chunks = predictor.faces // 4000 + 1
+    assert abs(predictor.data_seed - judge.data_seed) > chunks < training._HELD_OUT_SEED - judge.data_seed
+
+
+def test_nonsense_configs_are_refused() -> None:
+    with pytest.raises(BadValueError, match="batch is at most faces"):
+        dataclasses.replace(TOY, batch=1000)

@@ -31,8 +31,7 @@ browser:
 	  $$run apt-get update -qq && $$run apt-get install -y -qq chromium >/dev/null; }
 
 bench: install
-	$(PY) -m benchmarks.step
-	$(PY) -m benchmarks.demo
+	$(PY) -m benchmarks
 
 # The figures of the README and docs/measured.md: about half an hour on two cores.
 figures: install

@@ -22,7 +22,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 `tests/app` holds it against the zoo, and a row whose attribute the predictor does not read stays hidden."""
 
 
-class AttributePanel(gr.HTML):
+def build_panel(*, elem_id: str) -> gr.HTML:
     """A slider for each attribute, which shows what is read; moving it makes it a wish, its lock lets it go.
 
     The value sent to Python is `{"from": "client", "wishes": {name: probability}, "released": [name]}`, which
@@ -31,20 +31,14 @@ class AttributePanel(gr.HTML):
     Args:
         elem_id: of the element.
     """
-
-    def __init__(self, *, elem_id: str) -> None:
-        super().__init__(
-            value={"from": "server"},
-            html_template=_template(),
-            js_on_load=(STATIC / "panel.js").read_text("utf-8"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes="panel",
-        )
-
-    def api_info(self) -> dict[str, Any]:
-        """What the browser sends."""
-        return {"type": "object"}
+    return gr.HTML(
+        value={"from": "server"},
+        html_template=_template(),
+        js_on_load=(STATIC / "panel.js").read_text("utf-8"),
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes="panel",
+    )
 
 
 def reads(attributes: Mapping[str, float], *, forget: bool = False) -> dict[str, Any]:
@@ -87,5 +81,6 @@ def _row(name: str) -> str:
     return (
         f'<div class="attribute" data-name="{escape(name)}" data-label="{label}">'
         f'<button type="button">{_ICONS}</button><label for="attribute-{escape(name)}">{label}</label>'
-        f'<input id="attribute-{escape(name)}" type="range" min="0" max="100" step="1" value="50"><output></output></div>'
+        f'<input id="attribute-{escape(name)}" type="range" min="0" max="100" step="1" value="50">'
+        "<output></output></div>"
     )

@@ -88,7 +88,11 @@ def build_demo(world: World | None = None) -> gr.Blocks:
     Args:
         world: the repos it runs on; the embedded zoo's by default.
     """
-    bench = Workbench(world or World(), Models(), Stops())
+    return build_page(Workbench(world or World(), Models(), Stops()))
+
+
+def build_page(bench: Workbench) -> gr.Blocks:
+    """The page around a workbench."""
     with gr.Blocks(title="sgf-hub: change one thing, keep the rest", delete_cache=(IDLE // 2, IDLE)) as demo:
         gr.HTML(HERO, apply_default_css=False)
         with gr.Row(elem_classes="bench"):

@@ -30,7 +30,7 @@ def build(bench: Workbench) -> None:
     def edit_attributes(
         seed: int, wishes: dict, release: list[str] | None = None, truncation: float = 0.8, max_steps: int = 40
     ) -> Iterator[dict]:
-        """Edit a face's attributes: {"smile": 1, "glasses": 0}, probabilities. One result a step, the last is the edit's."""
+        """Edit a face's attributes: {"smile": 1, "glasses": 0}, probabilities. One result a step."""
         names = bench.models.predictor(bench.world.heads).spec.attributes
         asked, free = attribute_wishes({"wishes": wishes, "released": release or []}, names)
         yield from run(seed, truncation, Plan(bench.world.attributes, asked, free, **options_of(max_steps, 0.2)))

@@ -24,11 +24,13 @@ _TEMPLATE = """
   <svg class="stage-points" viewBox="0 0 1000 1000" role="group" aria-label="Keypoints"></svg>
   <div class="stage-hud" hidden>
     <span class="stage-step"></span>
-    <svg class="stage-spark" viewBox="0 0 120 30" aria-hidden="true"><line x1="0" x2="120"></line><polyline></polyline></svg>
+    <svg class="stage-spark" viewBox="0 0 120 30" aria-hidden="true">
+      <line x1="0" x2="120"></line><polyline></polyline>
+    </svg>
     <span class="stage-distance"></span>
   </div>
   <div class="stage-tools">
-    <label><input type="checkbox" class="stage-whole"> Move whole features</label>
+    <label><input type="checkbox" class="stage-whole"> Whole features</label>
     <button type="button" class="stage-clear" disabled>Put points back</button>
   </div>
 </div>
@@ -38,28 +40,24 @@ _TEMPLATE = """
 """
 
 
-class KeypointCanvas(gr.HTML):
-    """A picture with keypoints that pointer, touch and arrow keys move.
+def build_canvas(features: Mapping[str, Sequence[str]], *, elem_id: str) -> gr.HTML:
+    """A picture with keypoints that pointer, touch and arrow keys move; listen with `.release`.
+
+    A function, not a subclass of `gr.HTML`: Gradio writes a .pyi file beside the source of every subclass it meets.
 
     Args:
         features: the keypoints: those that belong together, each in the order in which a line joins them.
         elem_id: of the element.
     """
-
-    def __init__(self, features: Mapping[str, Sequence[str]], *, elem_id: str) -> None:
-        super().__init__(
-            value={"from": "server"},
-            html_template=_TEMPLATE,
-            js_on_load=(STATIC / "stage.js").read_text("utf-8"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes="stage",
-            setup={"features": {key: list(value) for key, value in features.items()}},
-        )
-
-    def api_info(self) -> dict[str, Any]:
-        """What the browser sends."""
-        return {"type": "object"}
+    return gr.HTML(
+        value={"from": "server"},
+        html_template=_TEMPLATE,
+        js_on_load=(STATIC / "stage.js").read_text("utf-8"),
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes="stage",
+        setup={"features": {key: list(value) for key, value in features.items()}},
+    )
 
 
 def frame(image: str, points: Mapping[str, Point], step: int, distances: Sequence[float]) -> dict[str, Any]:

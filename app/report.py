@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 NOTICED = 0.25
 """A change of probability from which on an attribute counts as changed."""
-DRIFT = 0.02
-"""A mean movement of the held keypoints, in sides of the picture, that is worth a word."""
 
 
 def headline(edit: Edit) -> tuple[str, str, str]:
@@ -24,7 +22,8 @@ def headline(edit: Edit) -> tuple[str, str, str]:
 
     steps = f"{edit.steps} step" + ("" if edit.steps == 1 else "s")
     if edit.reason == STOPPED:
-        return "fair", f"Stopped by you after {steps}", "The closest picture so far is kept: edit on from here, or undo."
+        advice = "The closest picture so far is kept: edit on from here, or undo."
+        return "fair", f"Stopped by you after {steps}", advice
     reason = StopReason[edit.reason]
     tone = {"TARGET_REACHED": "good", "NOT_FINITE": "bad"}.get(edit.reason, "fair")
     words = reason.value[:1].upper() + reason.value[1:]
@@ -35,9 +34,7 @@ def side_effects(edit: Edit, before: Reading, after: Reading) -> list[tuple[str,
     """Attributes beside the asked ones whose probability changed, most changed first: (name, before, after)."""
     old, new = before.attributes, after.attributes
     changed = [(name, old[name], new[name]) for name in old if name not in edit.plan.wishes]
-    return sorted(
-        (row for row in changed if abs(row[2] - row[1]) > NOTICED), key=lambda row: -abs(row[2] - row[1])
-    )
+    return sorted((row for row in changed if abs(row[2] - row[1]) > NOTICED), key=lambda row: -abs(row[2] - row[1]))
 
 
 def drift(edit: Edit, before: Reading, after: Reading) -> float:
@@ -61,7 +58,8 @@ def report(edit: Edit, before: Reading, after: Reading) -> str:
 def _asked(edit: Edit, before: Reading, after: Reading) -> str:
     attributes = [name for name in edit.plan.wishes if name in before.attributes]
     points = [name for name in edit.plan.wishes if name in before.points]
-    rows = [_row(name, before.attributes[name], after.attributes[name], wish=edit.plan.wishes[name]) for name in attributes]
+    old, new = before.attributes, after.attributes
+    rows = [_row(name, old[name], new[name], wish=edit.plan.wishes[name]) for name in attributes]
     if points:
         was, left = (
             sum(math.dist(reading.points[name], edit.plan.wishes[name]) for name in points) / len(points)
@@ -81,7 +79,8 @@ def _others(edit: Edit, before: Reading, after: Reading) -> str:
     moved = drift(edit, before, after)
     notes = []
     if not changed:
-        notes.append(f"None of the other {count} attributes changed.")
+        other = "other " if count < len(before.attributes) else ""
+        notes.append(f"None of the {other}{count} attributes changed.")
     # a wish about an attribute moves points by its nature; only an edit of points is judged by the points it held
     if any(name in before.points for name in edit.plan.wishes) and moved > 0:
         notes.append(f"The points that were held moved by {moved:.1%} of the picture on average.")
@@ -99,7 +98,7 @@ def _row(name: str, old: float, new: float, *, wish: object = None, free: bool =
         f'<span class="bar {direction}"><i class="span" style="left:{low:.1%};width:{high - low:.1%}"></i>'
         f'<i class="end" style="left:{new:.1%}"></i>{goal}</span>'
     )
-    tag = ' <small>(was free to)</small>' if free else ""
+    tag = " <small>(was free to)</small>" if free else ""
     return (
         f"<tr><th>{escape(label_of(name))}{tag}</th><td>{bar}</td>"
         f"<td class='numbers'>{old * 100:.0f} → <b>{new * 100:.0f}</b></td></tr>"

@@ -12,23 +12,18 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
 from app import attribute_panel, keypoint_canvas, render
-from app.attribute_panel import AttributePanel
 from app.code import as_python
 from app.gestures import FEATURES
-from app.keypoint_canvas import KeypointCanvas
 from app.report import headline, report
 from app.services import Models, Reading, Stops, World, config_of
 from app.session import STOPPED, Edit, Origin, Plan, Session
 from app.told import UserError, told
 from app.wishes import seed_of, truncation_of
-
-if TYPE_CHECKING:
-    from sgf_hub.types import Latent
 
 FIRST_SEED = 7
 COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 1}
@@ -61,11 +56,14 @@ class Workbench:
     def build_stage(self) -> None:
         """The picture, and below it whose face it is and the way back."""
         self.session = gr.State(None, time_to_live=IDLE)
-        self.stage = KeypointCanvas(FEATURES, elem_id="stage")
+        self.stage = keypoint_canvas.build_canvas(FEATURES, elem_id="stage")
         with gr.Row(elem_classes="tools", equal_height=True):
             self.undo = gr.Button("Undo", size="sm", interactive=False, elem_id="undo", min_width=60)
             self.redo = gr.Button("Redo", size="sm", interactive=False, elem_id="redo", min_width=60)
             self.reset = gr.Button("Reset", size="sm", interactive=False, elem_id="reset", min_width=60)
+            self.open = gr.UploadButton(
+                "Open latent", size="sm", min_width=96, file_types=[".safetensors"], elem_id="open-latent"
+            )
         with gr.Row(elem_classes="face-bar", equal_height=True):
             self.seed = gr.Textbox(
                 str(FIRST_SEED), label="Face number", max_lines=1, max_length=24, elem_id="seed", min_width=90, scale=2
@@ -85,16 +83,13 @@ class Workbench:
                 )  # fmt: skip
             with gr.Column(scale=6, min_width=300):
                 self.verdict = gr.HTML(elem_id="verdict", apply_default_css=False)
-        with gr.Row(elem_classes="take-home", visible=False) as self.take_home:
-            self.png = gr.Button("PNG", size="sm", min_width=60, elem_id="save-png")
-            self.gif = gr.Button("GIF", size="sm", min_width=60, elem_id="save-gif")
-            self.latent = gr.Button("Latent", size="sm", min_width=60, elem_id="save-latent")
-            self.open = gr.UploadButton(
-                "Open latent …", size="sm", min_width=60, file_types=[".safetensors"], elem_id="open-latent"
-            )
+                with gr.Row(elem_classes="take-home"):
+                    self.png = gr.Button("Save PNG", size="sm", min_width=80, elem_id="save-png")
+                    self.gif = gr.Button("Save GIF", size="sm", min_width=80, elem_id="save-gif")
+                    self.latent = gr.Button("Save latent", size="sm", min_width=80, elem_id="save-latent")
+                with gr.Accordion("Copy as Python", open=False, elem_classes="python"):
+                    self.code = gr.Code(language="python", show_label=False, elem_id="code", interactive=False, lines=6)
         self.download = gr.DownloadButton(visible="hidden", elem_id="download")
-        with gr.Accordion("Copy as Python", open=False, elem_classes="python", visible=False) as self.python:
-            self.code = gr.Code(language="python", show_label=False, elem_id="code", interactive=False, lines=6)
 
     @property
     def view(self) -> list[Any]:
@@ -102,12 +97,12 @@ class Workbench:
         edit_and_stop = [button for pair in self.buttons for button in pair]
         return [
             self.session, self.stage, self.panel, self.undo, self.redo, self.reset, self.result, self.compare,
-            self.verdict, self.take_home, self.python, self.code, self.seed, *edit_and_stop,
+            self.verdict, self.code, self.seed, *edit_and_stop,
         ]  # fmt: skip
 
-    def build_panel(self) -> AttributePanel:
+    def build_panel(self) -> gr.HTML:
         """The sliders; made by the tab that shows them."""
-        self.panel = AttributePanel(elem_id="panel")
+        self.panel = attribute_panel.build_panel(elem_id="panel")
         return self.panel
 
     # -- what the page shows --------------------------------------------------------------------------------------
@@ -135,8 +130,6 @@ class Workbench:
             self.redo: gr.Button(interactive=session.can_redo),
             self.reset: gr.Button(interactive=session.can_undo),
             self.result: gr.Row(visible=edit is not None),
-            self.take_home: gr.Row(visible=True),
-            self.python: gr.Accordion(visible=True),
             self.code: as_python(session, self.world.generator),
             self.seed: "" if session.origin.seed is None else str(session.origin.seed),
             **self._running(False),
@@ -218,8 +211,9 @@ class Workbench:
         taken = len(trajectory.steps) - 1
         if taken == 0:
             # nothing happened: the face was there already, or was stopped before it moved
-            done = {**self.show(session, keep_wishes=True)}
+            done = self.show(session, keep_wishes=True)
             words = "The picture already shows what you ask for." if reason else "Stopped before the first step."
+            gr.Info(words, title="Nothing to do")
             done[self.stage]["status"] = words
             yield done
             return
@@ -233,16 +227,13 @@ class Workbench:
         )
         images = [step.images[0] for step in trajectory.steps]
         reached = edit.reason == "TARGET_REACHED"
-        yield self.show(
-            session.applied(edit), strip=render.strip(images), distances=distances, keep_wishes=not reached
-        )
+        yield self.show(session.applied(edit), strip=render.strip(images), distances=distances, keep_wishes=not reached)
 
     def _frame(self, step: Any, distances: list[float]) -> Updates:
         reading = Reading(step.images[0], step.c[0], self._spec_of(step))
+        preview = render.jpeg_uri(render.picture(reading.image, render.PREVIEW), 82)
         updates: Updates = {
-            self.stage: keypoint_canvas.frame(
-                render.jpeg_uri(render.picture(reading.image, render.PREVIEW), 82), reading.points, step.index, distances
-            ),
+            self.stage: keypoint_canvas.frame(preview, reading.points, step.index, distances),
             self.panel: attribute_panel.reads(reading.attributes),
         }
         return {**updates, **self._running(True)} if step.index == 0 else updates
@@ -294,7 +285,8 @@ class Workbench:
         self.open.upload(told(self.opened), [self.open], view, cancels=cancels, **quiet)
         for button, move in ((self.undo, Session.undone), (self.redo, Session.redone), (self.reset, Session.reset)):
             button.click(self.moved_in_history(move), [self.session], view, cancels=cancels, **quiet)
-        for button, write in ((self.png, self._write_png), (self.gif, self._write_gif), (self.latent, self._write_latent)):
+        files = ((self.png, self._write_png), (self.gif, self._write_gif), (self.latent, self._write_latent))
+        for button, write in files:
             button.click(told(write), [self.session], [self.download], **quiet).success(
                 None, js="() => setTimeout(() => document.querySelector('#download').click(), 60)", **QUIET
             )

@@ -15,9 +15,10 @@ from torch import Tensor
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.field import SurrogateGradientField
 from sgf_hub.generators import load_generator
+from sgf_hub.hub import bounded
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import load_predictor
-from sgf_hub.types import Generator, Latent, Predictor, Target, Wish
+from sgf_hub.types import Generator, Latent, Predictor, Target, Wish, short
 
 Wishes = Mapping[str, Wish]
 
@@ -46,6 +47,18 @@ _ADVICE = {
 }
 
 
+_BOUNDS = (
+    ("step_size", 1e-6, 100.0),
+    ("max_steps", 1, 10_000),
+    ("tolerance", 0.0, 1e6),
+    ("hold_rate", 0.0, 100.0),
+    ("drive_growth", 0.01, 100.0),
+    ("drive_limit", 0.0, 1e6),
+    ("stall_gain", -1e6, 1e6),
+    ("damping", 0.0, 1e6),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class EditConfig:
     """How an edit steps. The defaults are the paper's.
@@ -61,7 +74,7 @@ class EditConfig:
         hold_rate: lambda of held coordinates, in "drive".
         drive_growth: factor on the drive after a step that gained too little, in "drive".
         drive_limit: largest drive, in "drive".
-        stall_gain: gain in distance under which a step counts as stalling, in "drive" and for `patience`.
+        stall_gain: gain in distance under which a step counts as stalling, in "drive".
         patience: stop as stalled after so many steps without a better distance; None never does.
         release_siblings: let go of attributes that exclude one that is raised (hair colours) and aim them at absent.
         integrator: "euler" (the paper's) or "heun" (ours: averages the field at both ends of a step).
@@ -89,10 +102,14 @@ class EditConfig:
     layers: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        for name, low, high in (("step_size", 1e-6, 100), ("max_steps", 1, 10_000), ("tolerance", 0, 1e6)):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not low <= value <= high:
-                raise BadValueError(f"{name} is {value!r}; it must be a number from {low} to {high}.")
+        for name, low, high in _BOUNDS:
+            bounded(name, getattr(self, name), low, high)
+        if self.patience is not None:
+            bounded("patience", self.patience, 1, 10_000)
+        if self.layers is not None and not (
+            isinstance(self.layers, (list, tuple)) and [type(end) for end in self.layers] == [int, int]
+        ):
+            raise BadValueError(f"layers are {short(self.layers)}; give two whole numbers, first and last + 1.")
         for name, choices in (("stepping", ("fixed", "reaim", "drive")), ("integrator", ("euler", "heun"))):
             if getattr(self, name) not in choices:
                 raise BadValueError(f"{name} is {getattr(self, name)!r}; choose {' or '.join(map(repr, choices))}.")
@@ -265,7 +282,7 @@ class SGFEditor:
         images = self.generator.synthesize(path.at(z, slice(None)))
         c = see(images)
         if not isinstance(target, Target):
-            target = see.target(c, **target)
+            target = see.target(c, **target)  # type: ignore[arg-type]
         if config.release_siblings:
             target = _without_siblings(see, c, target)
         course = _Course(see, c, target, config)
@@ -337,7 +354,7 @@ class _Path:
         """The latent to draw for coordinates z of the samples `rows`."""
         if not torch.isfinite(z).all():  # the sample is dropped by the caller; the picture only has to be drawable
             z = torch.where(torch.isfinite(z), z, self.start[rows])
-        if self.plus is None:
+        if self.plus is None or self.mask is None:
             return Latent(z, self.space)
         return Latent(self.plus[rows] + (z - self.start[rows]).unsqueeze(1) * self.mask, self.space)
 

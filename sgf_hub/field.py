@@ -1,4 +1,4 @@
-"""The surrogate gradient field H(z) = (I - dF/dz)^-1 dF/dc (c1 - c0), Eq. 6; the equation and nothing else.
+"""The surrogate gradient field H(z) = (I - dF/dz)^-1 dF/dc (c1 - c0), Eq. 6; that and nothing else.
 
 With the Neumann series cut at order m (Section 3.4), H is a sum of m + 1 Jacobian-vector products; no Jacobian is built.
 """
@@ -94,7 +94,8 @@ class SurrogateGradientField:
         batch, size = right.shape
         identity = torch.eye(size, dtype=right.dtype, device=right.device)
         jacobian = derivatives.dz(identity.unsqueeze(1).expand(size, batch, size)).permute(1, 2, 0)  # B, row, column
-        return torch.linalg.solve(identity * (1 + self.damping) - jacobian, right)
+        solution, failed = torch.linalg.solve_ex(identity * (1 + self.damping) - jacobian, right)
+        return solution.masked_fill((failed != 0).unsqueeze(1), torch.nan)  # singular: F copies z along some direction
 
 
 def linearize(mapping: Mapping, z: Tensor, c: Tensor) -> Derivatives:

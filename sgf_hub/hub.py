@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.types import read_json
+from sgf_hub.types import read_json, short
 from sgf_hub.zoo import locate
 
 FORMAT = 1  # of config.json; raised when an older library could not read a newer file
@@ -65,10 +65,11 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
         """The constructor's arguments out of a config.json."""
         version, kind = config.pop("format", None), config.pop("class", None)
         if kind != cls.__name__:
-            raise CorruptFileError(f"{name!r} holds a {kind or 'foreign model'}, not a {cls.__name__}.")
-        if not isinstance(version, int) or not 1 <= version <= FORMAT:
+            held = short(kind).strip("'") if kind else "foreign model"
+            raise CorruptFileError(f"{name!r} holds a {held}, not a {cls.__name__}.")
+        if type(version) is not int or not 1 <= version <= FORMAT:
             raise CorruptFileError(
-                f"{name!r} is written in format {version!r}, this sgf-hub reads up to {FORMAT}: upgrade sgf-hub."
+                f"{name!r} is written in format {short(version)}, this sgf-hub reads up to {FORMAT}: upgrade sgf-hub."
             )
         parameters = inspect.signature(cls.__init__).parameters
         unknown = sorted(set(config) - set(parameters))
@@ -79,7 +80,7 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
             raise CorruptFileError(
                 f"{CONFIG} of {name!r} does not describe a {cls.__name__}: "
                 + "; ".join(
-                    f"{word} {', '.join(keys)}" for word, keys in (("unknown", unknown), ("missing", missing)) if keys
+                    f"{word} {_listed(keys)}" for word, keys in (("unknown", unknown), ("missing", missing)) if keys
                 )
                 + "."
             )
@@ -127,7 +128,9 @@ class Derived:
         """The value for the present weight."""
         key = (weight, weight._version, weight.dtype, weight.device)
         if self.key is None or self.key[0] is not weight or self.key[1:] != key[1:]:
-            self.key, self.value = key, self.make(weight)
+            # what is kept must serve later callers that take gradients, whoever comes first
+            with torch.inference_mode(False), torch.no_grad():
+                self.key, self.value = key, self.make(weight)
         return self.value
 
 
@@ -135,7 +138,7 @@ def bounded(name: str, value: Any, low: float, high: float) -> Any:
     """`value` if it is a number in [low, high] (an integer where `low` is one), else a BadValueError."""
     kinds = (int,) if isinstance(low, int) else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-        raise BadValueError(f"{name} is {value!r}; it must be a number from {low} to {high}.")
+        raise BadValueError(f"{name} is {short(value)}; it must be a number from {low} to {high}.")
     return value
 
 
@@ -149,6 +152,11 @@ def names_of(field: str, value: Any, *, most: int = 1024) -> tuple[str, ...]:
     ):
         raise BadValueError(f"{field} must be a list of at most {most} distinct names.")
     return tuple(value)
+
+
+def _listed(keys: list[str]) -> str:
+    more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
+    return ", ".join(short(key).strip("'") for key in keys[:5]) + more
 
 
 def _half(value: torch.Tensor) -> torch.Tensor:
@@ -175,6 +183,11 @@ def _read_weights(path: Path, expected: dict[str, torch.Tensor], name: str) -> d
                     f"{path.name} of {name!r} does not fit its config: {'; '.join(sorted(problems)[:3])}{more}."
                 )
             tensors = {key: file.get_tensor(key) for key in wanted}
+            strange = [key for key in wanted if tensors[key].is_floating_point() != expected[key].is_floating_point()]
+            if strange:
+                raise CorruptFileError(
+                    f"{path.name} of {name!r} does not fit its config: {strange[0]} holds {tensors[strange[0]].dtype}."
+                )
     except (SafetensorError, OSError) as error:
         raise CorruptFileError(
             f"{path.name} of {name!r} cannot be read as safetensors ({error}): fetch or save it again."

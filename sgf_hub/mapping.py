@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from sgf_hub.errors import BadValueError
 from sgf_hub.hub import Derived, HubModule, bounded, names_of
-from sgf_hub.types import ConditionSpec
+from sgf_hub.types import ConditionSpec, short
 
 SLOPE = 0.2  # of the leaky ReLU
 _STACKS = ("embed_weight", "affine_weight", "weight")
@@ -61,6 +62,10 @@ class SGFMapping(
         super().__init__()
         self.generator_name = names_of("generator", [generator])[0]
         self.predictor_names = names_of("predictor", predictor)
+        if latent_space not in ("z", "w"):
+            raise BadValueError(f"latent_space is {short(latent_space)}; it must be 'z' or 'w'.")
+        if not self.predictor_names or not isinstance(groups, (list, tuple)):
+            raise BadValueError("predictor must name at least one head, and groups must be a list of lists of names.")
         self.latent_space = latent_space
         self.latent_dim = bounded("latent_dim", latent_dim, 1, 65536)
         self.layers = bounded("layers", layers, 1, 256)
@@ -176,13 +181,13 @@ class Linearization:
         mapping = self.mapping
         embedded = F.linear(tangent / mapping.c_std, mapping.embed_weight[0]) * self.embed_slope
         flat = F.linear(embedded, mapping.affine_weight.flatten(0, 1))
-        scale, shift = flat.unflatten(-1, (mapping.layers, 2, mapping.latent_dim)).movedim(-3, 0).unbind(-2)
+        scale, shift = flat.unflatten(-1, (mapping.layers, 2, mapping.latent_dim)).movedim(-3, -4).unbind(-2)
         return self._push(None, torch.addcmul(shift, scale, self.normals) * self.slopes)
 
     def _push(self, x: Tensor | None, sources: Tensor | None) -> Tensor:
-        """Carry a tangent through the layers; `sources` is what the modulation adds at each, [N, B, D]."""
+        """Carry a tangent through the layers; `sources` is what the modulation adds at each, [..., N, B, D]."""
         size = self.mapping.latent_dim
-        added = [None] * self.mapping.layers if sources is None else sources.unbind()
+        added = [None] * self.mapping.layers if sources is None else sources.unbind(-3)
         for weight, normal, gain, source in zip(
             self.mapping.centred(self.mapping.weight), self.normals.unbind(), self.gains.unbind(), added, strict=True
         ):

@@ -7,6 +7,7 @@ side. Attribute scores are 2 p - 1 in [-1, 1], p being the predicted probability
 
 import difflib
 import json
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,8 @@ class Latent:
     def __getitem__(self, index: int | slice) -> "Latent":
         """The sample (still as a batch) or samples at `index`."""
         if isinstance(index, int):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"sample {index} of {len(self)}")  # what ends `for sample in latent`
             index = slice(index, index + 1 or None)
         return Latent(self.data[index], self.space)
 
@@ -87,7 +90,7 @@ class Latent:
             raise CorruptFileError(
                 f"{path.name} cannot be read as safetensors ({error}): it is damaged or foreign; save the latent again."
             ) from None
-        return cls(data.float(), metadata["space"])  # type: ignore[arg-type]
+        return cls(data.float() if data.is_floating_point() else data, metadata["space"])  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class ConditionSpec:
             start = len(self.attributes) + 2 * self.keypoints.index(name)
             return slice(start, start + 2)
         known = self.attributes + self.keypoints
-        raise UnknownNameError(f"{name!r} is unknown here{nearest(name, known)}. Known: {', '.join(known)}.")
+        raise UnknownNameError(f"{short(name)} is unknown here{nearest(name, known)}. Known: {', '.join(known)}.")
 
     def siblings(self, name: str) -> tuple[str, ...]:
         """The attributes that cannot hold together with `name`."""
@@ -188,9 +191,9 @@ def aim(spec: ConditionSpec, c0: Tensor, wishes: Mapping[str, Wish], *, release:
         is_attribute = name in spec.attributes
         if len(value) != where.stop - where.start:
             wanted = "one number in [0, 1]" if is_attribute else "two numbers x, y in [0, 1]"
-            raise BadValueError(f"{name!r} takes {wanted}, not {wish!r}.")
+            raise BadValueError(f"{name!r} takes {wanted}, not {short(wish)}.")
         if not torch.isfinite(value).all() or (value < 0).any() or (value > 1).any():
-            raise BadValueError(f"{name!r} takes values in [0, 1], not {wish!r}.")
+            raise BadValueError(f"{name!r} takes values in [0, 1], not {short(wish)}.")
         c1[:, where] = 2 * value - 1 if is_attribute else value
         asked[where] = True
     for name in release:
@@ -202,8 +205,17 @@ def aim(spec: ConditionSpec, c0: Tensor, wishes: Mapping[str, Wish], *, release:
 def _numbers(name: str, wish: Wish) -> list[float]:
     try:
         return [float(wish)] if isinstance(wish, (int, float, str)) else [float(number) for number in wish]
-    except (TypeError, ValueError):
-        raise BadValueError(f"{name!r} takes numbers in [0, 1], not {wish!r}.") from None
+    except (TypeError, ValueError, OverflowError):
+        raise BadValueError(f"{name!r} takes numbers in [0, 1], not {short(wish)}.") from None
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
+
+
+def short(value: object) -> str:
+    """`repr`, cut to what fits in a sentence: what a file or a client gave may be a megabyte long."""
+    return _SHORT.repr(value)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -222,7 +234,7 @@ def check_seed(seed: object) -> int:
             return value
     except (TypeError, ValueError, OverflowError):
         pass
-    raise BadValueError(f"a seed is a whole number from 0 to 2**63 - 1, not {seed!r}.")
+    raise BadValueError(f"a seed is a whole number from 0 to 2**63 - 1, not {short(seed)}.")
 
 
 def read_json(path: Path, *, limit: int = 2**20) -> dict:
@@ -269,7 +281,7 @@ class Predictor(Protocol):
         """[B, 3, R, R] in [-1, 1] => c: [B, C]."""
         ...
 
-    def target(self, c0: Tensor, *, release: Iterable[str] = (), **wishes: Wish) -> Target:
+    def target(self, c0: Tensor, /, *, release: Iterable[str] = (), **wishes: Wish) -> Target:
         """The target condition for wishes such as `smile=1` or `nose_tip=(0.5, 0.6)`."""
         ...
 
@@ -291,4 +303,5 @@ __all__ = [
     "check_seed",
     "nearest",
     "read_json",
+    "short",
 ]

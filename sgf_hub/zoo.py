@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sgf_hub.errors import CorruptFileError, UnknownNameError
-from sgf_hub.types import nearest, read_json
+from sgf_hub.types import nearest, read_json, short
 
 NAMESPACE = "sgf-hub"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -63,21 +63,22 @@ def locate(name: str, *, revision: str | None = None, files: tuple[str, ...] = (
         CorruptFileError: if it is there, but without one of the files.
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
-        raise UnknownNameError(f"{name!r} is not a name: give a folder, a zoo entry or a Hub id such as 'owner/model'.")
-    short = name.removeprefix(NAMESPACE + "/")
-    embedded = root() / short if re.fullmatch(r"[\w.-]+", short) else None
+        raise UnknownNameError(
+            f"{short(name)} is not a name: give a folder, a zoo entry or a Hub id such as 'owner/model'."
+        )
+    bare = name.removeprefix(NAMESPACE + "/")
     try:
         if Path(name).is_dir():
             return _with_files(Path(name), files)
+        if re.fullmatch(r"\w[\w.-]*", bare) and (root() / bare).is_dir() and revision is None:
+            return _with_files(root() / bare, files)
     except OSError:  # a name too long to be a path
         pass
-    if embedded is not None and embedded.is_dir() and revision is None:
-        return _with_files(embedded, files)
     if not _HUB_ID.fullmatch(name) or ".." in name:
         known = [entry.name for entry in entries()]
         raise UnknownNameError(
-            f"{name!r} is not a folder, not in the zoo{nearest(short, known)}, and not a Hub id such as 'owner/model'. "
-            f"The zoo holds: {', '.join(known) or 'nothing'}."
+            f"{short(name)} is not a folder, not in the zoo{nearest(bare, known)}, and not a Hub id such as "
+            f"'owner/model'. The zoo holds: {', '.join(known) or 'nothing'}."
         )
     return _download(name, revision, files)
 
@@ -95,6 +96,7 @@ def _download(name: str, revision: str | None, files: tuple[str, ...]) -> Path:
         EntryNotFoundError,
         GatedRepoError,
         HfHubHTTPError,
+        HFValidationError,
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
@@ -105,6 +107,8 @@ def _download(name: str, revision: str | None, files: tuple[str, ...]) -> Path:
         paths = [Path(hf_hub_download(name, file, revision=revision)) for file in files]
     except GatedRepoError:
         raise UnknownNameError(f"{name!r} is gated on the Hub: accept its terms there and log in.") from None
+    except HFValidationError:
+        raise UnknownNameError(f"{name!r} is not in the zoo, and not a Hub id such as 'owner/model'.") from None
     except RepositoryNotFoundError:
         raise UnknownNameError(
             f"{name!r} is not in the zoo, and the Hub has no such repo (or it is private: log in with `hf auth login`)."

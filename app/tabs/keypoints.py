@@ -31,7 +31,8 @@ def build(bench: Workbench) -> None:
             gr.HTML(f"<h3 class='group-title'>{title}</h3>", apply_default_css=False)
             with gr.Row(elem_classes="gestures"):
                 for label, name in chosen.items():
-                    buttons[name] = gr.Button(label, size="sm", min_width=96, elem_id=f"gesture-{name.replace(' ', '-')}")
+                    key = name.replace(" ", "-")
+                    buttons[name] = gr.Button(label, size="sm", min_width=96, elem_id=f"gesture-{key}")
         bench.build_actions("keypoints")
         steps, size = build_options()
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sgf_hub.errors import CorruptFileError
-from sgf_hub.types import Generator, read_json
+from sgf_hub.types import Generator, read_json, short
 from sgf_hub.zoo import locate
 
 
@@ -19,8 +19,9 @@ def load_generator(name: str | Path, *, revision: str | None = None) -> Generato
     kinds = {"StyleGAN2": StyleGAN2}
     folder = locate(str(name), revision=revision)
     kind = read_json(folder / "config.json").get("class")
-    if kind not in kinds:
-        raise CorruptFileError(f"{str(name)!r} holds {kind or 'a foreign model'}, not a generator: {', '.join(kinds)}.")
+    if not isinstance(kind, str) or kind not in kinds:
+        held = short(kind) if kind else "a foreign model"
+        raise CorruptFileError(f"{str(name)!r} holds {held}, not a generator: {', '.join(kinds)}.")
     return kinds[kind].from_pretrained(name, revision=revision)
 
 

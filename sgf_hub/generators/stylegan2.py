@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.hub import Derived, HubModule, bounded
-from sgf_hub.types import Latent, check_seed
+from sgf_hub.types import Latent, Space, check_seed, short
 
 FIR = (1.0, 3.0, 3.0, 1.0)  # the resampling filter of StyleGAN2, before normalisation
 GAIN = math.sqrt(2)  # of the leaky ReLU, keeps the variance
@@ -38,7 +38,8 @@ class StyleGAN2(HubModule):
         BadValueError: if the widths do not match the resolution, or a number is out of range.
     """
 
-    latent_space = "w"
+    latent_space: Space = "w"
+    w_avg: Tensor
 
     def __init__(
         self,
@@ -54,10 +55,16 @@ class StyleGAN2(HubModule):
         bounded("resolution", resolution, 8, 2048)
         bounded("latent_dim", latent_dim, 1, 4096)
         bounded("mapping_layers", mapping_layers, 1, 32)
-        if not isinstance(channels, (list, tuple)) or resolution != 4 << (len(channels) - 1):
-            raise BadValueError(f"{resolution} px takes one width for each of 4, 8, ... {resolution} px: {channels!r}.")
+        if not isinstance(channels, (list, tuple)) or not channels or resolution != 4 << (len(channels) - 1):
+            raise BadValueError(
+                f"{resolution} px takes one width for each of 4, 8, ... {resolution} px, not {short(channels)}."
+            )
         for width in channels:
             bounded("a width in channels", width, 1, 4096)
+        if not isinstance(noise, bool):
+            raise BadValueError(f"noise is {short(noise)}; it must be true or false.")
+        if clamp is not None:
+            bounded("clamp", clamp, 1e-3, 1e6)
         self.resolution, self.latent_dim, self.clamp = resolution, latent_dim, clamp
         self.mapping = nn.ModuleList(_linear(latent_dim, latent_dim) for _ in range(mapping_layers))
         self.register_buffer("w_avg", torch.zeros(latent_dim))
@@ -127,7 +134,7 @@ class StyleGAN2(HubModule):
         """Images [B, 3, R, R] in [-1, 1]; a lower `resolution` (8, 16, ...) stops early at that RGB skip."""
         sides = [4 << i for i in range(1, len(self.blocks))]
         if resolution is not None and resolution not in sides:
-            raise BadValueError(f"this generator draws {', '.join(map(str, sides))} px, not {resolution!r}.")
+            raise BadValueError(f"this generator draws {', '.join(map(str, sides))} px, not {short(resolution)}.")
         return self(self._layers(latent), resolution=resolution).clamp(-1, 1)
 
     def forward(self, ws: Tensor, *, resolution: int | None = None) -> Tensor:
@@ -170,6 +177,8 @@ class SynthesisBlock(nn.Module):
 
 class ModulatedConv(nn.Module):
     """3 x 3 convolution whose input channels are scaled by w, demodulated, biased, noised, rectified."""
+
+    noise_const: Tensor
 
     def __init__(
         self,

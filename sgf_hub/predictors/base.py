@@ -16,7 +16,7 @@ class BasePredictor(nn.Module):
 
     spec: ConditionSpec
 
-    def target(self, c0: Tensor, *, release: Iterable[str] = (), **wishes: Wish) -> Target:
+    def target(self, c0: Tensor, /, *, release: Iterable[str] = (), **wishes: Wish) -> Target:
         """The target condition c1.
 
         Args:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -88,7 +88,7 @@ def mapping(
 
     _known("--preset", preset, tuple(PRESETS))
     _known("--condition", condition, ("all", "attributes", "keypoints"))
-    given = {"layers": layers, "iterations": iterations, "noise": noise, "seed": seed}
+    given: dict[str, Any] = {"layers": layers, "iterations": iterations, "noise": noise, "seed": seed}
     config = replace(PRESETS[preset], **{key: value for key, value in given.items() if value is not None})
     data = load_pairs(pairs)
     data = select(data, attributes=condition != "keypoints", keypoints=condition != "attributes")

@@ -244,7 +244,8 @@ class TrainingState:
         # a short memory at first, so that the average is not held back by the initial weights
         half_life = min(self.config.ema_images, 0.05 * self.shown + 1)
         keep = 0.5 ** (self.config.batch / half_life)
-        averaged, current = list(self.average.parameters()), list(self.generator.parameters())
+        averaged: list[Tensor] = list(self.average.parameters())
+        current: list[Tensor] = list(self.generator.parameters())
         torch._foreach_lerp_(averaged, current, 1 - keep)
 
     @torch.no_grad()

@@ -102,7 +102,7 @@ def train(config: MappingConfig, pairs: Pairs, work: Path, out: Path, *, command
             predictor=list(info.predictor),
             latent_dim=pairs.z.shape[1],
             latent_space=info.space,
-            layers=config.layers or (6 if info.space == "z" else 15),
+            layers=(6 if info.space == "z" else 15) if config.layers is None else config.layers,
             embedding=config.embedding,
             attributes=list(info.spec.attributes),
             keypoints=list(info.spec.keypoints),
@@ -119,7 +119,7 @@ def train(config: MappingConfig, pairs: Pairs, work: Path, out: Path, *, command
     work.mkdir(parents=True, exist_ok=True)
     start, seconds = _resume(work / "checkpoint.pt", config, mapping, optimizer, rng)
     began = saved = time.monotonic()
-    running = torch.zeros(())
+    running, since = torch.zeros(()), start
     for iteration in range(start, config.iterations):
         if config.decay:
             share = iteration / config.iterations
@@ -134,7 +134,8 @@ def train(config: MappingConfig, pairs: Pairs, work: Path, out: Path, *, command
         optimizer.step()
         running += loss.detach()
         if (iteration + 1) % 100 == 0:
-            record = {"iteration": iteration + 1, "loss": running.item() / 100}
+            record = {"iteration": iteration + 1, "loss": running.item() / (iteration + 1 - since)}
+            since = iteration + 1
             running.zero_()
             with open(work / "log.jsonl", "a") as log:
                 log.write(json.dumps(record) + "\n")

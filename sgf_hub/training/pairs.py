@@ -119,8 +119,10 @@ def load_pairs(folder: Path) -> Pairs:
     shards = [_read_shard(path) for path in sorted(folder.glob("pairs-*.safetensors"))]
     if not shards:
         raise CorruptFileError(f"{folder} holds no pairs: run `sgf-hub sample-pairs` first.")
+    if {s["c"].shape[1] for s in shards} != {spec.dimension} or len({s["z"].shape[1] for s in shards}) != 1:
+        raise CorruptFileError(f"{folder} holds pairs that do not fit its {_INDEX}: sample them again.")
     z, c = torch.cat([s["z"] for s in shards]), torch.cat([s["c"] for s in shards])
-    if c.shape[1] != spec.dimension or not torch.isfinite(z).all() or not torch.isfinite(c).all():
+    if not torch.isfinite(z).all() or not torch.isfinite(c).all():
         raise CorruptFileError(f"{folder} holds pairs that do not fit its {_INDEX}: sample them again.")
     return Pairs(info, z, c)
 
@@ -153,6 +155,6 @@ def _read_shard(path: Path) -> dict[str, Tensor]:
         shard = load_file(str(path))
     except (SafetensorError, OSError) as error:
         raise CorruptFileError(f"{path} cannot be read ({error}): delete it and sample again.") from None
-    if set(shard) != {"z", "c"} or len(shard["z"]) != len(shard["c"]):
+    if set(shard) != {"z", "c"} or {part.ndim for part in shard.values()} != {2} or len(shard["z"]) != len(shard["c"]):
         raise CorruptFileError(f"{path} does not hold pairs: delete it and sample again.")
     return shard

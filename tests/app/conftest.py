@@ -8,7 +8,7 @@ import torch
 
 import sgf_hub.zoo
 from app.attribute_panel import GROUPS
-from app.demo import build_demo
+from app.demo import build_page
 from app.gestures import FEATURES
 from app.services import Models, Stops, World
 from app.workbench import Workbench
@@ -36,7 +36,7 @@ def _write_zoo(root: Path) -> None:
     saved = json.loads((backbone / "config.json").read_text())
     (backbone / "config.json").write_text(json.dumps({**saved, "image_size": 16}))
     loaded = load_backbone(backbone)
-    shape = {"backbone": "avatars-backbone", "channels": loaded.channels, "side": loaded.side, "squeeze": 4, "hidden": 8}
+    shape = {"channels": loaded.channels, "side": loaded.side, "squeeze": 4, "hidden": 8, "backbone": backbone.name}
     attributes = AttributeHead(attributes=ATTRIBUTES, groups=HAIR, **shape)
     attributes.output.weight.data.mul_(8)  # probabilities that differ between faces
     attributes.save_pretrained(root / "avatars-attributes")
@@ -53,38 +53,28 @@ def _write_zoo(root: Path) -> None:
 
 @pytest.fixture(scope="session")
 def toy_zoo(tmp_path_factory):
-    """The toy zoo's folder, in place of the embedded zoo for the whole run of these tests."""
+    """The toy zoo's folder."""
     root = tmp_path_factory.mktemp("zoo")
     _write_zoo(root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sgf_hub.zoo, "root", lambda: root)
-        yield root
+    return root
 
 
 @pytest.fixture
-def in_toy_zoo(toy_zoo, monkeypatch):
-    """Names resolve in the toy zoo."""
+def zoo(toy_zoo, monkeypatch):
+    """Names resolve in the toy zoo, for one test."""
     monkeypatch.setattr(sgf_hub.zoo, "root", lambda: toy_zoo)
     return toy_zoo
 
 
 @pytest.fixture(scope="session")
 def models():
-    """Loaded once for all tests; always of the toy zoo."""
+    """Loaded once for all tests, from the toy zoo."""
     return Models()
 
 
 @pytest.fixture
-def bench(in_toy_zoo, models):
-    """A workbench inside a page that is built, but not served."""
-    demo = build_demo(models=models)
-    return demo.bench
-
-
-@pytest.fixture
-def world(in_toy_zoo):
-    """The names of the repos."""
-    return World()
-
-
-__all__ = ["Stops", "Workbench"]
+def bench(zoo, models):
+    """A workbench in a page that is built, and not served."""
+    bench = Workbench(World(), models, Stops())
+    build_page(bench)
+    return bench

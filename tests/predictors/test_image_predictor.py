@@ -1,6 +1,5 @@
 """Predictors: what c means, how far it is from a target, one backbone pass, and what a damaged repo says."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -12,54 +11,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
-from sgf_hub.hub import WEIGHTS
 from sgf_hub.predictors import (
     AttributeHead,
-    Backbone,
     BasePredictor,
     ImagePredictor,
     KeypointHead,
     load_backbone,
     load_predictor,
 )
-from sgf_hub.predictors.backbone import build_network, fingerprint, resize
+from sgf_hub.predictors.backbone import resize
 from sgf_hub.types import ConditionSpec, Predictor
-
-CONFIG = {
-    "model_type": "resnet",
-    "image_size": 32,
-    "layer_type": "basic",
-    "embedding_size": 4,
-    "hidden_sizes": [4, 6],
-    "depths": [1, 1],
-}
-ATTRIBUTES = ["smile", "black_hair", "blond_hair"]
-KEYPOINTS = ["nose", "chin"]
-
-
-def write_zoo(root: Path, *, name: str = "toy", seed: int = 0, **changes: object) -> Path:
-    """A backbone and two heads under `root`."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        backbone = Backbone(build_network({**CONFIG, **changes}).eval())
-        for module in backbone.modules():  # statistics that folding must not lose
-            if isinstance(module, torch.nn.BatchNorm2d):
-                torch.nn.init.uniform_(module.running_mean, -0.3, 0.3)
-                torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
-        backbone.network.half().save_pretrained(root / f"{name}-backbone")
-        mark = fingerprint(root / f"{name}-backbone" / WEIGHTS)
-        shape = {"backbone": f"sgf-hub/{name}-backbone", "channels": backbone.channels, "side": backbone.side}
-        sizes = {"squeeze": 3, "hidden": 8, "fingerprint": mark}
-        AttributeHead(attributes=ATTRIBUTES, groups=[["black_hair", "blond_hair"]], **shape, **sizes).save_pretrained(
-            root / f"{name}-attributes"
-        )
-        KeypointHead(keypoints=KEYPOINTS, **shape, **sizes).save_pretrained(root / f"{name}-keypoints")
-    return root
-
-
-@pytest.fixture(scope="session")
-def toy_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_zoo(tmp_path_factory.mktemp("zoo"))
+from tests.toys import ATTRIBUTES, KEYPOINTS, edit_config, write_predictor
 
 
 @pytest.fixture
@@ -67,19 +29,8 @@ def images() -> torch.Tensor:
     return torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
-@pytest.fixture
-def zoo(toy_zoo: Path, tmp_path: Path) -> Path:
-    """A copy that a test may damage."""
-    return Path(shutil.copytree(toy_zoo, tmp_path / "zoo"))
-
-
 def joint(zoo: Path) -> ImagePredictor:
     return load_predictor([str(zoo / "toy-attributes"), str(zoo / "toy-keypoints")])
-
-
-def edit_config(folder: Path, **changes: object) -> None:
-    path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 class TestCondition:
@@ -117,7 +68,7 @@ class TestCondition:
         assert len(passes) == 1
 
     def test_heads_of_different_backbones_join_too(self, toy_zoo: Path, tmp_path: Path, images: Tensor) -> None:
-        other = write_zoo(tmp_path, name="other", seed=5, image_size=48)
+        other = write_predictor(tmp_path, name="other", seed=5, image_size=48)
         names = [str(toy_zoo / "toy-attributes"), str(other / "other-keypoints")]
         predictor = load_predictor(names)
         assert len(predictor.backbones) == 2
@@ -203,7 +154,7 @@ class TestRepo:
 
     def test_convnext_is_a_backbone_too(self, tmp_path: Path, images: Tensor) -> None:
         convnext = {"model_type": "convnextv2", "patch_size": 2, "num_stages": 2}
-        write_zoo(tmp_path, **convnext)
+        write_predictor(tmp_path, **convnext)
         assert joint(tmp_path)(images).shape == (3, 7)
 
     def test_import_is_light(self) -> None:
@@ -261,9 +212,9 @@ class TestRepo:
         with pytest.raises(CorruptFileError, match="trained on other weights of 'sgf-hub/toy-backbone'"):
             joint(zoo)
         shutil.rmtree(zoo / "toy-backbone")
-        write_zoo(zoo, image_size=64)
+        write_predictor(zoo, image_size=64)
         shutil.rmtree(zoo / "toy-attributes")
-        other = write_zoo(zoo.parent / "small")
+        other = write_predictor(zoo.parent / "small")
         shutil.copytree(other / "toy-attributes", zoo / "toy-attributes")
         with pytest.raises(CorruptFileError, match=r"reads a feature map \[6, 4, 4\].*gives \[6, 8, 8\]"):
             joint(zoo)

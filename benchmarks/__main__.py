@@ -1,0 +1,48 @@
+"""Run all benchmarks and write docs/performance.md: `python -m benchmarks`, or `make bench`."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+from benchmarks import demo, step
+
+
+def main() -> None:
+    """Measure, and write the page."""
+    lines = [
+        "# Times and memory\n",
+        "Written by `make bench`. Medians of one run; compare the columns, not the machine.\n",
+        f"{torch.get_num_threads()} threads ({platform.machine()}), torch {torch.__version__}, "
+        f"Python {platform.python_version()}.\n",
+        "## One step of an edit\n",
+        "| mapping | batch | generator, ms | predictor, ms | field, ms | whole step, ms | field's share | "
+        "step over generator + predictor |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in ("sgf-avatars-attributes", "sgf-avatars-keypoints"):
+        for batch in (1, 8):
+            row = step.measure(name, batch, repeats=100)
+            lines.append(
+                f"| {name} | {batch} | {row['generator_ms']:.2f} | {row['predictor_ms']:.2f} | {row['field_ms']:.2f} | "
+                f"{row['step_ms']:.2f} | {row['field_share']:.0%} | {row['over_generator_and_predictor']:.2f} |"
+            )
+    row = demo.measure()
+    lines += [
+        "\n## The demo, from a cold start\n",
+        "| what | figure |",
+        "|---|---|",
+        f"| start to a served page | {row['served_s']:.1f} s |",
+        f"| first face (models load) | {row['first_face_s']:.1f} s |",
+        f"| first edit, to its end | {row['first_edit_s']:.1f} s |",
+        f"| peak memory when the page is served | {row['served_peak_mb']:.0f} MB |",
+        f"| peak memory after the first edit | {row['peak_mb']:.0f} MB |",
+    ]
+    page = Path("docs/performance.md")
+    page.parent.mkdir(exist_ok=True)
+    page.write_text("\n".join(lines) + "\n")
+    print(page.read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The history of a face: pure transitions."""
+
+import subprocess
+import sys
+
+import pytest
+
+from app.session import HISTORY_LIMIT, Edit, Origin, Plan, Session
+from app.told import UserError
+
+
+def an_edit(latent: str) -> Edit:
+    return Edit(Plan("editor", {"smile": 1.0}), latent, steps=3, reason="TARGET_REACHED", distance=0.5)
+
+
+@pytest.fixture
+def session():
+    return Session(Origin("start", seed=7)).applied(an_edit("first")).applied(an_edit("second"))
+
+
+def test_begins_at_its_origin():
+    session = Session(Origin("start", seed=7))
+    assert (session.latent, session.before, session.last) == ("start", "start", None)
+    assert not session.can_undo and not session.can_redo
+
+
+def test_next_edit_starts_from_the_result(session):
+    assert session.latent == "second"
+    assert session.before == "first"
+
+
+def test_undo_and_redo_are_inverse(session):
+    back = session.undone()
+    assert back.latent == "first" and back.before == "start" and back.can_redo
+    assert back.redone() == session
+
+
+def test_reset_keeps_what_can_be_redone(session):
+    back = session.reset()
+    assert back.latent == "start" and not back.can_undo
+    assert back.redone().redone() == session
+
+
+def test_an_edit_forgets_what_was_undone(session):
+    other = session.undone().applied(an_edit("other"))
+    assert other.latent == "other" and other.before == "first" and not other.can_redo
+    assert session.latent == "second", "transitions give new sessions"
+
+
+def test_ends_of_history_are_told(session):
+    with pytest.raises(UserError, match="nothing to undo"):
+        session.reset().undone()
+    with pytest.raises(UserError, match="nothing to redo"):
+        session.redone()
+
+
+def test_history_is_bounded():
+    session = Session(Origin("start", seed=7))
+    for i in range(HISTORY_LIMIT):
+        session = session.applied(an_edit(str(i)))
+    with pytest.raises(UserError, match=f"{HISTORY_LIMIT} edits"):
+        session.applied(an_edit("too many"))
+
+
+def test_knows_neither_gradio_nor_torch():
+    code = "import sys, app.session, app.wishes, app.gestures; sys.exit(bool({'gradio', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_page_is_built_without_torch():
+    code = "import sys; from app.demo import build_demo; build_demo(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

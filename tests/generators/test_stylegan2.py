@@ -1,0 +1,275 @@
+"""StyleGAN2 against the plain formulation of its paper, in float64, and what its latents and options mean."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sgf_hub.errors import BadValueError, SpaceError
+from sgf_hub.generators.stylegan2 import ModulatedConv, StyleGAN2, ToRGB, blur, upsample
+from sgf_hub.types import Latent
+from tests.toys import toy_generator
+
+FILTER = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])).double() / 64
+
+
+def zero_insertion(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    """Upsampling as it is defined: zeros between the pixels, then a true convolution, each sample and channel apart."""
+    spread = x.new_zeros(*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3])
+    spread[:, :, ::2, ::2] = x
+    padded = F.pad(spread, (padding, padding - 1, padding, padding - 1))
+    return F.conv2d(padded.flatten(0, 1).unsqueeze(1), kernel.flip(0, 1)[None, None]).unflatten(0, x.shape[:2])
+
+
+def weight_per_sample(conv: ModulatedConv, x: Tensor, w: Tensor) -> Tensor:
+    """Eqs. 1 and 3 of the StyleGAN2 paper: modulated, demodulated weights of every sample, in one grouped convolution."""
+    weight = conv.weight * conv.affine(w)[:, None, :, None, None]  # B, out, in, 3, 3
+    weight = weight / (weight.square().sum(dim=(2, 3, 4), keepdim=True) + 1e-8).sqrt()
+    if conv.up:
+        side = x.shape[-1]
+        x = F.conv_transpose2d(
+            x.flatten(0, 1)[None], weight.transpose(1, 2).flatten(0, 1), stride=2, groups=len(w)
+        ).unflatten(1, (len(w), -1))[0]
+        assert x.shape[-1] == 2 * side + 1
+        x = F.conv2d(F.pad(x, (1, 1, 1, 1)).flatten(0, 1).unsqueeze(1), 4 * FILTER[None, None]).unflatten(0, x.shape[:2])
+    else:
+        x = F.conv2d(x.flatten(0, 1)[None], weight.flatten(0, 1), padding=1, groups=len(w)).unflatten(1, (len(w), -1))[0]
+    if conv.noise:
+        x = x + conv.noise_const * conv.noise_strength
+    x = F.leaky_relu(x + conv.bias[:, None, None], 0.2) * math.sqrt(2)
+    return x if conv.clamp is None else x.clamp(-conv.clamp, conv.clamp)
+
+
+def random_conv(**options) -> tuple[ModulatedConv, Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    conv = ModulatedConv(5, 4, 6, **options).double().requires_grad_(False)
+    for name, value in (*conv.named_parameters(), *conv.named_buffers()):
+        value.copy_(torch.randn(value.shape, generator=rng, dtype=torch.float64) * (0.5 if "noise" in name else 1))
+    x = torch.randn(3, 5, 8, 8, generator=rng, dtype=torch.float64)
+    return conv, x, torch.randn(3, 6, generator=rng, dtype=torch.float64)
+
+
+class TestModulatedConvolution:
+    @pytest.mark.parametrize("up", [False, True])
+    @pytest.mark.parametrize("noise", [False, True])
+    @pytest.mark.parametrize("clamp", [None, 0.7])
+    def test_equals_a_weight_per_sample(self, up: bool, noise: bool, clamp: float | None) -> None:
+        conv, x, w = random_conv(up=up, side=(16 if up else 8) if noise else None, clamp=clamp)
+        torch.testing.assert_close(conv(x, w), weight_per_sample(conv, x, w), rtol=1e-9, atol=1e-9)
+
+    def test_upsampling_convolution_is_the_published_one(self) -> None:
+        """With a delta for a kernel it is plain filtered upsampling."""
+        conv, x, w = random_conv(up=True)
+        conv.weight.zero_()
+        conv.weight[:, :, 1, 1] = torch.eye(4, 5).double()
+        style = conv.affine(w)[:, :4, None, None]
+        expected = zero_insertion(x[:, :4], 4 * FILTER, 2) * style.sign() + conv.bias[:, None, None]
+        expected = F.leaky_relu(expected, 0.2) * math.sqrt(2)
+        torch.testing.assert_close(conv(x, w), expected, rtol=1e-6, atol=1e-6)
+
+    def test_demodulation_makes_the_scale_of_styles_irrelevant(self) -> None:
+        conv, x, w = random_conv()
+        before = conv(x, w)
+        for part in (conv.affine.weight, conv.affine.bias):
+            part.mul_(50)
+        torch.testing.assert_close(conv(x, w), before, rtol=1e-6, atol=1e-6)
+
+    def test_energy_follows_a_changed_weight(self) -> None:
+        conv, x, w = random_conv()
+        conv(x, w)
+        conv.weight.mul_(torch.rand_like(conv.weight))
+        torch.testing.assert_close(conv(x, w), weight_per_sample(conv, x, w), rtol=1e-9, atol=1e-9)
+
+    def test_rgb_is_modulated_and_not_demodulated(self) -> None:
+        rgb = ToRGB(5, 6).double()
+        _, x, w = random_conv()
+        weight = rgb.weight * rgb.affine(w)[:, None, :, None, None]
+        expected = torch.stack([F.conv2d(x[i : i + 1], weight[i], rgb.bias)[0] for i in range(3)])
+        torch.testing.assert_close(rgb(x, w), expected)
+
+
+class TestResampling:
+    def test_upsampling_is_zero_insertion_and_the_filter(self) -> None:
+        x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+        torch.testing.assert_close(upsample(x), zero_insertion(x, 4 * FILTER, 2))
+
+    @pytest.mark.parametrize("resample", [upsample, lambda x: blur(x, padding=2)])
+    def test_constants_stay_constant(self, resample) -> None:
+        result = resample(torch.full((1, 2, 12, 12), 0.7, dtype=torch.float64))[..., 3:-3, 3:-3]
+        torch.testing.assert_close(result, torch.full_like(result, 0.7))
+
+    def test_gain(self) -> None:
+        x = torch.randn(1, 2, 8, 8, dtype=torch.float64)
+        torch.testing.assert_close(blur(x, gain=4.0), 4 * blur(x))
+
+
+class TestSynthesis:
+    @pytest.mark.parametrize("count", [2, 3])
+    def test_early_exit_is_the_skip_of_that_level(self, count: int) -> None:
+        whole, channels = toy_generator(), [12, 8, 8, 6]
+        small = toy_generator(resolution=4 << (count - 1), channels=channels[:count])
+        small.load_state_dict({key: value for key, value in whole.state_dict().items() if key in small.state_dict()})
+        w = whole.sample(2, seed=0)
+        side = 4 << (count - 1)
+        assert torch.equal(whole.synthesize(w, resolution=side), small.synthesize(w))
+
+    def test_full_resolution_is_the_default(self) -> None:
+        generator = toy_generator()
+        w = generator.sample(2, seed=0)
+        assert torch.equal(generator.synthesize(w, resolution=32), generator.synthesize(w))
+
+    @pytest.mark.parametrize("resolution", [4, 12, 64, 0, -8, "32", [32]])
+    def test_other_resolutions(self, resolution: object) -> None:
+        generator = toy_generator()
+        with pytest.raises(BadValueError, match="this generator draws 8, 16, 32 px, not"):
+            generator.synthesize(generator.sample(1, seed=0), resolution=resolution)  # type: ignore[arg-type]
+
+    def test_images_are_in_range(self) -> None:
+        generator = toy_generator()
+        generator.blocks[-1].rgb.bias.fill_(5.0)
+        images = generator.synthesize(generator.sample(2, seed=0))
+        assert (images.min() >= -1, images.max() == 1, images.dtype) == (True, True, torch.float32)
+
+    def test_deterministic(self) -> None:
+        generator = toy_generator(noise=True)
+        w = generator.sample(2, seed=0)
+        assert torch.equal(generator.synthesize(w), generator.synthesize(w))
+
+    def test_samples_do_not_see_each_other(self) -> None:
+        generator = toy_generator()
+        w = generator.sample(3, seed=0)
+        torch.testing.assert_close(generator.synthesize(w)[1:2], generator.synthesize(w[1]), atol=1e-5, rtol=0)
+
+    def test_memory_layout_does_not_matter(self) -> None:
+        generator = toy_generator(noise=True)
+        w = generator.sample(2, seed=0)
+        plain = generator.synthesize(w)
+        laid_out = generator.to(memory_format=torch.channels_last).synthesize(w)
+        torch.testing.assert_close(laid_out, plain, atol=1e-5, rtol=0)
+        assert plain.is_contiguous() and laid_out.is_contiguous()
+
+    def test_layers_of_w_plus(self) -> None:
+        """The last layer is the last RGB skip's alone; the first one is the first convolution's."""
+        generator = toy_generator()
+        plus = generator.to_w_plus(generator.sample(1, seed=0)).data
+        changed = [generator(plus + torch.eye(8)[i][None, :, None]) - generator(plus) for i in range(8)]
+        small = [generator(plus + torch.eye(8)[i][None, :, None], resolution=16) for i in range(8)]
+        assert all(change.abs().max() > 1e-4 for change in changed)
+        unchanged = [torch.equal(image, generator(plus, resolution=16)) for image in small]
+        assert unchanged == [False] * 6 + [True] * 2
+
+    def test_noise_without_strength_is_no_noise(self) -> None:
+        noisy, plain = toy_generator(noise=True), toy_generator()
+        weights = {k: v for k, v in noisy.state_dict().items() if k in plain.state_dict()}
+        plain.load_state_dict(weights)
+        w = plain.sample(2, seed=0)
+        assert not torch.allclose(noisy.synthesize(w), plain.synthesize(w))
+        for name, parameter in noisy.named_parameters():
+            if name.endswith("noise_strength"):
+                parameter.zero_()
+        assert torch.equal(noisy.synthesize(w), plain.synthesize(w))
+
+    @pytest.mark.parametrize(("clamp", "same"), [(1000.0, True), (0.5, False)])
+    def test_clamp_is_part_of_the_function(self, clamp: float, same: bool) -> None:
+        plain, clamped = toy_generator(), toy_generator(clamp=clamp)
+        ws = plain.to_w_plus(plain.sample(2, seed=0)).data
+        assert torch.equal(plain(ws), clamped(ws)) == same
+
+    def test_clamp_bounds_activations(self) -> None:
+        generator, seen = toy_generator(clamp=0.5), []
+        for module in generator.modules():
+            if isinstance(module, (ModulatedConv, ToRGB)):
+                module.register_forward_hook(lambda _m, _i, out: seen.append(out.abs().max().item()))
+        generator.synthesize(generator.sample(2, seed=0))
+        assert len(seen) == 11 and max(seen) == 0.5
+
+
+class TestLatents:
+    def test_sample_i_depends_on_the_seed_and_i_alone(self) -> None:
+        generator = toy_generator()
+        torch.testing.assert_close(generator.sample(5, seed=9)[3].data, generator.sample(4, seed=9)[3].data)
+        assert not torch.equal(generator.sample(1, seed=9).data, generator.sample(1, seed=10).data)
+
+    def test_sampling_leaves_the_global_stream_alone(self) -> None:
+        generator = toy_generator()
+        torch.manual_seed(1)
+        expected = torch.rand(2)
+        torch.manual_seed(1)
+        generator.sample(2, seed=0)
+        assert torch.equal(torch.rand(2), expected)
+
+    def test_truncation_0_is_the_mean(self) -> None:
+        generator = toy_generator()
+        assert torch.equal(generator.sample(3, seed=0, truncation=0).data, generator.w_avg.expand(3, -1))
+
+    def test_truncation_is_linear(self) -> None:
+        generator = toy_generator()
+        full, half = (generator.sample(3, seed=0, truncation=t).data for t in (1, 0.5))
+        torch.testing.assert_close(half, (full + generator.w_avg) / 2)
+
+    def test_mapping_normalises_z(self) -> None:
+        generator, z = toy_generator(), torch.randn(2, 16)
+        torch.testing.assert_close(generator.map(3 * z), generator.map(z), atol=1e-5, rtol=1e-5)
+
+    def test_mapping_in_closed_form(self) -> None:
+        generator, z = toy_generator(), torch.randn(2, 16)
+        x = z / z.square().mean(dim=1, keepdim=True).sqrt()
+        for layer in generator.mapping:
+            x = torch.where((y := x @ layer.weight.T + layer.bias) > 0, y, 0.2 * y) * math.sqrt(2)
+        torch.testing.assert_close(generator.map(z), x, atol=1e-5, rtol=1e-5)
+
+    def test_z_w_and_w_plus_give_one_picture(self) -> None:
+        generator = toy_generator()
+        z = Latent(torch.randn(2, 16), "z")
+        w = generator.to_w(z)
+        images = [generator.synthesize(latent) for latent in (z, w, generator.to_w_plus(z), generator.to_w_plus(w))]
+        assert all(torch.equal(image, images[0]) for image in images)
+
+    def test_w_plus_has_a_row_a_layer(self) -> None:
+        generator = toy_generator()
+        plus = generator.to_w_plus(generator.sample(2, seed=0))
+        assert (plus.space, tuple(plus.data.shape)) == ("w+", (2, 8, 16))
+        assert torch.equal(generator.to_w_plus(plus).data, plus.data)
+
+    def test_w_plus_has_no_w(self) -> None:
+        generator = toy_generator()
+        with pytest.raises(SpaceError, match="a 'w\\+' latent has no 'w'"):
+            generator.to_w(generator.to_w_plus(generator.sample(1, seed=0)))
+
+    @pytest.mark.parametrize(("space", "shape"), [("z", (1, 8)), ("w", (1, 17)), ("w+", (1, 7, 16)), ("w+", (1, 8, 8))])
+    def test_shapes_are_checked(self, space: str, shape: tuple[int, ...]) -> None:
+        with pytest.raises(BadValueError, match=r"a latent of this generator in .* has shape \[batch, .*16\], not \["):
+            toy_generator().synthesize(Latent(torch.zeros(shape), space))
+
+    @pytest.mark.parametrize("truncation", [-0.1, 1.1, math.nan, "1", None])
+    def test_truncation_is_checked(self, truncation: object) -> None:
+        with pytest.raises(BadValueError, match="truncation is .*; it must be a number from 0.0 to 1.0"):
+            toy_generator().sample(1, seed=0, truncation=truncation)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("n", [0, -1, 1.5, 2**30])
+    def test_counts_are_checked(self, n: object) -> None:
+        with pytest.raises(BadValueError, match="the number of samples is"):
+            toy_generator().sample(n, seed=0)  # type: ignore[arg-type]
+
+    def test_seeds_are_checked(self) -> None:
+        with pytest.raises(BadValueError, match="a seed is a whole number"):
+            toy_generator().sample(1, seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"resolution": 48}, "48 px takes one width for each of 4, 8, ... 48 px"),
+        ({"channels": []}, "32 px takes one width"),
+        ({"channels": [8, 8]}, "32 px takes one width"),
+        ({"channels": [8, 8, 8, 0]}, "a width in channels is 0"),
+        ({"latent_dim": 0}, "latent_dim is 0"),
+        ({"clamp": -1.0}, "clamp is -1.0"),
+        ({"noise": "no"}, "noise is 'no'"),
+    ],
+)
+def test_arguments_are_checked(change: dict, message: str) -> None:
+    with pytest.raises(BadValueError, match=message):
+        StyleGAN2(**{"resolution": 32, "latent_dim": 8, "channels": [8, 8, 8, 8], **change})

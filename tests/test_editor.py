@@ -1,0 +1,492 @@
+"""Algorithm 1 on toys whose path is known: G writes its latent down, C and F are linear (or one exponential)."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from sgf_hub.editor import EditConfig, Editor, EditStep, SGFEditor, StopReason, Trajectory, edit
+from sgf_hub.errors import BadValueError, SpaceError, UnknownNameError
+from sgf_hub.mapping import SGFMapping
+from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
+from tests.toys import LinearMapping, PlainGenerator, PlainPredictor, plain_mapping
+
+NEVER = {"tolerance": 0.0}  # no edit arrives
+
+
+def editor_of(
+    function: Callable, matrix: Tensor, spec: ConditionSpec | None = None, *, space: str = "w", **changes: object
+) -> SGFEditor:
+    """An editor for F = `function` and C(G(z)) = `matrix` z."""
+    predictor = PlainPredictor(matrix, spec)
+    generator = PlainGenerator(matrix.shape[1], space)
+    return SGFEditor(plain_mapping(function, predictor, latent_space=space, **changes), generator, predictor)
+
+
+def identity_editor(size: int = 2, spec: ConditionSpec | None = None, *, rate: float = 1.0, **changes) -> SGFEditor:
+    """C(G(z)) = z and H delta_c = rate delta_c."""
+    return editor_of(lambda z, c: rate * c, torch.eye(size), spec, **changes)
+
+
+def linear_editor() -> tuple[SGFEditor, LinearMapping]:
+    mapping = LinearMapping(5, 3)
+    return editor_of(mapping, torch.randn(3, 5, generator=torch.Generator().manual_seed(1))), mapping
+
+
+def towards(c: list[list[float]], asked: list[bool] | None = None) -> Target:
+    wanted = torch.tensor(c)
+    mask = torch.tensor(asked) if asked else torch.ones(wanted.shape[1], dtype=torch.bool)
+    return Target(wanted, mask, torch.zeros_like(mask))
+
+
+def start(*rows: tuple[float, ...]) -> Latent:
+    return Latent(torch.tensor(rows), "w")
+
+
+def path(editor: SGFEditor, latent: Latent, target, **config: object) -> Tensor:
+    """The latents of every step, [S, B, ...]."""
+    return torch.stack([step.latent.data for step in editor.steps(latent, target, EditConfig(**config))])
+
+
+class TestPaper:
+    """The default: z_i = z_0 + i lambda (I + A) B (c1 - c0)."""
+
+    def test_defaults_are_the_papers(self) -> None:
+        config = EditConfig()
+        assert (config.order, config.step_size, config.stepping, config.integrator) == (1, 0.2, "fixed", "euler")
+        assert not (config.guard or config.return_best or config.release_siblings) and config.patience is None
+
+    @pytest.mark.parametrize("order", [0, 1, 3, None])
+    def test_path_in_closed_form(self, order: int | None) -> None:
+        editor, mapping = linear_editor()
+        z0 = editor.generator.sample(4, seed=1)
+        c0 = editor.predictor(editor.generator.synthesize(z0))
+        c1 = c0 + torch.randn(4, 3, generator=torch.Generator().manual_seed(2))
+        target = Target(c1, torch.ones(3, dtype=torch.bool), torch.zeros(3, dtype=torch.bool))
+        found = path(editor, z0, target, order=order, max_steps=6, **NEVER)
+        move = 0.2 * mapping.field((c1 - c0).double(), order=order).float()
+        expected = z0.data + torch.arange(7.0)[:, None, None] * move
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+    def test_released_coordinates_are_not_steered(self) -> None:
+        editor, mapping = linear_editor()
+        z0 = editor.generator.sample(1, seed=1)
+        c0 = editor.predictor(editor.generator.synthesize(z0))
+        released = torch.tensor([False, True, False])
+        target = Target(c0 + 1, torch.tensor([True, False, False]), released)
+        move = path(editor, z0, target, max_steps=1, **NEVER).diff(dim=0)[0]
+        torch.testing.assert_close(
+            move, 0.2 * mapping.field(torch.tensor([[1.0, 0, 1]]), order=1), rtol=1e-5, atol=1e-6
+        )
+
+    def test_first_step_is_the_unchanged_picture(self) -> None:
+        editor, z0 = identity_editor(), start((0.1, 0.2))
+        first = next(editor.steps(z0, {"a0": 1}))
+        assert first.index == 0 and torch.equal(first.latent.data, z0.data)
+        assert torch.equal(first.images, editor.generator.synthesize(z0))
+        assert first.reasons == (None,)
+
+    def test_every_step_is_consistent(self) -> None:
+        editor = identity_editor()
+        for index, step in enumerate(editor.steps(start((0.0, 0.0)), {"a0": 1})):
+            assert step.index == index
+            assert torch.equal(step.images, editor.generator.synthesize(step.latent))
+            assert torch.equal(step.c, editor.predictor(step.images))
+            assert torch.equal(step.distance, editor.predictor.distance(step.c, step.target))
+
+    def test_steps_are_not_changed_by_later_ones(self) -> None:
+        steps, copies = [], []
+        for step in identity_editor().steps(start((0.0, 0.0)), {"a0": 1}):
+            steps.append(step)
+            copies.append((step.latent.data.clone(), step.c.clone(), step.distance.clone(), step.images.clone()))
+        for step, copy in zip(steps, copies, strict=True):
+            held = (step.latent.data, step.c, step.distance, step.images)
+            assert all(torch.equal(a, b) for a, b in zip(held, copy, strict=True))
+
+    def test_work_is_done_as_it_is_asked_for(self) -> None:
+        editor = identity_editor()
+        steps = editor.steps(start((0.0, 0.0)), {"a0": 1})
+        next(steps), next(steps)
+        assert len(editor.generator.asked) == 2  # one picture a step, none ahead
+        steps.close()
+
+
+class TestOrderOfAccuracy:
+    """dz/dt = z delta_c has z(1) = z0 exp(c1 - c0): halving lambda halves Euler's error and quarters Heun's."""
+
+    @pytest.mark.parametrize(("integrator", "order"), [("euler", 1), ("heun", 2)])
+    def test_slope(self, integrator: str, order: int) -> None:
+        editor = editor_of(lambda z, c: z.detach() * c, torch.eye(1))
+        errors = []
+        for count in (8, 32):
+            target = towards([[1.5]])  # c0 = z0 = 0.5
+            config = {"step_size": 1 / count, "max_steps": count, "integrator": integrator, "order": 0}
+            end = path(editor, start((0.5,)), target, **config, **NEVER)[-1]
+            errors.append(abs(end.item() - 0.5 * math.e))
+        assert math.log(errors[0] / errors[1]) / math.log(4) == pytest.approx(order, abs=0.2)
+
+
+class TestStopping:
+    def test_target_reached_at_the_first_step_close_enough(self) -> None:
+        # the score moves from -1 to 1 by 0.4 a step: within 0.1 of probability 1 (score 0.8) after 5 steps
+        trajectory = identity_editor().edit(start((-1.0, 0.3)), {"a0": 1})
+        assert trajectory.reasons == (StopReason.TARGET_REACHED,)
+        assert trajectory.taken() == [5]
+        assert trajectory.result.c[0].tolist() == pytest.approx([1.0, 0.3], abs=1e-6)
+
+    def test_at_the_target_already(self) -> None:
+        trajectory = identity_editor().edit(start((0.95, 0.0)), {"a0": 1})
+        assert (trajectory.reasons, trajectory.taken(), len(trajectory.steps)) == ((StopReason.TARGET_REACHED,), [0], 1)
+
+    def test_step_limit(self) -> None:
+        trajectory = identity_editor(rate=0.01).edit(start((-1.0, 0.0)), {"a0": 1}, EditConfig(max_steps=3))
+        assert (trajectory.reasons, trajectory.taken()) == ((StopReason.STEP_LIMIT,), [3])
+
+    def test_stalled_after_patience(self) -> None:
+        trajectory = identity_editor(rate=0.0).edit(start((-1.0, 0.0)), {"a0": 1}, EditConfig(patience=4))
+        assert (trajectory.reasons, trajectory.taken()) == ((StopReason.STALLED,), [4])
+
+    def test_patience_is_renewed_by_progress(self) -> None:
+        config = EditConfig(patience=1, max_steps=30)
+        trajectory = identity_editor(rate=0.1).edit(start((-1.0, 0.0)), {"a0": 1}, config)
+        assert trajectory.reasons == (StopReason.STEP_LIMIT,)
+
+    @pytest.mark.parametrize("factor", [math.inf, math.nan])
+    def test_not_finite_keeps_the_last_good_picture(self, factor: float) -> None:
+        editor = editor_of(lambda z, c: c * torch.where(z.detach() > 0.1, factor, 1.0), torch.eye(1))
+        trajectory = editor.edit(start((-1.0,)), {"a0": 1})
+        assert trajectory.reasons == (StopReason.NOT_FINITE,)
+        assert trajectory.result.latent.data.item() == pytest.approx(0.2)  # -1 + 3 * 0.4
+        assert all(torch.isfinite(step.images).all() for step in trajectory.steps)
+
+    def test_a_singular_exact_solve_is_not_finite(self) -> None:
+        trajectory = editor_of(lambda z, c: z + c, torch.eye(1)).edit(start((0.0,)), {"a0": 1}, EditConfig(order=None))
+        assert trajectory.reasons == (StopReason.NOT_FINITE,)
+
+    def test_a_predictor_that_gives_nan(self) -> None:
+        editor = identity_editor()
+        editor.predictor.matrix = torch.full((2, 2), math.nan)
+        assert editor.edit(start((0.0, 0.0)), {"a0": 1}).reasons == (StopReason.NOT_FINITE,)
+
+    @pytest.mark.parametrize("reason", StopReason)
+    def test_every_reason_has_advice(self, reason: StopReason) -> None:
+        assert reason.advice.endswith(".") and "\n" not in reason.advice
+        assert "use a smaller step size" in StopReason.NOT_FINITE.advice
+        assert "allow more steps" in StopReason.STEP_LIMIT.advice
+
+
+class TestBatches:
+    latent = start((-1.0, 0.1), (0.9, 0.2), (0.0, -0.5), (0.5, 0.4))
+
+    @pytest.mark.parametrize(
+        "config", [EditConfig(), EditConfig.ours(), EditConfig(stepping="reaim", integrator="heun", max_steps=6)]
+    )
+    def test_equal_single_runs(self, config: EditConfig) -> None:
+        mapping = LinearMapping(2, 2)
+        editor = editor_of(lambda z, c: mapping(torch.tanh(z), c), torch.tensor([[1.0, 0.3], [0.2, 1.0]]))
+        together = editor.edit(self.latent, {"a0": 1}, config)
+        for i, row in enumerate(self.latent):
+            alone = editor.edit(row, {"a0": 1}, config)
+            assert (alone.reasons[0], alone.taken()[0]) == (together.reasons[i], together.taken()[i])
+            torch.testing.assert_close(alone.result.latent.data[0], together.result.latent.data[i])
+            torch.testing.assert_close(alone.result.distance[0], together.result.distance[i])
+
+    def test_each_stops_by_itself(self) -> None:
+        trajectory = identity_editor().edit(self.latent, {"a0": 1})
+        assert trajectory.taken() == [5, 0, 4, 3]
+        assert set(trajectory.reasons) == {StopReason.TARGET_REACHED}
+
+    def test_a_stopped_sample_stands_still(self) -> None:
+        steps = identity_editor().edit(self.latent, {"a0": 1}).steps
+        assert all(torch.equal(step.latent.data[1], self.latent.data[1]) for step in steps)
+
+    def test_only_running_samples_are_drawn(self) -> None:
+        editor = identity_editor()
+        editor.edit(self.latent, {"a0": 1})
+        assert editor.generator.asked == [4, 3, 3, 3, 2, 1]
+
+    def test_one_that_breaks_leaves_the_others_alone(self) -> None:
+        editor = editor_of(lambda z, c: c * torch.where(z.detach() < -5, math.nan, 1.0), torch.eye(1))
+        trajectory = editor.edit(start((-9.0,), (0.0,)), {"a0": 1})
+        assert trajectory.reasons == (StopReason.NOT_FINITE, StopReason.TARGET_REACHED)
+
+    def test_an_empty_batch(self) -> None:
+        assert identity_editor().edit(Latent(torch.zeros(0, 2), "w"), {"a0": 1}).reasons == ()
+
+
+class TestOurs:
+    def test_reaiming_closes_a_share_of_what_is_missing(self) -> None:
+        found = path(identity_editor(1), start((-1.0,)), towards([[1.0]]), stepping="reaim", max_steps=8, **NEVER)
+        expected = 1 - 2 * 0.8 ** torch.arange(9.0)
+        torch.testing.assert_close(found.flatten(), expected)
+
+    def test_fixed_stepping_overshoots(self) -> None:
+        found = path(identity_editor(1), start((-1.0,)), towards([[1.0]]), step_size=0.3, max_steps=8, **NEVER)
+        torch.testing.assert_close(found.flatten(), -1 + 0.6 * torch.arange(9.0))
+
+    def test_drive_grows_while_the_edit_stalls(self) -> None:
+        # a field a thousandth as strong: every step gains under 0.3, so the drive grows by 1.15 up to 3
+        editor = identity_editor(1, rate=1e-3)
+        found = path(editor, start((-1.0,)), {"a0": 1}, stepping="drive", max_steps=25)
+        drive = found.flatten().diff() / 2e-3
+        expected = (0.2 * 1.15 ** torch.arange(25.0)).clamp_max(3.0)
+        torch.testing.assert_close(drive, expected, rtol=1e-3, atol=0)
+
+    def test_drive_does_not_grow_while_it_gains(self) -> None:
+        found = path(identity_editor(1), start((-1.0,)), {"a0": 1}, stepping="drive")
+        torch.testing.assert_close(found.flatten().diff(), torch.full((5,), 0.4))
+
+    def test_held_coordinates_are_reaimed_under_drive(self) -> None:
+        # asking for a0 drags a1 along; holding pulls it back by hold_rate of its deviation
+        coupled = torch.tensor([[1.0, 0.0], [0.5, 1.0]])
+        editor = editor_of(lambda z, c: c @ coupled.T, torch.eye(2))
+        config = {"stepping": "drive", "hold_rate": 0.25, "stall_gain": 0.0, "max_steps": 3}
+        found = path(editor, start((-1.0, 0.0)), {"a0": 1}, **config)[:, 0, 1]
+        expected = [0.0]
+        for _ in range(3):
+            expected.append(expected[-1] + 0.5 * 0.4 - 0.25 * expected[-1])
+        assert found.tolist() == pytest.approx(expected)
+
+    def test_asked_keypoints_take_half_of_what_is_missing_under_drive(self) -> None:
+        editor = identity_editor(2, ConditionSpec(keypoints=("nose",)))
+        found = path(editor, start((0.2, 0.2)), {"nose": (0.6, 0.4)}, stepping="drive", max_steps=3, **NEVER)
+        expected = torch.tensor([0.6, 0.4]) - torch.tensor([0.4, 0.2]) * 0.5 ** torch.arange(4.0)[:, None]
+        torch.testing.assert_close(found[:, 0], expected)
+
+    def test_return_best_gives_back_the_closest_step(self) -> None:
+        # -1, -0.1, 0.8, 1.7: the third is the closest to 1
+        config = EditConfig(step_size=0.45, max_steps=3, tolerance=0.1, return_best=True)
+        trajectory = identity_editor(1).edit(start((-1.0,)), {"a0": 1}, config)
+        assert (trajectory.reasons, trajectory.chosen) == ((StopReason.STEP_LIMIT,), [2])
+        assert trajectory.result.latent.data.item() == pytest.approx(0.8)
+        assert trajectory.result.distance.item() == pytest.approx(1.0, abs=1e-5)
+        torch.testing.assert_close(trajectory.result.images, trajectory.steps[2].images)
+
+    def test_without_it_the_last_step_is_the_result(self) -> None:
+        config = EditConfig(step_size=0.45, max_steps=3, tolerance=0.1)
+        trajectory = identity_editor(1).edit(start((-1.0,)), {"a0": 1}, config)
+        assert (trajectory.chosen, trajectory.result.latent.data.item()) == ([3], pytest.approx(1.7))
+
+    def test_best_is_chosen_sample_by_sample(self) -> None:
+        config = EditConfig(step_size=0.45, max_steps=3, tolerance=0.1, return_best=True)
+        target = towards([[1.0], [3.0]])  # the second goes -1, 0.8, 2.6, 4.4
+        trajectory = identity_editor(1).edit(start((-1.0,), (-1.0,)), target, config)
+        assert trajectory.result.latent.data.flatten().tolist() == pytest.approx([0.8, 2.6])
+
+    def test_a_partly_drained_trajectory_has_a_result(self) -> None:
+        trajectory = Trajectory(return_best=True)
+        steps = identity_editor(1).steps(start((-1.0,)), {"a0": 1})
+        trajectory.steps += [next(steps), next(steps)]
+        assert (trajectory.reasons, trajectory.chosen, trajectory.taken()) == ((None,), [1], [2])
+
+    def test_ours_changes_only_what_is_asked(self) -> None:
+        assert EditConfig.ours(max_steps=7) == replace(EditConfig.ours(), max_steps=7)
+        assert EditConfig.ours().stepping == "drive"
+
+
+class TestSiblings:
+    spec = ConditionSpec(("smile", "black", "blond"), groups=(("black", "blond"),))
+
+    def target(self, wishes: dict, rows: tuple = ((0.0, -0.9, 0.9),), **config) -> Target:
+        editor = identity_editor(3, self.spec)
+        return next(editor.steps(start(*rows), wishes, EditConfig(release_siblings=True, **config))).target
+
+    def test_siblings_of_a_raised_attribute_are_aimed_at_absent(self) -> None:
+        assert self.target({"black": 1}).c[0].tolist() == pytest.approx([0, 1, -1])
+
+    def test_they_are_not_asked_for(self) -> None:
+        assert self.target({"black": 1}).asked.tolist() == [False, True, False]
+
+    def test_lowering_one_leaves_them_alone(self) -> None:
+        assert self.target({"blond": 0}).c[0].tolist() == pytest.approx([0, -0.9, -1])
+
+    def test_an_asked_sibling_keeps_its_wish(self) -> None:
+        assert self.target({"black": 1, "blond": 1}).c[0].tolist() == pytest.approx([0, 1, 1])
+
+    def test_sample_by_sample(self) -> None:
+        target = self.target({"black": 0.75}, rows=((0.0, -0.9, 0.9), (0.0, 0.9, 0.9)))
+        assert target.c[:, 2].tolist() == pytest.approx([-1, 0.9])  # the second is lowered to 0.5
+
+    def test_off_in_the_papers_preset(self) -> None:
+        editor = identity_editor(3, self.spec)
+        target = next(editor.steps(start((0.0, -0.9, 0.9)), {"black": 1})).target
+        assert target.c[0].tolist() == pytest.approx([0, 1, 0.9])
+
+
+class TestWPlus:
+    def test_every_layer_gets_the_w_paths_movement(self) -> None:
+        editor = identity_editor()
+        plus = Latent(torch.randn(1, 4, 2, generator=torch.Generator().manual_seed(0)) * 0.1, "w+")
+        trajectory = editor.edit(plus, {"a0": 1})
+        mean = editor.edit(Latent(plus.data.mean(dim=1), "w"), {"a0": 1})
+        moved = trajectory.result.latent.data - plus.data
+        expected = mean.result.latent.data - plus.data.mean(dim=1)
+        torch.testing.assert_close(moved, expected[:, None].expand_as(moved))
+        assert trajectory.result.latent.space == "w+"
+
+    def test_equal_layers_are_the_w_path(self) -> None:
+        editor, w = identity_editor(), start((-1.0, 0.3))
+        plus = editor.edit(editor.generator.to_w_plus(w), {"a0": 1}).result.latent.data
+        torch.testing.assert_close(plus, editor.edit(w, {"a0": 1}).result.latent.data[:, None].expand(-1, 4, -1))
+
+    @pytest.mark.parametrize("space", ["w", "w+"])
+    def test_a_range_of_layers(self, space: str) -> None:
+        editor, latent = identity_editor(), start((-1.0, 0.3))
+        if space == "w+":
+            latent = editor.generator.to_w_plus(latent)
+        result = editor.edit(latent, {"a0": 1}, EditConfig(layers=(1, 3), max_steps=3)).result.latent
+        moved = (result.data - torch.tensor([-1.0, 0.3])).abs().sum(dim=(0, 2)) > 1e-6
+        assert (result.space, moved.tolist()) == ("w+", [False, True, True, False])
+
+    @pytest.mark.parametrize("layers", [(0, 5), (2, 2), (3, 1), (-1, 2)])
+    def test_no_such_layers(self, layers: tuple[int, int]) -> None:
+        with pytest.raises(BadValueError, match=r"layers are .* to .*; this latent has layers 0 to 4"):
+            identity_editor().edit(start((0.0, 0.0)), {"a0": 1}, EditConfig(layers=layers))
+
+    def test_layers_in_z(self) -> None:
+        with pytest.raises(SpaceError, match="a range of layers is for latents in 'w' or 'w\\+'; this one is in 'z'"):
+            identity_editor(space="z").edit(Latent(torch.zeros(1, 2), "z"), {"a0": 1}, EditConfig(layers=(0, 1)))
+
+
+class TestMistakes:
+    def test_a_z_latent_for_a_w_mapping(self) -> None:
+        with pytest.raises(SpaceError) as caught:
+            identity_editor().edit(Latent(torch.zeros(1, 2), "z"), {"a0": 1})
+        assert str(caught.value) == (
+            "latent is in space 'z', this mapping was trained on 'w': call generator.to_w(latent)."
+        )
+
+    @pytest.mark.parametrize(("space", "shape"), [("w", (1, 2)), ("w+", (1, 4, 2))])
+    def test_a_w_latent_for_a_z_mapping(self, space: str, shape: tuple) -> None:
+        with pytest.raises(SpaceError, match="this mapping was trained on 'z': give one in 'z'"):
+            identity_editor(space="z").edit(Latent(torch.zeros(shape), space), {"a0": 1})
+
+    def test_a_latent_of_another_size(self) -> None:
+        with pytest.raises(
+            BadValueError, match="latent has 3 dimensions, this mapping was trained on 2: use a latent of"
+        ):
+            identity_editor().edit(start((0.0, 0.0, 0.0)), {"a0": 1})
+
+    def test_a_generator_of_another_space(self) -> None:
+        with pytest.raises(
+            SpaceError, match="the mapping edits 'z' of 2 dimensions, the generator has 'w' of 2: use the"
+        ):
+            SGFEditor(
+                plain_mapping(lambda z, c: c, PlainPredictor(torch.eye(2)), latent_space="z"),
+                PlainGenerator(2),
+                PlainPredictor(torch.eye(2)),
+            )
+
+    def test_a_predictor_of_other_conditions(self) -> None:
+        with pytest.raises(BadValueError, match="was trained with other conditions than this predictor's: use plain"):
+            SGFEditor(
+                plain_mapping(lambda z, c: c, PlainPredictor(torch.eye(2))),
+                PlainGenerator(2),
+                PlainPredictor(torch.eye(2), ConditionSpec(("x", "y"))),
+            )
+
+    def test_an_unknown_wish(self) -> None:
+        with pytest.raises(UnknownNameError, match="'smile' is unknown here"):
+            identity_editor().edit(start((0.0, 0.0)), {"smile": 1})
+
+    @pytest.mark.parametrize("name", ["c0", "self", "images"])
+    def test_a_wish_named_as_an_argument(self, name: str) -> None:
+        with pytest.raises(UnknownNameError, match=f"'{name}' is unknown here"):
+            identity_editor().edit(start((0.0, 0.0)), {name: 1})
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"step_size": 0}, "step_size is 0"),
+            ({"step_size": math.nan}, "step_size is nan"),
+            ({"step_size": "1"}, "step_size is '1'"),
+            ({"max_steps": 0}, "max_steps is 0"),
+            ({"max_steps": 10**6}, "max_steps is 1000000"),
+            ({"tolerance": -1}, "tolerance is -1"),
+            ({"stepping": "paper"}, "stepping is 'paper'; choose 'fixed' or 'reaim' or 'drive'"),
+            ({"integrator": "rk4"}, "integrator is 'rk4'; choose 'euler' or 'heun'"),
+            ({"hold_rate": math.nan}, "hold_rate is nan"),
+            ({"damping": -1}, "damping is -1"),
+            ({"patience": 0}, "patience is 0"),
+            ({"layers": (1,)}, "layers"),
+            ({"layers": "ab"}, "layers"),
+        ],
+    )
+    def test_configs_are_checked(self, change: dict, message: str) -> None:
+        with pytest.raises(BadValueError, match=message):
+            EditConfig(**change)
+
+    def test_the_order_is_checked_before_anything_is_drawn(self) -> None:
+        editor = identity_editor()
+        with pytest.raises(BadValueError, match="order of the Neumann series"):
+            editor.edit(start((0.0, 0.0)), {"a0": 1}, EditConfig(order=-1))
+        assert editor.generator.asked == []
+
+
+class TestFromTheZoo:
+    @pytest.mark.parametrize(
+        ("name", "kind"), [("sgf-toy-attributes", "attributes"), ("sgf-hub/sgf-toy-keypoints", "joint")]
+    )
+    def test_a_name_composes_what_the_config_names(self, in_toy_zoo, name: str, kind: str) -> None:
+        editor = SGFEditor.from_pretrained(name)
+        assert isinstance(editor.mapping, SGFMapping)
+        assert editor.predictor.spec.kind == kind
+        assert editor.generator.resolution == 32
+
+    def test_an_edit_of_real_formats(self, in_toy_zoo) -> None:
+        editor = SGFEditor.from_pretrained("sgf-toy-keypoints")
+        latent = editor.generator.sample(3, seed=0)
+        trajectory = editor.edit(latent, {"smile": 1, "nose": (0.5, 0.6)}, EditConfig.ours(max_steps=3))
+        assert all(reason is not None for reason in trajectory.reasons)
+        assert trajectory.result.distance.shape == (3,)
+        assert (trajectory.steps[-1].latent.data - latent.data).norm(dim=1).min() > 0
+
+
+# -- contracts: one test for every implementation of a protocol ---------------------------------------------------------
+
+
+@pytest.fixture(params=["toy zoo", "plain"])
+def editor(request, in_toy_zoo) -> SGFEditor:
+    return SGFEditor.from_pretrained("sgf-toy-attributes") if request.param == "toy zoo" else identity_editor()
+
+
+def test_editor_contract(editor: Editor) -> None:
+    """Steps count from the unchanged picture, all samples end with a reason, and a run repeats exactly."""
+    latent = editor.generator.sample(2, seed=3)
+    wish = {editor.predictor.spec.names[0]: 1}
+    first, second = (edit(editor, latent, wish, EditConfig(max_steps=4)) for _ in range(2))
+    assert [step.index for step in first.steps] == list(range(len(first.steps)))
+    assert all(isinstance(step, EditStep) and len(step.reasons) == len(step.latent) == 2 for step in first.steps)
+    assert torch.equal(first.steps[0].latent.data, latent.data)
+    assert None not in first.reasons
+    assert all(None in step.reasons for step in first.steps[:-1])
+    assert torch.equal(first.result.images, second.result.images)
+
+
+def test_generator_contract(editor: Editor) -> None:
+    """Sample i depends on the seed and i alone; pictures are those of the latent, [B, 3, R, R] in [-1, 1]."""
+    generator = editor.generator
+    assert isinstance(generator, Generator)
+    many, few = generator.sample(3, seed=5), generator.sample(1, seed=5)
+    assert (many.space, tuple(many.data.shape)) == (generator.latent_space, (3, generator.latent_dim))
+    torch.testing.assert_close(many[0].data, few.data)
+    assert not torch.equal(generator.sample(1, seed=6).data, few.data)
+    images = generator.synthesize(many)
+    assert tuple(images.shape) == (3, 3, generator.resolution, generator.resolution)
+    assert torch.equal(images, generator.synthesize(many))
+    torch.testing.assert_close(images[:1], generator.synthesize(few), atol=1e-5, rtol=0)
+
+
+def test_predictor_contract(editor: Editor) -> None:
+    """c has spec.dimension coordinates, and c0 aimed at with its own values is at distance 0."""
+    predictor = editor.predictor
+    assert isinstance(predictor, Predictor)
+    c = predictor(editor.generator.synthesize(editor.generator.sample(2, seed=0)))
+    assert tuple(c.shape) == (2, predictor.spec.dimension)
+    target = predictor.target(c, **{predictor.spec.names[0]: 1})
+    assert target.c.shape == c.shape and target.asked.sum() == 1
+    assert predictor.distance(target.c, target).tolist() == [0, 0]
+    assert (predictor.distance(c, target) > 0).all()

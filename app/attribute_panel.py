@@ -4,7 +4,7 @@ asked. Keyboard and screen reader get native range inputs with labels. The brows
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -41,10 +41,13 @@ def build_panel(*, elem_id: str) -> gr.HTML:
     )
 
 
-def reads(attributes: Mapping[str, float], *, forget: bool = False) -> dict[str, Any]:
-    """A message: what the predictor reads, and whether the wishes are fulfilled and done with."""
-    message = {"from": "server", "reads": {name: round(p, 3) for name, p in attributes.items()}}
-    return {**message, **({"wishes": {}} if forget else {})}
+def reads(attributes: Mapping[str, float], done: Iterable[str] | None = ()) -> dict[str, Any]:
+    """A message: what the predictor reads, and which wishes are done with (None: all of them)."""
+    return {
+        "from": "server",
+        "reads": {name: round(p, 3) for name, p in attributes.items()},
+        "done": None if done is None else list(done),
+    }
 
 
 def label_of(name: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app import endpoints
-from app.services import Models, Stops, World
+from app.services import Models, Stops, World, import_libraries
 from app.tabs import attributes, keypoints
 from app.workbench import IDLE, Workbench
 
@@ -121,6 +122,17 @@ LAUNCH: dict[str, Any] = {
 
 
 def launch(demo: gr.Blocks, **changes: Any) -> Any:
-    """Serve the page: one edit at a time, others wait in line."""
+    """Serve the page: one edit at a time, others wait in line.
+
+    Args:
+        demo: the page.
+        changes: arguments of `gr.Blocks.launch`.
+    """
     demo.queue(max_size=64, default_concurrency_limit=4)
-    return demo.launch(**{**LAUNCH, **changes})
+    waits = not changes.pop("prevent_thread_lock", False)
+    served = demo.launch(prevent_thread_lock=True, **{**LAUNCH, **changes})
+    # the page is up: the libraries (seconds of import, no model) come in while the visitor's browser is opening
+    threading.Thread(target=import_libraries, daemon=True).start()
+    if waits:
+        demo.block_thread()
+    return served

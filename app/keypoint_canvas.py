@@ -7,7 +7,7 @@ each of which names only what it changes; the browser sends `{"from": "client", 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def scene(
     status: str,
     strip: Sequence[str] = (),
     distances: Sequence[float] = (),
-    keep_moved: bool = False,
+    done: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """A message: a face at rest, with the filmstrip of the edit that led to it.
 
@@ -85,11 +85,19 @@ def scene(
         status: one line below it.
         strip: data URIs of the steps.
         distances: of the steps.
-        keep_moved: leave points where they were dragged to.
+        done: moved points that are done with; None for all of them.
     """
     run = {"step": len(distances) - 1, "distances": _finite(distances), "busy": False} if distances else None
-    message = {"from": "server", "image": image, "points": _plain(points), "alt": alt, "status": status, "run": run}
-    return {**message, "strip": list(strip), **({} if keep_moved else {"moved": {}})}
+    return {
+        "from": "server",
+        "image": image,
+        "points": _plain(points),
+        "alt": alt,
+        "status": status,
+        "run": run,
+        "strip": list(strip),
+        "done": None if done is None else list(done),
+    }
 
 
 def moves(moved: Mapping[str, Point]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,12 +84,20 @@ def move_slider(page: Any, name: str, percent: int) -> None:
     )
 
 
+def settle(page: Any, act: Callable[[], object]) -> None:
+    """Do something that ends with a face at rest, and wait for that."""
+    count = int(page.get_attribute(".canvas", "data-scenes") or 0)
+    act()
+    page.wait_for_function(
+        "count => Number(document.querySelector('.canvas').dataset.scenes || 0) > count", arg=count, timeout=90_000
+    )
+
+
 def finish_edit(page: Any, tab: str) -> None:
     """Press Edit and wait for the result."""
-    page.click(f"#edit-{tab}")
-    page.wait_for_selector(f"#stop-{tab}", state="visible", timeout=30_000)
-    page.wait_for_selector(f"#edit-{tab}", state="visible", timeout=90_000)
-    page.wait_for_selector("#result .verdict", timeout=30_000)
+    settle(page, lambda: page.click(f"#edit-{tab}"))
+    page.wait_for_selector(f"#edit-{tab}", state="visible", timeout=10_000)
+    page.wait_for_selector("#result .verdict", timeout=10_000)
 
 
 def main() -> None:
@@ -103,7 +111,7 @@ def main() -> None:
             for dark in (False, True):
                 page = open_page(browser, f"{url}?__theme={'dark' if dark else 'light'}", view, dark=dark)
                 page.fill("#seed input", str(SEED))
-                page.press("#seed input", "Enter")
+                settle(page, lambda page=page: page.press("#seed input", "Enter"))
                 move_slider(page, ATTRIBUTE, 100)
                 finish_edit(page, "attributes")
                 page.wait_for_timeout(1_500)  # fonts, fades, the slider of before and after

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +163,14 @@ def config_of(plan: Plan) -> EditConfig:
     return EditConfig.ours(max_steps=plan.max_steps, step_size=plan.step_size)
 
 
+def import_libraries() -> None:
+    """Import what the first face will need, and load nothing."""
+    with suppress(ImportError):  # told when it is needed
+        import transformers.models.resnet.modeling_resnet  # noqa: F401
+
+        import sgf_hub.editor  # noqa: F401
+
+
 class Stops:
     """Who asked for their edit to be stopped, by the page's session."""
 
@@ -183,7 +192,3 @@ class Stops:
         """The edit is over."""
         if self._events.get(who) is event:
             del self._events[who]
-
-
-models = Models()
-stops = Stops()

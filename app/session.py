@@ -142,3 +142,14 @@ class Session:
     def reset(self) -> Session:
         """Back to the face at the beginning; every edit can be redone."""
         return replace(self, cursor=0)
+
+
+def present(session: Session | None) -> Session:
+    """The visitor's session, or a sentence if there is none (any more).
+
+    Raises:
+        UserError: if the session was let go.
+    """
+    if not isinstance(session, Session):
+        raise UserError("This page was left alone for long and its face was let go: press New face.")
+    return session

@@ -6,22 +6,20 @@ controls say to a `Plan`. The session (seeds and CPU latents, `app.session`) is 
 
 from __future__ import annotations
 
-import itertools
 import random
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app import attribute_panel, keypoint_canvas, render
 from app.code import as_python
+from app.downloads import Downloads
 from app.gestures import FEATURES
 from app.report import headline, report
 from app.services import Models, Reading, Stops, World, config_of
-from app.session import STOPPED, Edit, Origin, Plan, Session
+from app.session import STOPPED, Edit, Origin, Plan, Session, present
 from app.told import UserError, told
 from app.wishes import seed_of, truncation_of
 
@@ -30,6 +28,8 @@ COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 1}
 """All that computes waits in one line: two edits at once would both be slow."""
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 IDLE = 3600  # seconds after which a visitor's session is let go
+
+_FETCH = "() => setTimeout(() => document.querySelector('#download').click(), 60)"  # once its address has arrived
 
 Updates = dict[Any, Any]
 MakePlan = Callable[..., Plan]
@@ -113,9 +113,16 @@ class Workbench:
         *,
         strip: list[str] | tuple[str, ...] = (),
         distances: list[float] | tuple[float, ...] = (),
-        keep_wishes: bool = False,
+        done: Iterable[str] | None = None,
     ) -> Updates:
-        """The whole page for a session: what every transition ends with."""
+        """The whole page for a session: what every transition ends with.
+
+        Args:
+            session: the face and its edits.
+            strip: thumbnails of the steps that led here.
+            distances: of those steps.
+            done: wishes that are fulfilled; None clears them all.
+        """
         now = self.models.look(self.world, session.latent)
         edit = session.last
         image = render.jpeg_uri(render.picture(now.image, render.SIDE))
@@ -123,9 +130,9 @@ class Workbench:
             self.session: session,
             self.stage: keypoint_canvas.scene(
                 image, now.points, alt=describe(now), status=self._status(session), strip=strip, distances=distances,
-                keep_moved=keep_wishes,
+                done=done,
             ),
-            self.panel: attribute_panel.reads(now.attributes, forget=not keep_wishes),
+            self.panel: attribute_panel.reads(now.attributes, done),
             self.undo: gr.Button(interactive=session.can_undo),
             self.redo: gr.Button(interactive=session.can_redo),
             self.reset: gr.Button(interactive=session.can_undo),
@@ -211,11 +218,11 @@ class Workbench:
         taken = len(trajectory.steps) - 1
         if taken == 0:
             # nothing happened: the face was there already, or was stopped before it moved
-            done = self.show(session, keep_wishes=True)
+            unchanged = self.show(session, done=())
             words = "The picture already shows what you ask for." if reason else "Stopped before the first step."
             gr.Info(words, title="Nothing to do")
-            done[self.stage]["status"] = words
-            yield done
+            unchanged[self.stage]["status"] = words
+            yield unchanged
             return
         result = trajectory.result
         edit = Edit(
@@ -226,8 +233,9 @@ class Workbench:
             distance=float(result.distance[0]),
         )
         images = [step.images[0] for step in trajectory.steps]
-        reached = edit.reason == "TARGET_REACHED"
-        yield self.show(session.applied(edit), strip=render.strip(images), distances=distances, keep_wishes=not reached)
+        # wishes that were not reached stay: a second press of Edit goes on from here
+        done = plan.wishes if edit.reason == "TARGET_REACHED" else ()
+        yield self.show(session.applied(edit), strip=render.strip(images), distances=distances, done=done)
 
     def _frame(self, step: Any, distances: list[float]) -> Updates:
         reading = Reading(step.images[0], step.c[0], self._spec_of(step))
@@ -273,64 +281,27 @@ class Workbench:
 
     def wire(self, page: gr.Blocks) -> None:
         """Everything but the tabs' own events; call it when all tabs are built."""
-        quiet: dict[str, Any] = {**COMPUTE, **QUIET}
-        view, cancels = self.view, []
-        for (edit, stop), (run, inputs) in zip(self.buttons, self.offers, strict=True):
-            cancels.append(edit.click(run, [self.session, *inputs], view, **quiet))
-            stop.click(self._stop, None, None, queue=False, **QUIET)
+        view, quiet = self.view, {**COMPUTE, **QUIET}
         page.load(told(self.begin), [self.seed, self.variety], view, **quiet)
-        for listener in (self.seed.submit, self.variety.release):
-            listener(told(self.begin), [self.seed, self.variety], view, cancels=cancels, **quiet)
-        self.shuffle.click(told(self.shuffled), [self.variety], view, cancels=cancels, **quiet)
-        self.open.upload(told(self.opened), [self.open], view, cancels=cancels, **quiet)
-        for button, move in ((self.undo, Session.undone), (self.redo, Session.redone), (self.reset, Session.reset)):
-            button.click(self.moved_in_history(move), [self.session], view, cancels=cancels, **quiet)
-        files = ((self.png, self._write_png), (self.gif, self._write_gif), (self.latent, self._write_latent))
+        for (edit, stop), (run, inputs) in zip(self.buttons, self.offers, strict=True):
+            edit.click(run, [self.session, *inputs], view, **quiet)
+            stop.click(self._stop, queue=False, **QUIET)
+        moves = ((self.undo, Session.undone), (self.redo, Session.redone), (self.reset, Session.reset))
+        transitions: list[tuple[Callable, Callable, list[Any]]] = [
+            (self.seed.submit, told(self.begin), [self.seed, self.variety]),
+            (self.variety.release, told(self.begin), [self.seed, self.variety]),
+            (self.shuffle.click, told(self.shuffled), [self.variety]),
+            (self.open.upload, told(self.opened), [self.open]),
+            *((button.click, self.moved_in_history(move), [self.session]) for button, move in moves),
+        ]
+        for listen, handler, inputs in transitions:
+            # an edit that runs is asked to stop, or this would wait in line behind it
+            listen(self._stop, queue=False, **QUIET)
+            listen(handler, inputs, view, **quiet)
+        downloads = Downloads(self.world, self.models, self.download)
+        files = ((self.png, downloads.png), (self.gif, downloads.gif), (self.latent, downloads.latent))
         for button, write in files:
-            button.click(told(write), [self.session], [self.download], **quiet).success(
-                None, js="() => setTimeout(() => document.querySelector('#download').click(), 60)", **QUIET
-            )
-
-    # -- files ----------------------------------------------------------------------------------------------------
-
-    def _write_png(self, session: Session | None) -> str:
-        session = present(session)
-        image = self.models.draw(self.world, session.latent)
-        return self._file(session, "png", lambda path: render.write_png(image, path))
-
-    def _write_gif(self, session: Session | None) -> str:
-        session = present(session)
-        edit = session.last
-        if edit is None:
-            raise UserError("There is no edit to make a GIF of: edit the face first.")
-        # the steps are not kept: the same plan takes them again from the same latent
-        steps = self.models.steps(edit.plan, session.before)
-        images = [step.images[0] for step in itertools.islice(steps, edit.steps + 1)]
-        if edit.reason != "TARGET_REACHED":  # the result is the closest step, which need not be the last
-            images.append(self.models.draw(self.world, session.latent))
-        return self._file(session, "gif", lambda path: render.write_gif(images, path))
-
-    def _write_latent(self, session: Session | None) -> str:
-        session = present(session)
-        return self._file(
-            session, "safetensors", lambda path: session.latent.save(path, generator=self.world.generator)
-        )
-
-    def _file(self, session: Session, suffix: str, write: Callable[[Path], object]) -> str:
-        name = "face" if session.origin.seed is None else f"face-{session.origin.seed}"
-        name = f"{name}-edit-{session.cursor}" if session.cursor else name
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"{name}.{suffix}"
-            write(path)
-            # Gradio's own copy is the one that is served, and that its `delete_cache` removes
-            return str(self.download.move_resource_to_block_cache(path))
-
-
-def present(session: Session | None) -> Session:
-    """The visitor's session, or a sentence if there is none (any more)."""
-    if not isinstance(session, Session):
-        raise UserError("This page was left alone for long and its face was let go: press New face.")
-    return session
+            button.click(told(write), [self.session], [self.download], **quiet).success(None, js=_FETCH, **QUIET)
 
 
 def describe(reading: Reading) -> str:

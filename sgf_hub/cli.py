@@ -69,9 +69,12 @@ def edit(
         start = editor.generator.sample(1, seed=_seed(seed), truncation=truncation)
     if len(start) != 1:
         raise BadValueError(f"the latent file holds {len(start)} samples; this command edits one.")
+    for name in wishes:
+        editor.predictor.spec.index(name)  # a wish named "release" is no keyword of ours
     target = editor.predictor.target(
         editor.predictor(editor.generator.synthesize(start)), release=release or (), **wishes
     )
+    _make_folder(out)
 
     trajectory = Trajectory(config.return_best)
     with Console(stderr=True).status("editing") as status:
@@ -82,7 +85,6 @@ def edit(
     assert reason is not None
     side = shown_side(result.images.shape[-1])
     frames = [to_pictures(step.images, side=side)[0] for step in trajectory.steps[: trajectory.chosen[0] + 1]]
-    _make_folder(out)
     frames[0].save(out / "before.png")
     frames[-1].save(out / "after.png")
     save_gif(frames, out / "steps.gif")
@@ -107,8 +109,8 @@ def edit(
 def changes(spec, before, after, wishes) -> dict:  # noqa: ANN001
     """What an edit changed: every wish, and whatever else moved visibly; {name: [from, to]}.
 
-    Attributes are probabilities, and count as moved from 0.5 on (the paper's threshold); keypoints are (x, y), and count
-    from 3% of the side on.
+    Attributes are probabilities, and count as moved from 0.5 on (the paper's threshold); keypoints are (x, y), and
+    count from 3% of the side on.
     """
     moved: dict[str, list] = {}
     for name in spec.attributes:
@@ -151,8 +153,12 @@ def data_avatars(
 
     from sgf_hub.datasets.avatars import sheet
 
+    if out.suffix.lower() not in Image.registered_extensions():
+        raise BadValueError(f"--out is {str(out)!r}; give a picture's name, such as sheet.png.")
     if not 1 <= count <= 10_000:
         raise BadValueError(f"--count is {count}; it must be from 1 to 10000.")
+    if count * resolution**2 > 2**28:
+        raise BadValueError(f"{count} faces of {resolution} px make too large a sheet: ask for fewer or smaller ones.")
     picture = Image.fromarray(sheet(count, seed=_seed(seed), resolution=resolution))
     _make_folder(out.parent)
     picture.save(out)

@@ -1,6 +1,7 @@
 """The surrogate gradient field H(z) = (I - dF/dz)^-1 dF/dc (c1 - c0), Eq. 6; that and nothing else.
 
-With the Neumann series cut at order m (Section 3.4), H is a sum of m + 1 Jacobian-vector products; no Jacobian is built.
+With the Neumann series cut at order m (Section 3.4), H is a sum of m + 1 Jacobian-vector products; no Jacobian is
+built.
 """
 
 from collections.abc import Callable

@@ -56,7 +56,7 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
         except (TypeError, ValueError, RuntimeError, OverflowError, ArithmeticError, LookupError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise CorruptFileError(f"{CONFIG} of {folder.name!r} is not usable: {reason}") from None
-        weights = _read_weights(folder / WEIGHTS, module.state_dict(), folder.name)
+        weights = read_weights(folder / WEIGHTS, module.state_dict(), folder.name)
         module.load_state_dict(weights, strict=True, assign=True)
         return module.eval().requires_grad_(False)
 
@@ -94,6 +94,7 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
         """Write the weights in half precision (called by the mixin's `save_pretrained` and `push_to_hub`)."""
         state = {key: _half(value) for key, value in self.state_dict().items()}
         save_file(state, str(save_directory / WEIGHTS), metadata={"format": "pt"})
+        (save_directory / WEIGHTS).chmod(0o644)  # safetensors makes it readable to its owner alone
 
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> str | None:  # type: ignore[override]
         """Write config.json and model.safetensors (half precision) into a folder."""
@@ -164,8 +165,17 @@ def _half(value: torch.Tensor) -> torch.Tensor:
     return value.half() if value.is_floating_point() else value
 
 
-def _read_weights(path: Path, expected: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file, once its header agrees with `expected`, floating ones as float32."""
+def read_weights(path: Path, expected: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file, once its header agrees with `expected`, floating ones as float32.
+
+    Args:
+        path: the file.
+        expected: what should be in it; only the shapes are looked at, so it may be on the "meta" device.
+        name: of the repo, for the message.
+
+    Raises:
+        CorruptFileError: if the file is damaged, does not fit, or holds a value that is not finite.
+    """
     try:
         with safe_open(str(path), framework="pt") as file:
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118

@@ -27,6 +27,8 @@ def generator(
     from sgf_hub.generators import load_generator
     from sgf_hub.predictors import load_backbone
 
+    if samples < 2 or seeds < 1:
+        raise BadValueError("--samples is at least 2 and --seeds at least 1.")
     made, backbone = load_generator(name), load_backbone("sgf-hub/avatars-judge-backbone")
 
     def drawn(seed: int) -> torch.Tensor:

@@ -365,15 +365,11 @@ class TestMistakes:
             identity_editor(space="z").edit(Latent(torch.zeros(shape), space), {"a0": 1})
 
     def test_a_latent_of_another_size(self) -> None:
-        with pytest.raises(
-            BadValueError, match="latent has 3 dimensions, this mapping was trained on 2: use a latent of"
-        ):
+        with pytest.raises(BadValueError, match="latent has 3 dimensions, this mapping was trained on 2: use a"):
             identity_editor().edit(start((0.0, 0.0, 0.0)), {"a0": 1})
 
     def test_a_generator_of_another_space(self) -> None:
-        with pytest.raises(
-            SpaceError, match="the mapping edits 'z' of 2 dimensions, the generator has 'w' of 2: use the"
-        ):
+        with pytest.raises(SpaceError, match="the mapping edits 'z' of 2 dimensions, the generator has 'w' of 2: use"):
             SGFEditor(
                 plain_mapping(lambda z, c: c, PlainPredictor(torch.eye(2)), latent_space="z"),
                 PlainGenerator(2),
@@ -445,7 +441,7 @@ class TestFromTheZoo:
         assert (trajectory.steps[-1].latent.data - latent.data).norm(dim=1).min() > 0
 
 
-# -- contracts: one test for every implementation of a protocol ---------------------------------------------------------
+# -- contracts: one test for every implementation of a protocol --------------------------------------------------------
 
 
 @pytest.fixture(params=["toy zoo", "plain"])

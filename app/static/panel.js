@@ -1,4 +1,4 @@
-// One row an attribute: release or forget, name, slider, value. The server sends {reads, wishes?}; what the visitor
+// One row an attribute: release or forget, name, slider, value. The server sends {reads, done}; what the visitor
 // wishes goes back as {wishes: {name: probability}, released: [name]}.
 const state = { reads: {}, wishes: {}, released: new Set() };
 const rows = Object.fromEntries([...element.querySelectorAll(".attribute")].map((row) => [row.dataset.name, row]));
@@ -64,7 +64,7 @@ function receive() {
   const message = props.value;
   if (!message || message.from === "client") return;
   if (message.reads) state.reads = message.reads;
-  if (message.wishes) state.wishes = { ...message.wishes };
+  for (const name of message.done === null ? Object.keys(state.wishes) : message.done || []) delete state.wishes[name];
   draw();
 }
 watch("value", receive);

@@ -8,11 +8,11 @@ import gradio as gr
 
 from app.gestures import GESTURES, gesture, releases
 from app.keypoint_canvas import moves
-from app.session import Plan, Session
+from app.session import Plan, Session, present
 from app.tabs.options import build_options
 from app.told import UserError, told
 from app.wishes import keypoint_wishes, options_of
-from app.workbench import COMPUTE, QUIET, Workbench, present
+from app.workbench import COMPUTE, QUIET, Workbench
 
 POSES = {"← Turn left": "turn left", "Turn right →": "turn right", "↑ Look up": "look up", "↓ Look down": "look down"}
 EXPRESSIONS = ("smile", "serious", "surprise", "open mouth", "close eyes", "open eyes")

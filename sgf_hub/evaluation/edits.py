@@ -64,7 +64,7 @@ def flips(
         trajectory = editor.edit(latent, Target(c1, asked, torch.zeros_like(asked)), config)
         after = trajectory.result.images
         before = trajectory.steps[0].images
-        held = [i for i, other in enumerate(spec.attributes) if other != name and other not in spec.siblings(name)]
+        others = [other for other in spec.attributes if other != name and other not in spec.siblings(name)]
         moved_predictor = _moves(editor.predictor, before, after)
         moved_judge = _moves(judge, before, after)
         side = -torch.sign(c0[:, where.start])
@@ -76,10 +76,16 @@ def flips(
             samples=samples,
             reached=sum(reached) / samples,
             reached_by_judge=sees.float().mean().item(),
-            others_changed=(moved_judge[:, held] > CHANGED).float().sum(dim=1).mean().item(),
-            others_changed_by_predictor=(moved_predictor[:, held] > CHANGED).float().sum(dim=1).mean().item(),
+            others_changed=_changed(moved_judge, judge, others),
+            others_changed_by_predictor=_changed(moved_predictor, editor.predictor, others),
             steps=sum(trajectory.taken()) / samples,
         )
+
+
+def _changed(moves: Tensor, predictor: Predictor, names: list[str]) -> float:
+    """The mean number of the attributes `names` that changed; `moves` are in the predictor's own order, [B, A]."""
+    columns = [predictor.spec.index(name).start for name in names]
+    return (moves[:, columns] > CHANGED).float().sum(dim=1).mean().item()
 
 
 def _moves(predictor: Predictor, before: Tensor, after: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.hub import CONFIG, WEIGHTS, _read_weights, bounded
+from sgf_hub.hub import CONFIG, WEIGHTS, read_weights, bounded
 from sgf_hub.types import read_json
 from sgf_hub.zoo import locate
 
@@ -127,7 +127,7 @@ def load_backbone(source: str | Path, *, revision: str | None = None) -> Backbon
     except (SGFError, TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise CorruptFileError(f"{CONFIG} of {folder.name!r} is not usable as a backbone: {reason}") from None
-    weights = _read_weights(folder / WEIGHTS, network.state_dict(), folder.name)
+    weights = read_weights(folder / WEIGHTS, network.state_dict(), folder.name)
     network.load_state_dict(weights, strict=True, assign=True)
     network = fold_batchnorm(network.eval().requires_grad_(False))
     # channels_last and folded: 3.0 ms => 2.0 ms a picture of 128 px (a plain float32 ResNet takes 4.6 ms)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sgf_hub.errors import BadValueError
@@ -126,7 +127,8 @@ def _known(what: str, value: str, choices: tuple[str, ...]) -> None:
 def _show(records: Iterator[dict], counter: str, total: int, figures: tuple[str, ...]) -> None:
     """Run a training to its end under a progress bar, or with a line now and then where there is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with Progress(*columns, TimeRemainingColumn()) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
         task, told = progress.add_task(counter, total=total), time.monotonic()
         for record in records:
             text = " ".join(f"{key} {record[key]:.4g}" for key in figures if key in record)

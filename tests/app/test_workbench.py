@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from app.code import as_python
+from app.downloads import Downloads
 from app.report import report, side_effects
 from app.session import STOPPED, Edit, Origin, Plan, Session
 from app.told import UserError, told
@@ -29,6 +30,10 @@ def edited(bench: Workbench, session: Session, some_plan: Plan) -> Session:
     return last[bench.session]
 
 
+def downloads(bench: Workbench) -> Downloads:
+    return Downloads(bench.world, bench.models, bench.download)
+
+
 # -- faces ---------------------------------------------------------------------------------------------------------
 
 
@@ -38,7 +43,7 @@ def test_a_face_of_a_seed(bench):
     assert session.origin.seed == 7 and not session.edits
     assert updates[bench.stage]["image"].startswith("data:image/jpeg;base64,")
     assert len(updates[bench.stage]["points"]) == 27 and len(updates[bench.panel]["reads"]) == 25
-    assert updates[bench.panel]["wishes"] == {}
+    assert updates[bench.panel]["done"] is None and updates[bench.stage]["done"] is None, "old wishes are cleared"
     assert torch.equal(session.latent.data, bench.begin(7, 0.8)[bench.session].latent.data)
 
 
@@ -169,17 +174,17 @@ def test_report_names_what_else_changed(bench):
 
 def test_latents_come_back(bench, tmp_path):
     session = edited(bench, face(bench), plan())
-    path = bench._write_latent(session)
+    path = downloads(bench).latent(session)
     opened = bench.opened(path)[bench.session]
     assert torch.equal(opened.latent.data, session.latent.data) and opened.origin.seed is None
 
 
 def test_downloads(bench):
     session = edited(bench, face(bench), plan())
-    assert bench._write_png(session).endswith("face-7-edit-1.png")
-    assert bench._write_gif(session).endswith("face-7-edit-1.gif")
+    assert downloads(bench).png(session).endswith("face-7-edit-1.png")
+    assert downloads(bench).gif(session).endswith("face-7-edit-1.gif")
     with pytest.raises(UserError, match="no edit"):
-        bench._write_gif(face(bench))
+        downloads(bench).gif(face(bench))
 
 
 @pytest.mark.parametrize("kind", ["garbage", "empty", "foreign", "shape", "two", "space"])

@@ -124,27 +124,50 @@ def test_gestures_place_points_and_keys_move_them(page):
     assert page.locator('.point.moved[data-name="chin"]').count() == 1
 
 
-def test_stop_ends_the_work_on_the_server(page, monkeypatch):
-    taken = []
+@pytest.fixture
+def taken(monkeypatch):
+    """Slow edits, and the steps that the server took."""
+    steps_taken: list[int] = []
 
     def slowly(models, plan, latent, steps=Models.steps):
         for step in steps(models, plan, latent):
-            taken.append(step.index)
+            steps_taken.append(step.index)
             time.sleep(0.25)
             yield step
 
     monkeypatch.setattr(Models, "steps", slowly)
+    return steps_taken
+
+
+def begin_a_long_edit(page) -> None:
     for name in ("black_hair", "blond_hair", "gray_hair"):  # cannot hold together: the edit goes on for long
         move_slider(page, name, 100)
     page.click("#edit-attributes")
     page.wait_for_function("document.querySelectorAll('.strip img').length > 2", timeout=30_000)
-    page.click("#stop-attributes")
-    page.wait_for_selector("#edit-attributes", state="visible", timeout=15_000)
-    assert "Stopped by you" in page.inner_text("#verdict .verdict strong")
+
+
+def assert_no_more_steps(page, taken) -> None:
     count = len(taken)
     page.wait_for_timeout(800)
     assert len(taken) == count < 15
+
+
+def test_stop_ends_the_work_on_the_server(page, taken):
+    begin_a_long_edit(page)
+    page.click("#stop-attributes")
+    page.wait_for_selector("#edit-attributes", state="visible", timeout=15_000)
+    assert "Stopped by you" in page.inner_text("#verdict .verdict strong")
+    assert_no_more_steps(page, taken)
     assert page.is_enabled("#undo")
+
+
+def test_a_new_face_ends_a_running_edit(page, taken):
+    begin_a_long_edit(page)
+    page.click("#shuffle")
+    page.wait_for_function("document.querySelector('.stage-status').textContent.startsWith('Face ')", timeout=15_000)
+    assert_no_more_steps(page, taken)
+    assert page.is_visible("#edit-attributes") and page.is_disabled("#undo")
+    assert page.locator(".strip img").count() == 0
 
 
 def test_bad_seed_is_told_and_nothing_is_lost(page):

@@ -93,6 +93,7 @@ def sheet(count: int, *, seed: int, resolution: int = 128, columns: int | None =
         raise SGFError(f"count is {count} and columns is {columns}: both must be at least 1")
     columns = columns or math.ceil(math.sqrt(1.6 * count))
     rows = math.ceil(count / columns)
+    draw(sample((seed, 0)), resolution)  # a wrong argument is told before the page is made
     page = np.full((rows * resolution, columns * resolution, 3), 255, np.uint8)
     for index in range(count):
         top, left = index // columns * resolution, index % columns * resolution

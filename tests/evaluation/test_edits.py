@@ -1,0 +1,131 @@
+"""What is measured of edits, on toys where the numbers are known."""
+
+import math
+
+import pytest
+import torch
+
+from sgf_hub.editor import EditConfig, SGFEditor
+from sgf_hub.evaluation.edits import flips, keypoint_moves, mean_and_spread, measure_edits, steppings
+from sgf_hub.types import ConditionSpec
+from tests.toys import PlainGenerator, PlainPredictor, plain_mapping
+
+NAMES = ("a", "b", "c")
+
+
+def editor_of(coupling: torch.Tensor, spec: ConditionSpec) -> SGFEditor:
+    """C(G(z)) = z, and a step for c moves z by coupling c."""
+    predictor = PlainPredictor(torch.eye(len(coupling)), spec)
+    mapping = plain_mapping(lambda z, c: c @ coupling.T, predictor)
+    return SGFEditor(mapping, PlainGenerator(len(coupling)), predictor)
+
+
+@pytest.fixture
+def editor() -> SGFEditor:
+    return editor_of(torch.eye(3), ConditionSpec(NAMES))
+
+
+@pytest.fixture
+def entangled() -> SGFEditor:
+    """Moving a moves b by as much."""
+    return editor_of(torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 0, 1]]), ConditionSpec(NAMES))
+
+
+CONFIG = EditConfig(order=0, step_size=0.05, max_steps=60)
+
+
+class TestFlips:
+    def test_free_attributes_all_arrive_alone(self, editor: SGFEditor) -> None:
+        results = list(flips(editor, editor.predictor, CONFIG, samples=8, seed=0))
+        assert [result.attribute for result in results] == list(NAMES)
+        for result in results:
+            assert (result.reached, result.reached_by_judge, result.others_changed) == (1, 1, 0)
+            assert 0 < result.steps <= 20
+
+    def test_entangled_ones_change_others(self, entangled: SGFEditor) -> None:
+        result = next(flips(entangled, entangled.predictor, CONFIG, samples=8, seed=0))
+        z = entangled.generator.sample(8, seed=0).data
+        # the score moves to within 0.2 of its negated sign, and b with it: by half of that in probability
+        end = next(iter([entangled.edit(entangled.generator.sample(8, seed=0), _target(z), CONFIG).result.c]))
+        expected = ((end[:, 1] - z[:, 1]).abs() / 2 > 0.5).float().mean().item()
+        assert result.others_changed == result.others_changed_by_predictor == pytest.approx(expected)
+        assert expected > 0
+
+    def test_siblings_are_not_counted(self, entangled: SGFEditor) -> None:
+        entangled.predictor.spec = ConditionSpec(NAMES, groups=(("a", "b"),))
+        assert next(flips(entangled, entangled.predictor, CONFIG, samples=8, seed=0)).others_changed == 0
+
+    def test_a_judge_with_its_own_order_of_names(self, entangled: SGFEditor) -> None:
+        entangled.predictor.spec = ConditionSpec(NAMES, groups=(("a", "b"),))
+        judge = PlainPredictor(torch.eye(3)[[2, 1, 0]], ConditionSpec(("c", "b", "a")))
+        result = next(flips(entangled, judge, CONFIG, samples=8, seed=0))
+        assert (result.others_changed, result.reached_by_judge) == (0, 1)
+
+    def test_the_judge_is_another(self, editor: SGFEditor) -> None:
+        judge = PlainPredictor(-torch.eye(3), ConditionSpec(NAMES))  # sees the opposite
+        result = next(flips(editor, judge, CONFIG, samples=8, seed=0, attributes=("b",)))
+        assert (result.attribute, result.reached, result.reached_by_judge) == ("b", 1, 0)
+
+    def test_what_does_not_arrive(self, editor: SGFEditor) -> None:
+        config = EditConfig(order=0, step_size=0.001, max_steps=2)
+        result = next(flips(editor, editor.predictor, config, samples=8, seed=0))
+        assert (result.reached, result.steps) == (0, 2)
+
+
+def _target(z: torch.Tensor):
+    from sgf_hub.types import Target
+
+    c1 = z.clone()
+    c1[:, 0] = -z[:, 0].sign()
+    asked = torch.tensor([True, False, False])
+    return Target(c1, asked, torch.zeros_like(asked))
+
+
+class TestKeypoints:
+    spec = ConditionSpec(("a",), ("nose", "chin"))
+
+    def test_they_move_to_another_samples(self) -> None:
+        editor = editor_of(torch.eye(5), self.spec)
+        result = keypoint_moves(editor, editor.predictor, EditConfig.ours(), samples=6, seed=1)
+        z = editor.generator.sample(12, seed=1).data
+        points = (z[:6, 1:] - z[6:, 1:]).unflatten(1, (2, 2)).norm(dim=-1)
+        assert result.before == pytest.approx(points.mean().item(), rel=1e-5)
+        assert result.after == pytest.approx(result.after_by_judge)
+        assert (result.reached, result.attributes_changed) == (1, 0)
+        assert result.after <= 0.01
+
+    def test_that_do_not(self) -> None:
+        editor = editor_of(torch.zeros(5, 5), self.spec)
+        result = keypoint_moves(editor, editor.predictor, EditConfig(max_steps=2), samples=6, seed=1)
+        assert (result.reached, result.after) == (0, pytest.approx(result.before))
+
+
+class TestSummaries:
+    def test_mean_and_spread(self) -> None:
+        rows = [{"name": "x", "value": 1.0, "count": 3}, {"name": "x", "value": 3.0, "count": 3}]
+        assert mean_and_spread(rows) == {
+            "name": "x",
+            "value": 2.0,
+            "value_std": pytest.approx(math.sqrt(2)),
+            "count": 3.0,
+            "count_std": 0.0,
+        }
+
+    def test_one_run_has_no_spread(self) -> None:
+        assert mean_and_spread([{"value": 2.0}]) == {"value": 2.0}
+
+    def test_a_row_a_stepping_and_attribute(self, editor: SGFEditor) -> None:
+        rows = list(measure_edits(editor, editor.predictor, samples=2, seeds=2, steppings={"x": CONFIG, "y": CONFIG}))
+        assert [(row["stepping"], row["attribute"]) for row in rows] == [(s, a) for s in "xy" for a in NAMES]
+        assert all("reached_std" in row for row in rows)
+
+    def test_a_row_a_stepping_of_keypoints(self) -> None:
+        editor = editor_of(torch.eye(5), TestKeypoints.spec)
+        rows = list(measure_edits(editor, editor.predictor, samples=2, seeds=1, steppings={"x": EditConfig.ours()}))
+        assert [row["stepping"] for row in rows] == ["x"] and "after_by_judge" in rows[0]
+
+    @pytest.mark.parametrize("keypoints", [False, True])
+    def test_steppings_are_the_papers_and_ours(self, keypoints: bool) -> None:
+        rules = steppings(keypoints=keypoints)
+        assert rules["paper"] == EditConfig()
+        assert rules["ours"].stepping == "drive"

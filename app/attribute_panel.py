@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.keypoint_canvas import STATIC
+from app.keypoint_canvas import STATIC, message
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Expression": ("smile", "mouth_open", "eyes_closed", "brows_raised"),
@@ -43,11 +43,8 @@ def build_panel(*, elem_id: str) -> gr.HTML:
 
 def reads(attributes: Mapping[str, float], done: Iterable[str] | None = ()) -> dict[str, Any]:
     """A message: what the predictor reads, and which wishes are done with (None: all of them)."""
-    return {
-        "from": "server",
-        "reads": {name: round(p, 3) for name, p in attributes.items()},
-        "done": None if done is None else list(done),
-    }
+    rounded = {name: round(p, 3) for name, p in attributes.items()}
+    return message(reads=rounded, done=None if done is None else list(done))
 
 
 def label_of(name: str) -> str:

@@ -47,13 +47,14 @@ def _steps(edit: Edit) -> list[str]:
     if len(wishes) > 90:
         wishes = "{\n" + "".join(f'    "{name}": {wish!r},\n' for name, wish in plan.wishes.items()) + "}"
     config = f"EditConfig.ours({_options(edit)})"
-    if not plan.release:
-        return [f"latent = editor.edit(latent, {wishes}, {config}).result.latent"]
-    return [
-        "c0 = editor.predictor(editor.generator.synthesize(latent))",
-        f"target = editor.predictor.target(c0, release={list(plan.release)!r}, **{wishes})",
-        f"latent = editor.edit(latent, target, {config}).result.latent",
-    ]
+    lines, target = [f"wishes = {wishes}"], "wishes"
+    if plan.release:
+        lines += [
+            "c0 = editor.predictor(editor.generator.synthesize(latent))",
+            f"target = editor.predictor.target(c0, release={list(plan.release)!r}, **wishes)",
+        ]
+        target = "target"
+    return [*lines, f"latent = editor.edit(latent, {target}, {config}).result.latent"]
 
 
 def _options(edit: Edit) -> str:

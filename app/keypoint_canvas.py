@@ -7,6 +7,7 @@ each of which names only what it changes; the browser sends `{"from": "client", 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import gradio as gr
 
 Point = tuple[float, float]
 STATIC = Path(__file__).parent / "static"
+_NUMBERS = itertools.count()
 
 # Gradio reads this as a template: no backticks, no braces.
 _TEMPLATE = """
@@ -63,7 +65,7 @@ def build_canvas(features: Mapping[str, Sequence[str]], *, elem_id: str) -> gr.H
 def frame(image: str, points: Mapping[str, Point], step: int, distances: Sequence[float]) -> dict[str, Any]:
     """A message: one step of a running edit."""
     run = {"step": step, "distances": _finite(distances), "busy": True}
-    return {"from": "server", "image": image, "points": _plain(points), "run": run, "status": "Editing …"}
+    return message(image=image, points=_plain(points), run=run, status="Editing …")
 
 
 def scene(
@@ -88,21 +90,25 @@ def scene(
         done: moved points that are done with; None for all of them.
     """
     run = {"step": len(distances) - 1, "distances": _finite(distances), "busy": False} if distances else None
-    return {
-        "from": "server",
-        "image": image,
-        "points": _plain(points),
-        "alt": alt,
-        "status": status,
-        "run": run,
-        "strip": list(strip),
-        "done": None if done is None else list(done),
-    }
+    return message(
+        image=image,
+        points=_plain(points),
+        alt=alt,
+        status=status,
+        run=run,
+        strip=list(strip),
+        done=None if done is None else list(done),
+    )
 
 
 def moves(moved: Mapping[str, Point]) -> dict[str, Any]:
     """A message: points put somewhere by a gesture."""
-    return {"from": "server", "moved": _plain(moved)}
+    return message(moved=_plain(moved))
+
+
+def message(**content: Any) -> dict[str, Any]:
+    """A value for one of our HTML components. Numbered: Gradio does not pass on a value equal to the one before."""
+    return {"from": "server", "id": next(_NUMBERS), **content}
 
 
 def _plain(points: Mapping[str, Point]) -> dict[str, list[float]]:

@@ -60,7 +60,7 @@ def full_page() -> str:
             rows = [f"| {k} | {v:.1%} | {held['balanced_accuracies'][k]:.1%} |" for k, v in held["accuracies"].items()]
             parts.append(_table(f"{name}, on held-out drawn faces", "| attribute | accuracy | balanced |", rows))
     for name in ("sgf-avatars-attributes", "sgf-avatars-keypoints"):
-        report = _read(name, "training.json").get("report")
+        report = _read(name, "training.json").get("report", {})
         if report:
             weakest = sorted(report["slopes"], key=report["slopes"].get)[:3]
             rows = [
@@ -73,7 +73,7 @@ def full_page() -> str:
                 + " |",
             ]
             parts.append(_table(f"{name}: F on held-out pairs", "| standardised units | |", rows))
-    flips = _read("sgf-avatars-attributes", "measured.json").get("edits")
+    flips = _read("sgf-avatars-attributes", "measured.json").get("edits", {})
     for stepping in ("paper", "ours") if flips else ():
         rows = [
             f"| {r['attribute']} | {_spread(r, 'reached', '.1%')} | {_spread(r, 'reached_by_judge', '.1%')} | "

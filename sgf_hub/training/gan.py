@@ -57,7 +57,7 @@ class GANConfig:
     batch: int = 16
     images: int = 500_000
     learning_rate: float = 2.5e-3
-    r1: float = 1.0
+    r1: float = 0.3
     r1_every: int = 16
     mixing: float = 0.5
     ema_images: int = 6_000

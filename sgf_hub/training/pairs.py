@@ -110,8 +110,12 @@ def load_pairs(folder: Path) -> Pairs:
     """
     index = read_json(folder / _INDEX)
     try:
+        fields = index.pop("spec")
         spec = ConditionSpec(
-            **{k: tuple(tuple(v) if isinstance(v, list) else v for v in vs) for k, vs in index.pop("spec").items()}
+            attributes=tuple(fields.pop("attributes")),
+            keypoints=tuple(fields.pop("keypoints")),
+            groups=tuple(tuple(group) for group in fields.pop("groups")),
+            **fields,
         )
         info = PairsInfo(**{**index, "spec": spec, "predictor": tuple(index["predictor"])})
     except (TypeError, KeyError, AttributeError) as error:

@@ -65,9 +65,9 @@ def hair_front(it: Sitter) -> None:
     if f.bangs:
         ends = [w - 0.050, (w - 0.05) * 0.36, -(w - 0.05) * 0.32, -(w - 0.050)]
         path.quadTo(*it.at(w - 0.045, -0.15, 0.08), *it.at(ends[0], -0.170, 0.09))
-        for a, b in zip(ends, ends[1:], strict=False):
-            end = it.at(b, -0.190, FRINGE_DEPTH) if b > -0.2 else it.at(b, -0.170, 0.09)
-            path.quadTo(*it.at((a + b) / 2, -0.158, FRINGE_DEPTH), *end)
+        for x, y in zip(ends, ends[1:], strict=False):
+            end = it.at(y, -0.190, FRINGE_DEPTH) if y > -0.2 else it.at(y, -0.170, 0.09)
+            path.quadTo(*it.at((x + y) / 2, -0.158, FRINGE_DEPTH), *end)
     else:
         part = 0.10 if f.parting > 0 else -0.10
         part += 0.02 * f.parting

@@ -6,7 +6,8 @@ held against the file's header, so that a hostile config cannot make it allocate
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.types import read_json, short
@@ -49,7 +51,7 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
         folder = locate(str(source), revision=revision, files=(CONFIG, WEIGHTS))
         config = cls._checked_config(read_json(folder / CONFIG), folder.name)
         try:
-            with torch.device("meta"):
+            with shapes_only():
                 module = cls(**config)
         except SGFError as error:
             raise CorruptFileError(f"{CONFIG} of {folder.name!r} is not usable: {error}") from None
@@ -111,6 +113,29 @@ class _NoCard:
 
     def save(self, path: str | Path) -> None:
         """Write nothing."""
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Build modules without memory and without initial weights: the weights come from a file.
+
+    Random initialisation on the "meta" device would do nothing, and load a symbolic algebra package to do it.
+    """
+    with torch.device("meta"), _WithoutInitialisation():
+        yield
+
+
+class _WithoutInitialisation(TorchFunctionMode):
+    """Takes the place of every call that draws random numbers into a tensor, and draws none."""
+
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init" or func in (
+            torch.Tensor.normal_,
+            torch.Tensor.uniform_,
+        ):
+            return args[0] if args else kwargs["tensor"]
+        return (torch.empty if func is torch.randn else func)(*args, **kwargs)
 
 
 class Derived:

@@ -1,6 +1,7 @@
 """The commands `sgf-hub measure ...`: figures of the zoo, written beside its weights and gathered into one page."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ JUDGE = ("sgf-hub/avatars-judge-attributes", "sgf-hub/avatars-judge-keypoints")
 @app.command()
 def generator(
     name: Annotated[str, typer.Argument(help="A zoo entry trained on avatars.")] = "avatars-stylegan2",
-    samples: Annotated[int, typer.Option(help="Pictures in each set.")] = 10_000,
+    samples: Annotated[int, typer.Option(help="Pictures in each set.")] = 5_000,
     seeds: Annotated[int, typer.Option(help="Repeats.")] = 3,
 ) -> None:
     """Frechet distance of its pictures to drawn faces, beside that of drawn faces to drawn faces."""
@@ -56,16 +57,12 @@ def edits(
     seeds: Annotated[int, typer.Option(help="Repeats with other latents.")] = 3,
 ) -> None:
     """Flip every attribute (or move all keypoints), with the paper's stepping and ours."""
-    from sgf_hub.editor import SGFEditor
-    from sgf_hub.evaluation.edits import measure_edits, steppings
-    from sgf_hub.predictors import load_predictor
+    from sgf_hub.evaluation.edits import measure_in_parallel
 
     if samples < 2 or seeds < 1:
         raise BadValueError("--samples is at least 2 and --seeds at least 1.")
-    editor, judge = SGFEditor.from_pretrained(name), load_predictor(JUDGE)
     rows = []
-    rules = steppings(keypoints=bool(editor.predictor.spec.keypoints))
-    for row in measure_edits(editor, judge, samples=samples, seeds=seeds, steppings=rules):
+    for row in measure_in_parallel(name, JUDGE, samples=samples, seeds=seeds, workers=os.cpu_count() or 1):
         rows.append(row)
         typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
     _keep(name, "edits", {"samples": samples, "seeds": seeds, "rows": rows})
@@ -101,6 +98,7 @@ def _keep(name: str, part: str, figures: dict) -> None:
         )
     path = folder / "measured.json"
     held = read_json(path) if path.exists() else {}
-    held[part] = {"command": f"sgf-hub measure {part} {name}", **figures}
+    command = f"sgf-hub measure {part} {name} --samples {figures['samples']} --seeds {figures['seeds']}"
+    held[part] = {"command": command, **figures}
     path.write_text(json.dumps(held, indent=1) + "\n")
     typer.echo(json.dumps({part: figures}))

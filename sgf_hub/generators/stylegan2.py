@@ -158,7 +158,7 @@ class SynthesisBlock(nn.Module):
         self.clamp = clamp
         first = side == 4
         if first:
-            self.const = nn.Parameter(torch.randn(width, 4, 4))
+            self.const = nn.Parameter(_normal(width, 4, 4))
         else:
             self.conv0 = ModulatedConv(width_in, width, latent_dim, up=True, side=side if noise else None, clamp=clamp)
         self.conv1 = ModulatedConv(width, width, latent_dim, side=side if noise else None, clamp=clamp)
@@ -193,11 +193,11 @@ class ModulatedConv(nn.Module):
         super().__init__()
         self.up, self.clamp = up, clamp
         self.affine = _linear(latent_dim, width_in, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(width, width_in, 3, 3) / math.sqrt(9 * width_in))
+        self.weight = nn.Parameter(_normal(width, width_in, 3, 3, std=1 / math.sqrt(9 * width_in)))
         self.bias = nn.Parameter(torch.zeros(width))
         self.noise = side is not None
         if side is not None:
-            self.register_buffer("noise_const", torch.randn(side, side))
+            self.register_buffer("noise_const", _normal(side, side))
             self.noise_strength = nn.Parameter(torch.zeros(()))
         self._energy = Derived(_energy)
 
@@ -230,7 +230,7 @@ class ToRGB(nn.Module):
         super().__init__()
         self.clamp = clamp
         self.affine = _linear(latent_dim, width, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(3, width, 1, 1) / math.sqrt(width))
+        self.weight = nn.Parameter(_normal(3, width, 1, 1, std=1 / math.sqrt(width)))
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
@@ -259,6 +259,10 @@ def upsample(image: Tensor) -> Tensor:
 
 def _energy(weight: Tensor) -> Tensor:
     return weight.square().sum(dim=(2, 3))
+
+
+def _normal(*shape: int, std: float = 1.0) -> Tensor:
+    return nn.init.normal_(torch.empty(shape), std=std)
 
 
 def _linear(fan_in: int, fan_out: int, *, bias: float = 0.0) -> nn.Linear:

@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.hub import CONFIG, WEIGHTS, read_weights, bounded
+from sgf_hub.hub import CONFIG, WEIGHTS, bounded, read_weights, shapes_only
 from sgf_hub.types import read_json
 from sgf_hub.zoo import locate
 
@@ -121,7 +121,7 @@ def load_backbone(source: str | Path, *, revision: str | None = None) -> Backbon
     folder = locate(str(source), revision=revision, files=(CONFIG, WEIGHTS))
     config = read_json(folder / CONFIG)
     try:
-        with torch.device("meta"):
+        with shapes_only():
             network = build_network(config)
             Backbone(network)  # shapes only: does the network read a picture of image_size at all?
     except (SGFError, TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:

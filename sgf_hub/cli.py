@@ -62,7 +62,10 @@ def edit(
     if stepping not in presets:
         raise BadValueError(f"--stepping is {stepping!r}; choose 'ours' or 'paper'.")
     config = presets[stepping] if steps is None else replace(presets[stepping], max_steps=steps)
-    wishes = dict(_wish(text) for text in wish or [])
+    pairs = [_wish(text) for text in wish or []]
+    wishes = dict(pairs)
+    if len(wishes) < len(pairs):
+        raise BadValueError("a name is wished for twice: give one --set a name.")
     start = Latent.load(latent) if latent is not None else None
     editor = SGFEditor.from_pretrained(mapping)
     if start is None:

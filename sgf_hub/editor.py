@@ -77,7 +77,8 @@ class EditConfig:
         stall_gain: gain in distance under which a step counts as stalling, in "drive".
         patience: stop as stalled after so many steps without a better distance; None never does.
         release_siblings: let go of attributes that exclude one that is raised (hair colours) and aim them at absent.
-        integrator: "euler" (the paper's) or "heun" (ours: averages the field at both ends of a step).
+        integrator: "euler" (the paper's) or "heun" (ours: averages the field at both ends of a step; of second order
+            where delta_c is fixed).
         guard: leave out terms of the series that do not shrink.
         damping: of the exact solve.
         return_best: a sample that stops short gives back its closest step, not its last one.

@@ -24,7 +24,8 @@ class Entry:
 
     Args:
         name: the folder's name.
-        kind: what it holds: "SGFMapping", "StyleGAN2", "AttributeHead", "KeypointHead", "backbone".
+        kind: what it holds: "SGFMapping", "StyleGAN2", "AttributeHead", "KeypointHead", "backbone"; or
+            "damaged" where config.json cannot be read.
         path: the folder.
         config: its config.json.
     """
@@ -44,8 +45,11 @@ def entries() -> list[Entry]:
     """All entries of the embedded zoo, by name."""
     found = []
     for config_path in sorted(root().glob("*/config.json")):
-        config = read_json(config_path)
-        kind = config.get("class", "backbone" if "model_type" in config else "unknown")
+        try:
+            config = read_json(config_path)
+        except CorruptFileError:  # one damaged entry must not hide the others
+            config = {"class": "damaged"}
+        kind = str(config.get("class", "backbone" if "model_type" in config else "unknown"))
         found.append(Entry(config_path.parent.name, kind, config_path.parent, config))
     return found
 

@@ -148,6 +148,7 @@ class TestBadInput:
             (("--set", "smile="), "is not a wish"),
             (("--set", "=1"), "is not a wish"),
             (("--set", "smile=yes"), "is not a wish"),
+            (("--set", "smile=1", "--set", "smile=0"), "a name is wished for twice"),
             ((), "no wish was given"),
             (("--set", "smile=1", "--stepping", "fast"), "--stepping is 'fast'; choose 'ours' or 'paper'."),
             (("--set", "smile=1", "--steps", "0"), "max_steps is 0; it must be a number from 1 to 10000."),

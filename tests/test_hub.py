@@ -14,7 +14,7 @@ from torch import nn
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.hub import CONFIG, WEIGHTS, Derived, HubModule, bounded, names_of
+from sgf_hub.hub import CONFIG, WEIGHTS, Derived, HubModule, bounded, names_of, shapes_only
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import AttributeHead, KeypointHead
 from tests.toys import edit_config
@@ -88,6 +88,11 @@ class TestLoading:
     def test_options_are_not_dropped(self, toy_zoo: Path) -> None:
         with pytest.raises(BadValueError, match=r"from_pretrained takes no map_location: the config\.json decides"):
             StyleGAN2.from_pretrained(toy_zoo / "toy-stylegan2", map_location="cpu")
+
+    def test_loading_draws_no_initial_weights(self) -> None:
+        with shapes_only():
+            weight, layer = torch.randn(3, 4), torch.nn.Linear(2, 3)
+        assert weight.is_meta and layer.weight.is_meta and layer.weight.shape == (3, 2)
 
     def test_the_global_random_stream_is_left_alone(self, toy_zoo: Path) -> None:
         torch.manual_seed(5)

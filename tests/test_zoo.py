@@ -117,6 +117,11 @@ class TestEntries:
         weights = in_toy_zoo / "toy-stylegan2" / "model.safetensors"
         assert next(e for e in entries() if e.name == "toy-stylegan2").size == weights.stat().st_size
 
+    def test_a_damaged_entry_hides_no_other(self, in_zoo: Path) -> None:
+        (in_zoo / "toy-stylegan2" / "config.json").write_text("{")
+        kinds = {entry.name: entry.kind for entry in entries()}
+        assert kinds["toy-stylegan2"] == "damaged" and kinds["toy-backbone"] == "backbone"
+
     def test_an_empty_zoo(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sgf_hub.zoo, "root", lambda: tmp_path)
         assert entries() == []

@@ -39,20 +39,19 @@ def gan(
     _known("--preset", preset, tuple(PRESETS))
     config = PRESETS[preset] if images is None else replace(PRESETS[preset], images=images)
     folder = runs / f"{world}-gan-{preset}"
-    began = time.monotonic()
-    faces = drawn_faces(folder, config.pictures, seed=config.seed, resolution=config.resolution)
     device = device or ("cuda" if preset == "gpu" else "cpu")
-    records = train(config, folder, pictures=faces.images, device=device)
-    _show(records, "images", config.images, ("loss_d", "loss_g", "images_per_second"))
     state = TrainingState(config, device)
     state.resume(folder / "checkpoint.pt")
+    if state.shown < config.images:
+        faces = drawn_faces(folder, config.pictures, seed=config.seed, resolution=config.resolution)
+        records = train(config, folder, pictures=faces.images, device=device)
+        _show(records, "images", config.images, ("loss_d", "loss_g", "images_per_second"))
+        state.resume(folder / "checkpoint.pt")
     target = out / f"{world}-stylegan2"
     generator = state.average.cpu().eval()
     generator.save_pretrained(target)
     sheet(generator.synthesize(generator.sample(96, seed=1))).save(target / "samples.png")
-    _report(
-        target, config, images_shown=state.shown, seconds=round(state.seconds), this_run=round(time.monotonic() - began)
-    )
+    _report(target, config, images_shown=state.shown, seconds=round(state.seconds))
 
 
 @app.command()

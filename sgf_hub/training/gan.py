@@ -279,6 +279,12 @@ class TrainingState:
         if not path.exists():
             return
         held = torch.load(path, map_location=self.device, weights_only=True)
+        ours = dataclasses.asdict(self.config)
+        for key in ("resolution", "latent_dim", "mapping_layers", "channels", "critic_channels"):
+            if held["config"][key] != ours[key]:
+                raise BadValueError(
+                    f"{path} is of networks with {key} {held['config'][key]}, not {ours[key]}: choose another folder."
+                )
         for name in ("generator", "critic", "average", "generator_optimizer", "critic_optimizer"):
             getattr(self, name).load_state_dict(held[name])
         self.rng.set_state(held["rng"].cpu())

@@ -1,0 +1,88 @@
+"""The models that ship: whole, small, and doing what the README says."""
+
+import pytest
+import torch
+
+from sgf_hub import EditConfig, SGFEditor, StopReason
+from sgf_hub.predictors import load_predictor
+from sgf_hub.types import read_json
+from sgf_hub.zoo import entries, root
+
+pytestmark = pytest.mark.slow
+
+NAMES = {
+    "avatars-attributes",
+    "avatars-backbone",
+    "avatars-judge-attributes",
+    "avatars-judge-backbone",
+    "avatars-judge-keypoints",
+    "avatars-keypoints",
+    "avatars-stylegan2",
+    "sgf-avatars-attributes",
+    "sgf-avatars-keypoints",
+}
+
+
+@pytest.fixture(scope="module")
+def attributes() -> SGFEditor:
+    return SGFEditor.from_pretrained("sgf-avatars-attributes")
+
+
+def test_every_entry_is_there_and_says_how_it_was_made() -> None:
+    assert {entry.name for entry in entries()} == NAMES
+    for name in NAMES:
+        assert read_json(root() / name / "training.json")["command"].startswith("sgf-hub train ")
+
+
+def test_the_zoo_stays_small() -> None:
+    assert sum(file.stat().st_size for file in root().rglob("*") if file.is_file()) < 40 * 2**20
+
+
+def test_the_judge_is_another_network_than_the_predictor() -> None:
+    backbones = {
+        read_json(root() / f"{name}-attributes" / "config.json")["backbone"] for name in ("avatars", "avatars-judge")
+    }
+    assert len(backbones) == 2
+
+
+def test_the_judge_meets_its_bar() -> None:
+    held_out = read_json(root() / "avatars-judge-attributes" / "training.json")["held_out"]
+    assert held_out["accuracy"] >= 0.97 and min(held_out["accuracies"].values()) >= 0.90
+    assert held_out["keypoint_error"] <= 0.01
+
+
+def test_the_judge_reads_freshly_drawn_faces() -> None:
+    from sgf_hub.datasets.avatars import sample_batch
+
+    faces = sample_batch(64, seed=31337, resolution=64)
+    judge = load_predictor(["avatars-judge-attributes", "avatars-judge-keypoints"])
+    c = judge(torch.from_numpy(faces.images).float() / 127.5 - 1)
+    right = (judge.spec.scores(c) > 0) == (torch.from_numpy(faces.attributes) > 0.5)
+    assert right.float().mean() >= 0.97
+    assert (judge.spec.points(c) - torch.from_numpy(faces.keypoints)).norm(dim=-1).mean() <= 0.01
+
+
+def test_pictures_differ_and_repeat(attributes: SGFEditor) -> None:
+    images = attributes.generator.synthesize(attributes.generator.sample(4, seed=3))
+    again = attributes.generator.synthesize(attributes.generator.sample(4, seed=3))
+    assert torch.equal(images, again)
+    assert min((images[i] - images[j]).abs().mean() for i in range(4) for j in range(i)) > 0.02
+
+
+@pytest.mark.parametrize(("config", "share"), [(EditConfig(), 0.7), (EditConfig.ours(), 0.8)])
+def test_most_edits_arrive(attributes: SGFEditor, config: EditConfig, share: float) -> None:
+    latent = attributes.generator.sample(16, seed=5)
+    reached = []
+    for name in ("smile", "glasses"):
+        trajectory = attributes.edit(latent, {name: 1}, config)
+        reached += [reason is StopReason.TARGET_REACHED for reason in trajectory.reasons]
+    assert sum(reached) >= share * len(reached)
+
+
+def test_keypoints_move_towards_the_target() -> None:
+    editor = SGFEditor.from_pretrained("sgf-avatars-keypoints")
+    latents = editor.generator.sample(16, seed=5)
+    points = editor.predictor.spec.points(editor.predictor(editor.generator.synthesize(latents)))
+    wishes = {name: points[8, i].tolist() for i, name in enumerate(editor.predictor.spec.keypoints)}
+    trajectory = editor.edit(latents[:8], wishes, EditConfig.ours(max_steps=20))
+    assert trajectory.result.distance.mean() < 0.6 * trajectory.steps[0].distance.mean()

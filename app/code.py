@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.session import STOPPED, Edit, Plan, Session
 
-_DEFAULT_STEPS, _DEFAULT_SIZE = 40, 0.2  # of EditConfig.ours(), left out of the code when unchanged
+_DEFAULT_STEPS, _DEFAULT_SIZE = 60, 0.2  # of EditConfig.ours(), left out of the code when unchanged
 
 
 def as_python(session: Session, generator: str) -> str:

@@ -28,7 +28,7 @@ def build(bench: Workbench) -> None:
 
     @told
     def edit_attributes(
-        seed: int, wishes: dict, release: list[str] | None = None, truncation: float = 0.8, max_steps: int = 40
+        seed: int, wishes: dict, release: list[str] | None = None, truncation: float = 0.8, max_steps: int = 60
     ) -> Iterator[dict]:
         """Edit a face's attributes: {"smile": 1, "glasses": 0}, probabilities. One result a step."""
         names = bench.models.predictor(bench.world.heads).spec.attributes
@@ -36,7 +36,7 @@ def build(bench: Workbench) -> None:
         yield from run(seed, truncation, Plan(bench.world.attributes, asked, free, **options_of(max_steps, 0.2)))
 
     @told
-    def edit_keypoints(seed: int, wishes: dict, truncation: float = 0.8, max_steps: int = 40) -> Iterator[dict]:
+    def edit_keypoints(seed: int, wishes: dict, truncation: float = 0.8, max_steps: int = 60) -> Iterator[dict]:
         """Move a face's keypoints: {"nose_tip": [0.5, 0.6]}, in [0, 1] of the side. One result a step."""
         latent = bench.models.sample(bench.world, seed_of(seed), truncation_of(truncation))
         reading = bench.models.look(bench.world, latent)

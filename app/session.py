@@ -50,7 +50,7 @@ class Plan:
     editor: str
     wishes: dict[str, Wish]
     release: tuple[str, ...] = ()
-    max_steps: int = 40
+    max_steps: int = 60
     step_size: float = 0.2
 
 

@@ -8,6 +8,6 @@ import gradio as gr
 def build_options() -> tuple[gr.Slider, gr.Slider]:
     """The number of steps and their size, folded away."""
     with gr.Accordion("Stepping", open=False, elem_classes="options"), gr.Row():
-        steps = gr.Slider(5, 120, 40, step=1, label="Steps at most", buttons=[], min_width=150)
+        steps = gr.Slider(5, 120, 60, step=1, label="Steps at most", buttons=[], min_width=150)
         size = gr.Slider(0.05, 0.5, 0.2, step=0.05, label="Step size", buttons=[], min_width=150)
     return steps, size

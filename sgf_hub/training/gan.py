@@ -57,10 +57,10 @@ class GANConfig:
     batch: int = 16
     images: int = 500_000
     learning_rate: float = 2.5e-3
-    r1: float = 0.3
+    r1: float = 0.1
     r1_every: int = 16
     mixing: float = 0.5
-    ema_images: int = 6_000
+    ema_images: int = 10_000
     pictures: int = 100_000
     seed: int = 0
     sheet_every: int = 20_000

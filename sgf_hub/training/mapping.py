@@ -54,7 +54,7 @@ class MappingConfig:
 
 PRESETS = {
     "paper": MappingConfig(),
-    "fast": MappingConfig(iterations=8_000, batch=256, learning_rate=1e-3, decay=True, noise=1.0),
+    "fast": MappingConfig(iterations=8_000, batch=256, learning_rate=1e-3, decay=True, noise=2.0),
 }
 
 

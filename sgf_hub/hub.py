@@ -152,7 +152,8 @@ class Derived:
 
     def __call__(self, weight: torch.Tensor) -> Any:
         """The value for the present weight."""
-        key = (weight, weight._version, weight.dtype, weight.device)
+        version = 0 if weight.is_inference() else weight._version  # what inference mode made has no count
+        key = (weight, version, weight.dtype, weight.device)
         if self.key is None or self.key[0] is not weight or self.key[1:] != key[1:]:
             # what is kept must serve later callers that take gradients, whoever comes first
             with torch.inference_mode(False), torch.no_grad():

@@ -263,6 +263,12 @@ class TestDerived:
         derived(weight), derived(weight)
         assert len(calls) == 1
 
+    def test_of_a_weight_loaded_in_inference_mode(self, toy_zoo: Path) -> None:
+        with torch.inference_mode():
+            generator = StyleGAN2.from_pretrained(toy_zoo / "toy-stylegan2")
+            images = generator.synthesize(generator.sample(1, seed=0))
+        assert torch.isfinite(images).all()
+
     def test_what_inference_mode_made_takes_part_in_gradients(self, toy_zoo: Path) -> None:
         generator = StyleGAN2.from_pretrained(toy_zoo / "toy-stylegan2")
         latent = generator.sample(1, seed=0)

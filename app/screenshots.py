@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 VIEWS = {"desktop": (1440, 960), "phone": (390, 844)}
-SEED, ATTRIBUTE = 7, "smile"
+SEED, ATTRIBUTE = 7, "glasses"
 _MISSING = (
     "Taking pictures of the demo needs Playwright and a browser: run `pip install playwright`, and "
     "`apt-get install chromium` or `playwright install chromium`."

@@ -18,14 +18,14 @@ def summary() -> str:
         worst = min(held["accuracies"], key=held["accuracies"].get)
         lines.append(
             f"| judge on {held['faces']:,} drawn faces: mean accuracy, lowest, keypoint error "
-            f"| {held['accuracy']:.1%}, {held['accuracies'][worst]:.1%} ({worst}), {held['keypoint_error']:.2%} "
+            f"| {held['accuracy']:.2%}, {held['accuracies'][worst]:.2%} ({worst}), {held['keypoint_error']:.2%} "
             f"of the side | `{judge['command']}` |"
         )
     made = _read("avatars-stylegan2", "measured.json").get("generator")
     if made:
         lines.append(
             f"| generator: Frechet distance in the judge's features (drawn against drawn) | "
-            f"{_spread(made, 'generated_truncation_1', '.2f')} ({_spread(made, 'drawn_to_drawn', '.2f')}) | "
+            f"{_spread(made, 'generated_truncation_1', '.3f')} ({_spread(made, 'drawn_to_drawn', '.3f')}) | "
             f"`{made['command']}` |"
         )
     flips = _read("sgf-avatars-attributes", "measured.json").get("edits")

@@ -53,7 +53,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(
     "figure",
-    ["98.1%", "95.0% (smile)", "0.61% of the side", "3.21 ± 0.05", "99.0%", "0.40 of 1", "0.70% ± 0.04%", "2.50%"],
+    ["98.10%", "95.00% (smile)", "0.61% of the side", "3.210 ± 0.050", "99.0%", "0.40 of 1", "0.70% ± 0.04%", "2.50%"],
 )
 def test_summary_tells(measured: Path, figure: str) -> None:
     assert figure in summary()

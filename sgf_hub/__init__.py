@@ -4,20 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sgf_hub.editor import EditConfig, SGFEditor, StopReason, Trajectory
+    from sgf_hub.editor import SGFEditor
     from sgf_hub.errors import SGFError
     from sgf_hub.mapping import SGFMapping
+    from sgf_hub.trajectory import EditConfig, StopReason, Trajectory
     from sgf_hub.types import Latent
 
 # imported when first used: importing sgf_hub itself costs nothing
 _HOME = {
-    "EditConfig": "editor",
+    "EditConfig": "trajectory",
     "Latent": "types",
     "SGFEditor": "editor",
     "SGFError": "errors",
     "SGFMapping": "mapping",
-    "StopReason": "editor",
-    "Trajectory": "editor",
+    "StopReason": "trajectory",
+    "Trajectory": "trajectory",
 }
 
 __all__ = ["EditConfig", "Latent", "SGFEditor", "SGFError", "SGFMapping", "StopReason", "Trajectory"]

@@ -1,13 +1,10 @@
-"""Algorithm 1 as an iterator of steps, and the `Editor` protocol that every method of editing implements.
+"""Algorithm 1 as an iterator of steps: `SGFEditor`.
 
-The paper's stepping is the default (`EditConfig()`): fixed delta_c, step size 0.2, first-order series. What is ours is
-named in `EditConfig` and gathered in `EditConfig.ours()`.
+The paper's stepping is the default (`EditConfig()`): fixed delta_c, step size 0.2, first-order series.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import Literal, Protocol, Self
+from collections.abc import Iterator
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -15,216 +12,12 @@ from torch import Tensor
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.field import SurrogateGradientField
 from sgf_hub.generators import load_generator
-from sgf_hub.hub import bounded
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import load_predictor
-from sgf_hub.types import Generator, Latent, Predictor, Target, Wish, short
+from sgf_hub.trajectory import EditConfig, Editor, EditStep, StopReason, Trajectory, Wishes, edit
+from sgf_hub.types import Generator, Latent, Predictor, Target
 
-Wishes = Mapping[str, Wish]
-
-
-class StopReason(Enum):
-    """Why an edit of one sample ended."""
-
-    TARGET_REACHED = "target reached"
-    STEP_LIMIT = "step limit"
-    STALLED = "stalled"
-    NOT_FINITE = "not finite"
-
-    @property
-    def advice(self) -> str:
-        """What it means and what to do about it, for a user."""
-        return _ADVICE[self]
-
-
-_ADVICE = {
-    StopReason.TARGET_REACHED: "The picture now matches the target.",
-    StopReason.STEP_LIMIT: "The steps ran out before the target was reached: allow more steps, a larger step size, or "
-    "release some of what is held.",
-    StopReason.STALLED: "The picture stopped coming closer: the target may lie outside what the generator can draw; "
-    "try a nearer target, or release some of what is held.",
-    StopReason.NOT_FINITE: "The edit ran into numbers that are not finite: use a smaller step size or another picture.",
-}
-
-
-_BOUNDS = (
-    ("step_size", 1e-6, 100.0),
-    ("max_steps", 1, 10_000),
-    ("tolerance", 0.0, 1e6),
-    ("hold_rate", 0.0, 100.0),
-    ("drive_growth", 0.01, 100.0),
-    ("drive_limit", 0.0, 1e6),
-    ("stall_gain", -1e6, 1e6),
-    ("damping", 0.0, 1e6),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EditConfig:
-    """How an edit steps. The defaults are the paper's.
-
-    Args:
-        order: m, order of the Neumann series; None solves exactly (ours).
-        step_size: lambda.
-        max_steps: n, after which an edit stops wherever it is; the paper does not say its own.
-        tolerance: an edit has arrived at a distance of at most this, in the predictor's units (1 is "close").
-        stepping: what delta_c is. "fixed": lambda (c1 - c0) throughout, the paper's. "reaim" (ours): lambda (c1 - c),
-            towards the target from wherever the edit is. "drive" (ours): asked attributes are driven along c1 - c0,
-            harder while they stall; asked keypoints and held coordinates are re-aimed.
-        hold_rate: lambda of held coordinates, in "drive".
-        drive_growth: factor on the drive after a step that gained too little, in "drive".
-        drive_limit: largest drive, in "drive".
-        stall_gain: gain in distance under which a step counts as stalling, in "drive".
-        patience: stop as stalled after so many steps without a better distance; None never does.
-        release_siblings: let go of attributes that exclude one that is raised (hair colours) and aim them at absent.
-        integrator: "euler" (the paper's) or "heun" (ours: averages the field at both ends of a step; of second order
-            where delta_c is fixed).
-        guard: leave out terms of the series that do not shrink.
-        damping: of the exact solve.
-        return_best: a sample that stops short gives back its closest step, not its last one.
-        layers: edit only the w+ layers first <= i < last; None edits all.
-    """
-
-    order: int | None = 1
-    step_size: float = 0.2
-    max_steps: int = 80
-    tolerance: float = 1.0
-    stepping: Literal["fixed", "reaim", "drive"] = "fixed"
-    hold_rate: float = 0.2
-    drive_growth: float = 1.15
-    drive_limit: float = 3.0
-    stall_gain: float = 0.3
-    patience: int | None = None
-    release_siblings: bool = False
-    integrator: Literal["euler", "heun"] = "euler"
-    guard: bool = False
-    damping: float = 0.0
-    return_best: bool = False
-    layers: tuple[int, int] | None = None
-
-    def __post_init__(self) -> None:
-        for name, low, high in _BOUNDS:
-            bounded(name, getattr(self, name), low, high)
-        if self.patience is not None:
-            bounded("patience", self.patience, 1, 10_000)
-        if self.layers is not None and not (
-            isinstance(self.layers, (list, tuple)) and [type(end) for end in self.layers] == [int, int]
-        ):
-            raise BadValueError(f"layers are {short(self.layers)}; give two whole numbers, first and last + 1.")
-        for name, choices in (("stepping", ("fixed", "reaim", "drive")), ("integrator", ("euler", "heun"))):
-            if getattr(self, name) not in choices:
-                raise BadValueError(f"{name} is {getattr(self, name)!r}; choose {' or '.join(map(repr, choices))}.")
-
-    @classmethod
-    def ours(cls, **changes: object) -> Self:
-        """The stepping that measured best: see `docs/experiments.md`."""
-        best = cls(
-            stepping="drive",
-            max_steps=60,
-            drive_growth=1.25,
-            drive_limit=6.0,
-            patience=15,
-            release_siblings=True,
-            guard=True,
-            return_best=True,
-        )
-        return replace(best, **changes)  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class EditStep:
-    """One step of a batch of edits.
-
-    Args:
-        index: 0 for the picture before, then 1, 2, ...
-        latent: where the edit is, B samples.
-        images: G of it, [B, 3, R, R] in [-1, 1].
-        c: C of them, [B, C].
-        target: where it is going.
-        distance: [B], in units of the tolerance.
-        reasons: for each sample, why it stopped, or None while it moves.
-    """
-
-    index: int
-    latent: Latent
-    images: Tensor
-    c: Tensor
-    target: Target
-    distance: Tensor
-    reasons: tuple[StopReason | None, ...]
-
-
-@dataclass
-class Trajectory:
-    """The steps of an edit, and its outcome.
-
-    Args:
-        return_best: whether samples that stopped short give back their closest step.
-        steps: those added so far.
-    """
-
-    return_best: bool = False
-    steps: list[EditStep] = field(default_factory=list)
-
-    @property
-    def reasons(self) -> tuple[StopReason | None, ...]:
-        """Why each sample stopped."""
-        return self.steps[-1].reasons
-
-    @property
-    def chosen(self) -> list[int]:
-        """For each sample, the step that is its result."""
-        distances = torch.stack([step.distance for step in self.steps]).nan_to_num(nan=float("inf"))
-        best, last = distances.argmin(dim=0).tolist(), len(self.steps) - 1
-        return [
-            last if reason is StopReason.TARGET_REACHED or not self.return_best else index
-            for reason, index in zip(self.reasons, best, strict=True)
-        ]
-
-    @property
-    def result(self) -> EditStep:
-        """The outcome as one step, each sample from the step chosen for it."""
-        chosen, final = self.chosen, self.steps[-1]
-
-        def pick(attribute: str) -> Tensor:
-            return torch.stack([_data(self.steps[s], attribute)[b] for b, s in enumerate(chosen)])
-
-        return replace(
-            final,
-            latent=Latent(pick("latent"), final.latent.space),
-            images=pick("images"),
-            c=pick("c"),
-            distance=pick("distance"),
-        )
-
-    def taken(self) -> list[int]:
-        """For each sample, the steps it moved before it stopped."""
-        running = torch.tensor([[reason is None for reason in step.reasons] for step in self.steps])
-        return running.sum(dim=0).tolist()
-
-
-def _data(step: EditStep, attribute: str) -> Tensor:
-    value = getattr(step, attribute)
-    return value.data if isinstance(value, Latent) else value
-
-
-class Editor(Protocol):
-    """A method that moves a latent until the picture meets a target."""
-
-    generator: Generator
-    predictor: Predictor
-
-    def steps(self, latent: Latent, target: Target | Wishes, config: EditConfig) -> Iterator[EditStep]:
-        """The path, beginning with the unchanged picture; the last step has a reason for every sample."""
-        ...
-
-
-def edit(editor: Editor, latent: Latent, target: Target | Wishes, config: EditConfig | None = None) -> Trajectory:
-    """Drain an editor's steps."""
-    config = config or EditConfig()
-    trajectory = Trajectory(config.return_best)
-    trajectory.steps.extend(editor.steps(latent, target, config))
-    return trajectory
+__all__ = ["EditConfig", "EditStep", "Editor", "SGFEditor", "StopReason", "Trajectory", "Wishes", "edit"]
 
 
 class SGFEditor:

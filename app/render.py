@@ -23,9 +23,9 @@ Point = tuple[float, float]
 
 def picture(image: Tensor, side: int | None = None) -> Image.Image:
     """An image [3, R, R] in [-1, 1] as a picture, resized to `side` pixels."""
-    pixels = image.detach().cpu().clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy()
-    drawn = Image.fromarray(pixels)  # HWC, uint8
-    return drawn if side in (None, drawn.width) else drawn.resize((side, side), Image.Resampling.LANCZOS)
+    from sgf_hub.pictures import to_pictures  # imported late: the page is served without torch
+
+    return to_pictures(image[None], side=side)[0]
 
 
 def jpeg_uri(drawn: Image.Image, quality: int = 88) -> str:
@@ -71,14 +71,7 @@ def write_png(image: Tensor, path: Path, side: int = SIDE) -> Path:
 
 def write_gif(images: Iterable[Tensor], path: Path, side: int = 256, milliseconds: int = 60) -> Path:
     """The steps as an endless GIF that rests at both ends."""
-    frames = [picture(image, side) for image in images]
-    # one palette for all frames: colours of still parts must not flicker
-    sheet = Image.new("RGB", (side * min(len(frames), 4), side))
-    for i in range(min(len(frames), 4)):
-        sheet.paste(frames[i * (len(frames) - 1) // max(min(len(frames), 4) - 1, 1)], (i * side, 0))
-    palette = sheet.quantize(128)
-    indexed = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    durations = [milliseconds] * len(indexed)
-    durations[0], durations[-1] = 700, 1500
-    indexed[0].save(path, save_all=True, append_images=indexed[1:], duration=durations, loop=0)
+    from sgf_hub.pictures import save_gif
+
+    save_gif([picture(image, side) for image in images], path, seconds=milliseconds / 1000)
     return path

@@ -40,8 +40,15 @@ def save_gif(frames: Sequence[Image.Image], path: Path, *, seconds: float = 0.12
         seconds: how long a frame shows.
         hold: how long the first and the last one show.
     """
+    # one palette for all frames: colours of still parts must not flicker
+    chosen = [frames[i * (len(frames) - 1) // 3] for i in range(4)]
+    page = Image.new("RGB", (4 * frames[0].width, frames[0].height))
+    for i, frame in enumerate(chosen):
+        page.paste(frame, (i * frame.width, 0))
+    palette = page.quantize(128)
+    indexed = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     durations = [round(1000 * (hold if i in (0, len(frames) - 1) else seconds)) for i in range(len(frames))]
-    frames[0].save(path, save_all=True, append_images=list(frames[1:]), duration=durations, loop=0)
+    indexed[0].save(path, save_all=True, append_images=indexed[1:], duration=durations, loop=0)
 
 
 def shown_side(resolution: int) -> int:

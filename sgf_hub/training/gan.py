@@ -9,7 +9,6 @@ import copy
 import dataclasses
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from torch.nn import functional as F
 from sgf_hub.errors import BadValueError
 from sgf_hub.generators.stylegan2 import GAIN, StyleGAN2, blur
 from sgf_hub.pictures import sheet
+from sgf_hub.training.checkpoint import save_checkpoint
 
 EPS = 1e-8
 
@@ -256,8 +256,8 @@ class TrainingState:
 
     def save(self, path: Path) -> None:
         """Write everything that continuing needs; a kill in the middle leaves the older file."""
-        part = path.with_suffix(".part")
-        torch.save(
+        save_checkpoint(
+            path,
             {
                 "config": dataclasses.asdict(self.config),
                 "generator": self.generator.state_dict(),
@@ -270,9 +270,7 @@ class TrainingState:
                 "steps": self.steps,
                 "seconds": self.seconds,
             },
-            part,
         )
-        os.replace(part, path)
 
     def resume(self, path: Path) -> None:
         """Continue from a checkpoint, if there is one."""

@@ -6,7 +6,6 @@ that F reads (its target stays clean), so that F cannot do without c.
 
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from torch.nn import functional as F
 from sgf_hub.errors import BadValueError, DegenerateMappingError
 from sgf_hub.field import contraction
 from sgf_hub.mapping import SGFMapping
+from sgf_hub.training.checkpoint import save_checkpoint
 from sgf_hub.training.pairs import Pairs
 
 LEAST_SLOPE = 0.05  # of F in c, standardised: below it, a field would be noise
@@ -211,8 +211,7 @@ def _save(
         "iteration": iteration,
         "seconds": seconds,
     }
-    torch.save(held, path.with_suffix(".part"))
-    os.replace(path.with_suffix(".part"), path)
+    save_checkpoint(path, held)
 
 
 def _resume(

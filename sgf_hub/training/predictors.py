@@ -24,6 +24,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.hub import WEIGHTS
 from sgf_hub.predictors import AttributeHead, Backbone, KeypointHead, load_predictor
 from sgf_hub.predictors.backbone import build_network, fingerprint
+from sgf_hub.training.checkpoint import save_checkpoint
 from sgf_hub.training.faces import augment, drawn_faces, evaluate
 from sgf_hub.zoo import NAMESPACE
 
@@ -288,9 +289,7 @@ def _save_checkpoint(
     path: Path, config: PredictorConfig, learner: nn.Module, optimizer: torch.optim.Optimizer, step: int, spent: float
 ) -> None:
     state = {"model": learner.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seconds": spent}
-    partial = path.with_suffix(".partial")
-    torch.save({"config": _identity(config), **state}, partial)
-    partial.replace(path)  # a kill while writing leaves the old checkpoint whole
+    save_checkpoint(path, {"config": _identity(config), **state})
 
 
 def _resume(

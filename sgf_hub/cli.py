@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sgf_hub.errors import BadValueError, SGFError
+from sgf_hub.evaluate_cli import evaluate
 from sgf_hub.measure_cli import app as measure_app
 from sgf_hub.training.cli import app as train_app
 from sgf_hub.training.cli import sample_pairs
@@ -26,6 +27,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
 app.add_typer(measure_app, name="measure")
 app.command("sample-pairs")(sample_pairs)
+app.command("evaluate")(evaluate)
 
 
 def main() -> None:

@@ -29,6 +29,8 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license="apache-2.0"):
     """A network whose keyword arguments are its config.json. Subclasses take JSON values only, by keyword."""
 
+    saved_as: torch.dtype = torch.float16  # what floating weights are written in
+
     @classmethod
     def from_pretrained(cls, source: str | Path, *, revision: str | None = None, **unknown: Any) -> Self:  # type: ignore[override]
         """Load from a folder, the embedded zoo, or the Hub.
@@ -93,13 +95,13 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
         return {"class": type(self).__name__, "format": FORMAT, **self._hub_mixin_config}  # type: ignore[dict-item]
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        """Write the weights in half precision (called by the mixin's `save_pretrained` and `push_to_hub`)."""
-        state = {key: _half(value) for key, value in self.state_dict().items()}
+        """Write the weights as `saved_as` (called by the mixin's `save_pretrained` and `push_to_hub`)."""
+        state = {key: _stored(value, self.saved_as) for key, value in self.state_dict().items()}
         save_file(state, str(save_directory / WEIGHTS), metadata={"format": "pt"})
         (save_directory / WEIGHTS).chmod(0o644)  # safetensors makes it readable to its owner alone
 
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> str | None:  # type: ignore[override]
-        """Write config.json and model.safetensors (half precision) into a folder."""
+        """Write config.json and model.safetensors into a folder."""
         kwargs.setdefault("config", self.config())
         return super().save_pretrained(save_directory, **kwargs)
 
@@ -186,9 +188,9 @@ def _listed(keys: list[str]) -> str:
     return ", ".join(short(key).strip("'") for key in keys[:5]) + more
 
 
-def _half(value: torch.Tensor) -> torch.Tensor:
+def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     value = value.detach().cpu().contiguous()
-    return value.half() if value.is_floating_point() else value
+    return value.to(dtype) if value.is_floating_point() else value
 
 
 def read_weights(path: Path, expected: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:

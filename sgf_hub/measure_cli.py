@@ -47,7 +47,7 @@ def generator(
         for truncation in (1.0, 0.8):
             row[f"generated_truncation_{truncation:g}"] = frechet_distance(real, generated(seed, truncation))
         rows.append(row)
-    _keep(name, "generator", {"samples": samples, "seeds": seeds, **mean_and_spread(rows)})
+    keep(name, "generator", {"samples": samples, "seeds": seeds, **mean_and_spread(rows)})
 
 
 @app.command()
@@ -65,7 +65,7 @@ def edits(
     for row in measure_in_parallel(name, JUDGE, samples=samples, seeds=seeds, workers=os.cpu_count() or 1):
         rows.append(row)
         typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
-    _keep(name, "edits", {"samples": samples, "seeds": seeds, "rows": rows})
+    keep(name, "edits", {"samples": samples, "seeds": seeds, "rows": rows})
 
 
 @app.command()
@@ -84,21 +84,28 @@ def page(
     typer.echo(json.dumps({"out": str(out), "readme": str(readme)}))
 
 
-def _keep(name: str, part: str, figures: dict) -> None:
-    """Write figures into the entry's measured.json, beside those of other commands."""
+def keep(name: str, part: str, figures: dict, *, tell: bool = True) -> None:
+    """Write figures into the entry's measured.json, beside those of other commands, and to stdout (`tell`)."""
     from sgf_hub.types import read_json
-    from sgf_hub.zoo import NAMESPACE, root
 
-    folder = root() / name.removeprefix(NAMESPACE + "/")
-    if not folder.is_dir():
-        folder = Path(name)
-    if not folder.is_dir():
-        raise UnknownNameError(
-            f"{name!r} is not in the embedded zoo and not a folder: figures are kept beside weights."
-        )
-    path = folder / "measured.json"
+    path = entry_folder(name) / "measured.json"
     held = read_json(path) if path.exists() else {}
     command = f"sgf-hub measure {part} {name} --samples {figures['samples']} --seeds {figures['seeds']}"
     held[part] = {"command": command, **figures}
     path.write_text(json.dumps(held, indent=1) + "\n")
-    typer.echo(json.dumps({part: figures}))
+    if tell:
+        typer.echo(json.dumps({part: held[part]}))
+
+
+def entry_folder(name: str) -> Path:
+    """The folder of a mapping or generator whose figures are kept: a zoo entry's, or any other.
+
+    Raises:
+        UnknownNameError: if the name is neither.
+    """
+    from sgf_hub.zoo import NAMESPACE, root
+
+    for folder in (root() / name.removeprefix(NAMESPACE + "/"), Path(name)):
+        if folder.is_dir():
+            return folder
+    raise UnknownNameError(f"{name!r} is not in the embedded zoo and not a folder: figures are kept beside weights.")

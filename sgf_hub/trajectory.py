@@ -62,7 +62,8 @@ class EditConfig:
         order: m, order of the Neumann series; None solves exactly (ours).
         step_size: lambda.
         max_steps: n, after which an edit stops wherever it is; the paper does not say its own.
-        tolerance: an edit has arrived at a distance of at most this, in the predictor's units (1 is "close").
+        tolerance: an edit has arrived at a distance of at most this, in the predictor's units (1 is "close"); with 0
+            none ever has, and all samples take `max_steps`.
         stepping: what delta_c is. "fixed": lambda (c1 - c0) throughout, the paper's. "reaim" (ours): lambda (c1 - c),
             towards the target from wherever the edit is. "drive" (ours): asked attributes are driven along c1 - c0,
             harder while they stall; asked keypoints and held coordinates are re-aimed.

@@ -24,8 +24,8 @@ class Entry:
 
     Args:
         name: the folder's name.
-        kind: what it holds: "SGFMapping", "StyleGAN2", "AttributeHead", "KeypointHead", "backbone"; or
-            "damaged" where config.json cannot be read.
+        kind: what it holds: "SGFMapping", "StyleGAN2", "ProGAN", "AttributeHead", "KeypointHead", "Boundaries",
+            "Components", "backbone"; or "damaged" where config.json cannot be read.
         path: the folder.
         config: its config.json.
     """

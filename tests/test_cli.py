@@ -196,7 +196,7 @@ class TestBadInput:
         [
             (
                 Latent(torch.zeros(1, 16), "z"),
-                "latent is in space 'z', this mapping was trained on 'w': call",
+                "latent is in space 'z', this editor moves 'w': call",
             ),
             (Latent(torch.zeros(1, 8), "w"), "has shape [batch, 16], not [1, 8]"),
             (Latent(torch.zeros(1, 5, 16), "w+"), "has shape [batch, 8, 16], not [1, 5, 16]"),
@@ -275,7 +275,7 @@ class TestZooList:
     def test_json(self, run: Run, in_toy_zoo) -> None:
         code, out, _ = run("zoo", "list", "--json")
         rows = json.loads(out)
-        assert code == 0 and len(rows) == 6
+        assert code == 0 and len(rows) == 7
         assert all(row.keys() == {"name", "kind", "bytes", "path"} for row in rows)
         assert {row["name"]: row["kind"] for row in rows}["toy-stylegan2"] == "StyleGAN2"
 
@@ -320,6 +320,7 @@ class TestTraining:
         [
             (("gan", "houses"), "world is 'houses'; choose 'avatars'."),
             (("gan", "avatars", "--preset", "tpu"), "--preset is 'tpu'; choose 'cpu' or 'gpu'."),
+            (("gan", "avatars", "--architecture", "vae"), "--architecture is 'vae'; choose 'stylegan2' or 'progan'."),
             (("predictor", "houses"), "preset is 'houses'; choose 'avatars' or"),
             (("mapping", "x", "--pairs", "none"), "pairs.json cannot be read"),
             (("mapping", "x", "--pairs", "none", "--preset", "y"), "--preset is 'y'; choose 'paper' or 'fast'."),

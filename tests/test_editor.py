@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sgf_hub.editor import EditConfig, Editor, EditStep, SGFEditor, StopReason, Trajectory, edit
+from sgf_hub.editor import EditConfig, Editor, SGFEditor, StopReason, Trajectory
 from sgf_hub.errors import BadValueError, SpaceError, UnknownNameError
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
@@ -140,6 +140,12 @@ class TestStopping:
     def test_at_the_target_already(self) -> None:
         trajectory = identity_editor().edit(start((0.95, 0.0)), {"a0": 1})
         assert (trajectory.reasons, trajectory.taken(), len(trajectory.steps)) == ((StopReason.TARGET_REACHED,), [0], 1)
+
+    def test_with_a_tolerance_of_zero_no_sample_ever_has(self) -> None:
+        editor = identity_editor(rate=0.0)  # it stands on the target, at a distance of exactly 0
+        trajectory = editor.edit(start((1.0, 0.0)), {"a0": 1}, EditConfig(max_steps=30, **NEVER))
+        assert (trajectory.reasons, trajectory.taken()) == ((StopReason.STEP_LIMIT,), [30])
+        assert trajectory.steps[0].distance.item() == 0
 
     def test_step_limit(self) -> None:
         trajectory = identity_editor(rate=0.01).edit(start((-1.0, 0.0)), {"a0": 1}, EditConfig(max_steps=3))
@@ -355,17 +361,15 @@ class TestMistakes:
     def test_a_z_latent_for_a_w_mapping(self) -> None:
         with pytest.raises(SpaceError) as caught:
             identity_editor().edit(Latent(torch.zeros(1, 2), "z"), {"a0": 1})
-        assert str(caught.value) == (
-            "latent is in space 'z', this mapping was trained on 'w': call generator.to_w(latent)."
-        )
+        assert str(caught.value) == ("latent is in space 'z', this editor moves 'w': call generator.to_w(latent).")
 
     @pytest.mark.parametrize(("space", "shape"), [("w", (1, 2)), ("w+", (1, 4, 2))])
     def test_a_w_latent_for_a_z_mapping(self, space: str, shape: tuple) -> None:
-        with pytest.raises(SpaceError, match="this mapping was trained on 'z': give one in 'z'"):
+        with pytest.raises(SpaceError, match="this editor moves 'z': give one in 'z'"):
             identity_editor(space="z").edit(Latent(torch.zeros(shape), space), {"a0": 1})
 
     def test_a_latent_of_another_size(self) -> None:
-        with pytest.raises(BadValueError, match="latent has 3 dimensions, this mapping was trained on 2: use a"):
+        with pytest.raises(BadValueError, match="latent has 3 dimensions, this editor moves 2: use a"):
             identity_editor().edit(start((0.0, 0.0, 0.0)), {"a0": 1})
 
     def test_a_generator_of_another_space(self) -> None:
@@ -441,25 +445,12 @@ class TestFromTheZoo:
         assert (trajectory.steps[-1].latent.data - latent.data).norm(dim=1).min() > 0
 
 
-# -- contracts: one test for every implementation of a protocol --------------------------------------------------------
+# -- contracts: one test for every implementation of a protocol (editors: tests/baselines/test_contract.py) ------------
 
 
 @pytest.fixture(params=["toy zoo", "plain"])
 def editor(request, in_toy_zoo) -> SGFEditor:
     return SGFEditor.from_pretrained("sgf-toy-attributes") if request.param == "toy zoo" else identity_editor()
-
-
-def test_editor_contract(editor: Editor) -> None:
-    """Steps count from the unchanged picture, all samples end with a reason, and a run repeats exactly."""
-    latent = editor.generator.sample(2, seed=3)
-    wish = {editor.predictor.spec.names[0]: 1}
-    first, second = (edit(editor, latent, wish, EditConfig(max_steps=4)) for _ in range(2))
-    assert [step.index for step in first.steps] == list(range(len(first.steps)))
-    assert all(isinstance(step, EditStep) and len(step.reasons) == len(step.latent) == 2 for step in first.steps)
-    assert torch.equal(first.steps[0].latent.data, latent.data)
-    assert None not in first.reasons
-    assert all(None in step.reasons for step in first.steps[:-1])
-    assert torch.equal(first.result.images, second.result.images)
 
 
 def test_generator_contract(editor: Editor) -> None:

@@ -21,6 +21,7 @@ NAMES = {
     "sgf-avatars-attributes",
     "sgf-avatars-keypoints",
 }
+BASELINES = {"avatars-stylegan2-ganspace", "avatars-stylegan2-interfacegan"}  # there once they have been fitted
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +30,9 @@ def attributes() -> SGFEditor:
 
 
 def test_every_entry_is_there_and_says_how_it_was_made() -> None:
-    assert {entry.name for entry in entries()} == NAMES
-    for name in NAMES:
+    found = {entry.name for entry in entries()}
+    assert found - BASELINES == NAMES
+    for name in found:
         assert read_json(root() / name / "training.json")["command"].startswith("sgf-hub train ")
 
 

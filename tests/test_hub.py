@@ -13,6 +13,7 @@ from torch import nn
 
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.generators import load_generator
+from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.hub import CONFIG, WEIGHTS, Derived, HubModule, bounded, names_of, shapes_only
 from sgf_hub.mapping import SGFMapping
@@ -21,6 +22,7 @@ from tests.toys import edit_config
 
 KINDS = {
     "toy-stylegan2": StyleGAN2,
+    "toy-progan": ProGAN,
     "toy-attributes": AttributeHead,
     "toy-keypoints": KeypointHead,
     "sgf-toy-attributes": SGFMapping,
@@ -30,6 +32,7 @@ ABSURD = [10**12, 10**300, -1, 0, 1.5, "x", "", None, True, [], [[[[1]]]], {"a":
 
 KEYS = {
     "toy-stylegan2": ("resolution", "latent_dim", "mapping_layers", "channels", "noise", "clamp"),
+    "toy-progan": ("resolution", "latent_dim", "channels"),
     "toy-attributes": ("channels", "attributes", "groups", "hidden"),
     "toy-keypoints": ("keypoints", "squeeze"),
     "sgf-toy-attributes": (
@@ -219,6 +222,7 @@ class TestConfig:
         [
             ("sgf-toy-attributes", {"latent_dim": 65536, "layers": 256, "embedding": 65536}),
             ("toy-stylegan2", {"latent_dim": 4096, "mapping_layers": 32, "channels": [4096] * 4}),
+            ("toy-progan", {"latent_dim": 4096, "channels": [4096] * 4}),
             ("toy-attributes", {"channels": 8192, "hidden": 8192, "side": 256}),
         ],
     )
@@ -245,7 +249,7 @@ def _resident() -> int:
 @pytest.mark.parametrize("kind", ["SGFMapping", None, ["StyleGAN2"], 3, {}])
 def test_load_generator_wants_a_generator(zoo: Path, kind: object) -> None:
     edit_config(zoo / "toy-stylegan2", **{"class": kind})
-    with pytest.raises(CorruptFileError, match="holds .*, not a generator: StyleGAN2"):
+    with pytest.raises(CorruptFileError, match="holds .*, not a generator: StyleGAN2, ProGAN"):
         load_generator(zoo / "toy-stylegan2")
 
 

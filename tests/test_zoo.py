@@ -60,7 +60,7 @@ class TestNothingAnswers:
     def test_a_typo_gets_the_nearest_and_the_list(self, in_toy_zoo: Path, elsewhere: Path, hub: list) -> None:
         with pytest.raises(UnknownNameError) as caught:
             locate("toy-stylegan")
-        assert "'toy-stylegan' is not a folder, not in the zoo (did you mean 'toy-stylegan2'?)" in str(caught.value)
+        assert "not a folder, not in the zoo (did you mean 'toy-stylegan2' or 'toy-progan'?)" in str(caught.value)
         assert "The zoo holds: sgf-toy-attributes, sgf-toy-keypoints, toy-attributes" in str(caught.value)
 
     @pytest.mark.parametrize(
@@ -110,6 +110,7 @@ class TestEntries:
             "toy-attributes": "AttributeHead",
             "toy-backbone": "backbone",
             "toy-keypoints": "KeypointHead",
+            "toy-progan": "ProGAN",
             "toy-stylegan2": "StyleGAN2",
         }
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
+from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.hub import WEIGHTS
 from sgf_hub.mapping import SGFMapping
@@ -63,6 +64,19 @@ def toy_generator(*, seed: int = 0, **changes: object) -> StyleGAN2:
     return generator
 
 
+def toy_progan(*, seed: int = 0, **changes: object) -> ProGAN:
+    """A ProGAN of 32 px with random weights and offsets, whose colours spread over most of their range."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        generator = ProGAN(**{"resolution": 32, "latent_dim": 16, "channels": [12, 8, 8, 6], **changes})
+        for name, parameter in generator.eval().requires_grad_(False).named_parameters():
+            if name.endswith("bias"):
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        for layer in generator.rgb:
+            layer.weight.mul_(0.3)
+    return generator
+
+
 def toy_mapping(*, seed: int = 0, layers: int = 4, latent_dim: int = 16, attributes=ATTRIBUTES, keypoints=(), **names):
     """An SGFMapping with random weights, biases and statistics."""
     names = {"generator": "sgf-hub/toy-stylegan2", "predictor": ["sgf-hub/toy-attributes"], **names}
@@ -81,9 +95,10 @@ def toy_mapping(*, seed: int = 0, layers: int = 4, latent_dim: int = 16, attribu
 
 
 def write_zoo(root: Path) -> Path:
-    """All kinds of repos under `root`: generator, backbone, heads, and two mappings that fit them."""
+    """All kinds of repos under `root`: generators, backbone, heads, and two mappings that fit them."""
     write_predictor(root)
     toy_generator().save_pretrained(root / "toy-stylegan2")
+    toy_progan().save_pretrained(root / "toy-progan")
     generator = StyleGAN2.from_pretrained(root / "toy-stylegan2")
     w = generator.sample(64, seed=0)
     heads = ["sgf-hub/toy-attributes", "sgf-hub/toy-keypoints"]

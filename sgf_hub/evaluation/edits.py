@@ -3,21 +3,21 @@
 Results are told by the predictor that steers the edits and by the judge, which never trained a mapping.
 """
 
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from sgf_hub.editor import EditConfig, SGFEditor, StopReason
+from sgf_hub.evaluation.mds import CHANGED
+from sgf_hub.evaluation.pool import in_parallel
+from sgf_hub.evaluation.sweep import flip
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import load_predictor
 from sgf_hub.types import Predictor, Target
-
-CHANGED = 0.5  # an attribute has changed if its probability moved by more (Section 4.4.1)
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,14 @@ def flips(
     spec = editor.predictor.spec
     for name in attributes or spec.attributes:
         c0 = editor.predictor(editor.generator.synthesize(latent))
-        where = spec.index(name)
-        c1 = c0.clone()
-        c1[:, where] = -torch.sign(c0[:, where])
-        asked = torch.zeros(spec.dimension, dtype=torch.bool)
-        asked[where] = True
-        trajectory = editor.edit(latent, Target(c1, asked, torch.zeros_like(asked)), config)
+        target = flip(editor.predictor, c0, name)
+        trajectory = editor.edit(latent, target, config)
         after = trajectory.result.images
         before = trajectory.steps[0].images
         others = [other for other in spec.attributes if other != name and other not in spec.siblings(name)]
         moved_predictor = _moves(editor.predictor, before, after)
         moved_judge = _moves(judge, before, after)
-        side = -torch.sign(c0[:, where.start])
+        side = target.c[:, spec.index(name).start]
         at = judge.spec.index(name).start
         sees = judge(after)[:, at] * side > 0
         reached = [reason is StopReason.TARGET_REACHED for reason in trajectory.reasons]
@@ -225,16 +221,14 @@ def measure_in_parallel(
         for stepping in steppings(keypoints=bool(spec.keypoints))
         for one in (("",) if spec.keypoints else spec.attributes)
     ]
-    context = multiprocessing.get_context("spawn")  # forking a process whose threads hold locks would hang
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_load, initargs=(mapping, judge)) as pool:
-        yield from pool.map(_task, tasks, [samples] * len(tasks), [seeds] * len(tasks))
+    rows = partial(_task, samples=samples, seeds=seeds)
+    yield from in_parallel(rows, tasks, workers=workers, load=_load, arguments=(mapping, judge))
 
 
 _loaded: dict[str, Any] = {}  # of a worker process
 
 
 def _load(mapping: str, judge: tuple[str, ...]) -> None:
-    torch.set_num_threads(1)
     _loaded.update(editor=SGFEditor.from_pretrained(mapping), judge=load_predictor(judge))
 
 

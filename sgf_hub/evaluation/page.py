@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sgf_hub.errors import CorruptFileError
+from sgf_hub.evaluation.summary import mds_table, observers, spread, tables
 from sgf_hub.types import read_json
 from sgf_hub.zoo import root
 
@@ -25,7 +26,7 @@ def summary() -> str:
     if made:
         lines.append(
             f"| generator: Frechet distance in the judge's features (drawn against drawn) | "
-            f"{_spread(made, 'generated_truncation_1', '.3f')} ({_spread(made, 'drawn_to_drawn', '.3f')}) | "
+            f"{spread(made, 'generated_truncation_1', '.3f')} ({spread(made, 'drawn_to_drawn', '.3f')}) | "
             f"`{made['command']}` |"
         )
     flips = _read("sgf-avatars-attributes", "measured.json").get("edits")
@@ -43,9 +44,11 @@ def summary() -> str:
         row = next(row for row in moves["rows"] if row["stepping"] == "ours")
         lines.append(
             f"| {moves['samples']} keypoint targets x {moves['seeds']} seeds, our stepping: mean error before, after, "
-            f"after by the judge | {row['before']:.2%}, {_spread(row, 'after', '.2%')}, "
-            f"{_spread(row, 'after_by_judge', '.2%')} of the side | `{moves['command']}` |"
+            f"after by the judge | {row['before']:.2%}, {spread(row, 'after', '.2%')}, "
+            f"{spread(row, 'after_by_judge', '.2%')} of the side | `{moves['command']}` |"
         )
+    for name, held in _evaluations().items():
+        lines += ["", f"{name}: `{held['command']}`.", "", mds_table(held, observers(held)[-1])]
     return "\n".join(lines)
 
 
@@ -76,8 +79,8 @@ def full_page() -> str:
     flips = _read("sgf-avatars-attributes", "measured.json").get("edits", {})
     for stepping in ("paper", "ours") if flips else ():
         rows = [
-            f"| {r['attribute']} | {_spread(r, 'reached', '.1%')} | {_spread(r, 'reached_by_judge', '.1%')} | "
-            f"{_spread(r, 'others_changed', '.2f')} | {_spread(r, 'steps', '.1f')} |"
+            f"| {r['attribute']} | {spread(r, 'reached', '.1%')} | {spread(r, 'reached_by_judge', '.1%')} | "
+            f"{spread(r, 'others_changed', '.2f')} | {spread(r, 'steps', '.1f')} |"
             for r in flips["rows"]
             if r["stepping"] == stepping
         ]
@@ -86,13 +89,15 @@ def full_page() -> str:
     moves = _read("sgf-avatars-keypoints", "measured.json").get("edits")
     if moves:
         rows = [
-            f"| {r['stepping']} | {_spread(r, 'before', '.2%')} | {_spread(r, 'after', '.2%')} | "
-            f"{_spread(r, 'after_by_judge', '.2%')} | {_spread(r, 'reached', '.1%')} | "
-            f"{_spread(r, 'attributes_changed', '.1%')} | {_spread(r, 'steps', '.1f')} |"
+            f"| {r['stepping']} | {spread(r, 'before', '.2%')} | {spread(r, 'after', '.2%')} | "
+            f"{spread(r, 'after_by_judge', '.2%')} | {spread(r, 'reached', '.1%')} | "
+            f"{spread(r, 'attributes_changed', '.1%')} | {spread(r, 'steps', '.1f')} |"
             for r in moves["rows"]
         ]
         head = "| stepping | error before | after | by the judge | reached | attributes changed | steps |"
         parts.append(_table("sgf-avatars-keypoints: all keypoints to another sample's", head, rows))
+    for name, held in _evaluations().items():
+        parts.append(f"## {name}: Manipulation Disentanglement Score\n\n`{held['command']}`\n\n{tables(held)}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -101,8 +106,19 @@ def renew_block(readme: Path, text: str) -> None:
     old = readme.read_text()
     if BEGIN not in old or END not in old:
         raise CorruptFileError(f"{readme} has no lines {BEGIN!r} and {END!r}: add them where the figures belong.")
-    head, rest = old.split(BEGIN, 1)
-    readme.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}")
+    readme.write_text(renewed(old, text, BEGIN, END))
+
+
+def renewed(old: str, text: str, begin: str, end: str) -> str:
+    """A page with `text` in place of what stood between two marks."""
+    head, rest = old.split(begin, 1)
+    return f"{head}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}"
+
+
+def _evaluations() -> dict[str, dict]:
+    """What `sgf-hub evaluate --write-card` left, by mapping."""
+    found = {entry.parent.name: read_json(entry).get("evaluation") for entry in sorted(root().glob("*/measured.json"))}
+    return {name: held for name, held in found.items() if held}
 
 
 def _read(name: str, file: str) -> dict:
@@ -112,11 +128,6 @@ def _read(name: str, file: str) -> dict:
 
 def _mean(rows: list[dict], key: str) -> float:
     return sum(row[key] for row in rows) / max(len(rows), 1)
-
-
-def _spread(row: dict, key: str, form: str) -> str:
-    spread = row.get(f"{key}_std")
-    return f"{row[key]:{form}}" + (f" ± {spread:{form}}" if spread is not None else "")
 
 
 def _table(title: str, head: str, rows: list[str]) -> str:

@@ -14,9 +14,10 @@ def load_generator(name: str | Path, *, revision: str | None = None) -> Generato
         UnknownNameError: if nothing answers to the name.
         CorruptFileError: if it is not a generator, or damaged.
     """
+    from sgf_hub.generators.progan import ProGAN
     from sgf_hub.generators.stylegan2 import StyleGAN2
 
-    kinds = {"StyleGAN2": StyleGAN2}
+    kinds: dict[str, type[StyleGAN2 | ProGAN]] = {"StyleGAN2": StyleGAN2, "ProGAN": ProGAN}
     folder = locate(str(name), revision=revision)
     kind = read_json(folder / "config.json").get("class")
     if not isinstance(kind, str) or kind not in kinds:

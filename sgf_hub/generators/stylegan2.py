@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, SpaceError
+from sgf_hub.generators.layers import check_side, check_sizes, dense, draw_z, normalized
 from sgf_hub.hub import Derived, HubModule, bounded
-from sgf_hub.types import Latent, Space, check_seed, short
+from sgf_hub.types import Latent, Space, short
 
 FIR = (1.0, 3.0, 3.0, 1.0)  # the resampling filter of StyleGAN2, before normalisation
 GAIN = math.sqrt(2)  # of the leaky ReLU, keeps the variance
@@ -52,21 +53,14 @@ class StyleGAN2(HubModule):
         clamp: float | None = None,
     ) -> None:
         super().__init__()
-        bounded("resolution", resolution, 8, 2048)
-        bounded("latent_dim", latent_dim, 1, 4096)
+        check_sizes(resolution, latent_dim, channels)
         bounded("mapping_layers", mapping_layers, 1, 32)
-        if not isinstance(channels, (list, tuple)) or not channels or resolution != 4 << (len(channels) - 1):
-            raise BadValueError(
-                f"{resolution} px takes one width for each of 4, 8, ... {resolution} px, not {short(channels)}."
-            )
-        for width in channels:
-            bounded("a width in channels", width, 1, 4096)
         if not isinstance(noise, bool):
             raise BadValueError(f"noise is {short(noise)}; it must be true or false.")
         if clamp is not None:
             bounded("clamp", clamp, 1e-3, 1e6)
         self.resolution, self.latent_dim, self.clamp = resolution, latent_dim, clamp
-        self.mapping = nn.ModuleList(_linear(latent_dim, latent_dim) for _ in range(mapping_layers))
+        self.mapping = nn.ModuleList(dense(latent_dim, latent_dim) for _ in range(mapping_layers))
         self.register_buffer("w_avg", torch.zeros(latent_dim))
         self.blocks = nn.ModuleList(
             SynthesisBlock(channels[max(i - 1, 0)], width, latent_dim, 4 << i, noise=noise, clamp=clamp)
@@ -78,7 +72,7 @@ class StyleGAN2(HubModule):
 
     def map(self, z: Tensor) -> Tensor:
         """f: z [B, D] => w [B, D], before truncation."""
-        x = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+        x = normalized(z)
         for layer in self.mapping:
             x = F.leaky_relu(layer(x), 0.2) * GAIN
         return x
@@ -91,10 +85,8 @@ class StyleGAN2(HubModule):
             seed: a whole number.
             truncation: psi; 1 leaves w as it is, 0 gives the mean image.
         """
-        bounded("the number of samples", n, 1, 1 << 20)
-        generator = torch.Generator().manual_seed(check_seed(seed))
-        z = torch.cat([torch.randn(1, self.latent_dim, generator=generator) for _ in range(n)])
-        return self.to_w(Latent(z.to(self.w_avg), "z"), truncation=truncation)
+        z = draw_z(n, self.latent_dim, seed=seed).to(self.w_avg)
+        return self.to_w(Latent(z, "z"), truncation=truncation)
 
     @torch.no_grad()
     def to_w(self, latent: Latent, *, truncation: float = 1.0) -> Latent:
@@ -132,9 +124,7 @@ class StyleGAN2(HubModule):
 
     def synthesize(self, latent: Latent, *, resolution: int | None = None) -> Tensor:
         """Images [B, 3, R, R] in [-1, 1]; a lower `resolution` (8, 16, ...) stops early at that RGB skip."""
-        sides = [4 << i for i in range(1, len(self.blocks))]
-        if resolution is not None and resolution not in sides:
-            raise BadValueError(f"this generator draws {', '.join(map(str, sides))} px, not {short(resolution)}.")
+        check_side(resolution, len(self.blocks))
         return self(self._layers(latent), resolution=resolution).clamp(-1, 1)
 
     def forward(self, ws: Tensor, *, resolution: int | None = None) -> Tensor:
@@ -192,7 +182,7 @@ class ModulatedConv(nn.Module):
     ) -> None:
         super().__init__()
         self.up, self.clamp = up, clamp
-        self.affine = _linear(latent_dim, width_in, bias=1.0)
+        self.affine = dense(latent_dim, width_in, bias=1.0)
         self.weight = nn.Parameter(_normal(width, width_in, 3, 3, std=1 / math.sqrt(9 * width_in)))
         self.bias = nn.Parameter(torch.zeros(width))
         self.noise = side is not None
@@ -229,7 +219,7 @@ class ToRGB(nn.Module):
     def __init__(self, width: int, latent_dim: int, *, clamp: float | None = None) -> None:
         super().__init__()
         self.clamp = clamp
-        self.affine = _linear(latent_dim, width, bias=1.0)
+        self.affine = dense(latent_dim, width, bias=1.0)
         self.weight = nn.Parameter(_normal(3, width, 1, 1, std=1 / math.sqrt(width)))
         self.bias = nn.Parameter(torch.zeros(3))
 
@@ -263,10 +253,3 @@ def _energy(weight: Tensor) -> Tensor:
 
 def _normal(*shape: int, std: float = 1.0) -> Tensor:
     return nn.init.normal_(torch.empty(shape), std=std)
-
-
-def _linear(fan_in: int, fan_out: int, *, bias: float = 0.0) -> nn.Linear:
-    layer = nn.Linear(fan_in, fan_out)
-    nn.init.normal_(layer.weight, std=1 / math.sqrt(fan_in))
-    nn.init.constant_(layer.bias, bias)
-    return layer

@@ -24,30 +24,38 @@ Runs = Annotated[Path, typer.Option(help="Folder of unfinished work; safe to del
 @app.command()
 def gan(
     world: Annotated[str, typer.Argument(help="What to learn to draw: 'avatars'.")],
+    architecture: Annotated[str, typer.Option(help="'stylegan2', or 'progan' for a generator in Z.")] = "stylegan2",
     preset: Annotated[str, typer.Option(help="'cpu' (64 px) or 'gpu' (128 px).")] = "cpu",
     images: Annotated[int | None, typer.Option(help="Real images to show in all; the preset's by default.")] = None,
     device: Annotated[str | None, typer.Option(help="'cpu' or 'cuda'; the preset's by default.")] = None,
     out: Out = Path("zoo"),
     runs: Runs = Path("runs"),
 ) -> None:
-    """Train a StyleGAN2 on a drawn world."""
+    """Train a generator on a drawn world."""
+    import numpy as np
+
     from sgf_hub.pictures import sheet
     from sgf_hub.training.faces import drawn_faces
-    from sgf_hub.training.gan import PRESETS, TrainingState, train
+    from sgf_hub.training.gan import GANTraining, train
+    from sgf_hub.training.progan import ProGANTraining
+    from sgf_hub.training.stylegan2 import StyleGAN2Training
 
+    kinds: dict[str, type[GANTraining]] = {"stylegan2": StyleGAN2Training, "progan": ProGANTraining}
     _known("world", world, ("avatars",))
-    _known("--preset", preset, tuple(PRESETS))
-    config = PRESETS[preset] if images is None else replace(PRESETS[preset], images=images)
-    folder = runs / f"{world}-gan-{preset}"
-    device = device or ("cuda" if preset == "gpu" else "cpu")
-    state = TrainingState(config, device)
+    _known("--architecture", architecture, tuple(kinds))
+    kind = kinds[architecture]
+    _known("--preset", preset, tuple(kind.presets))
+    config = kind.presets[preset] if images is None else replace(kind.presets[preset], images=images)
+    # the first generator's runs were named before there was a second
+    folder = runs / f"{world}-{'gan' if architecture == 'stylegan2' else architecture}-{preset}"
+    state = kind(config, device or ("cuda" if preset == "gpu" else "cpu"))
     state.resume(folder / "checkpoint.pt")
     if state.shown < config.images:
         faces = drawn_faces(folder, config.pictures, seed=config.seed, resolution=config.resolution)
-        records = train(config, folder, pictures=faces.images, device=device)
+        pictures = np.array(faces.images)  # in memory: pages mapped from disk are dropped and read again, slowly
+        records = train(state, folder, pictures=pictures)
         _show(records, "images", config.images, ("loss_d", "loss_g", "images_per_second"))
-        state.resume(folder / "checkpoint.pt")
-    target = out / f"{world}-stylegan2"
+    target = out / f"{world}-{architecture}"
     generator = state.average.cpu().eval()
     generator.save_pretrained(target)
     sheet(generator.synthesize(generator.sample(96, seed=1))).save(target / "samples.png")
@@ -95,6 +103,33 @@ def mapping(
     records = train(config, data, runs / f"{name}-{preset}", out / name, command=_command())
     _show(records, "iteration", config.iterations, ("loss",))
     typer.echo((out / name / "training.json").read_text())
+
+
+@app.command()
+def baselines(
+    mapping: Annotated[str, typer.Argument(help="The mapping to compare with, such as sgf-avatars-attributes.")],
+    pairs: Annotated[Path, typer.Option(help="Folder written by sample-pairs.")],
+    seed: Annotated[int, typer.Option(help="Of splits and samples.")] = 0,
+    out: Out = Path("zoo"),
+) -> None:
+    """Fit InterFaceGAN's boundaries and GANSpace's components to a mapping's generator and predictor."""
+    from sgf_hub.baselines import FITTED, fit, fitted_name
+    from sgf_hub.editor import SGFEditor
+    from sgf_hub.training.pairs import load_pairs, select
+
+    editor, data = SGFEditor.from_pretrained(mapping), load_pairs(pairs)
+    if not editor.predictor.spec.keypoints:
+        data = select(data, keypoints=False)
+    name = editor.mapping.generator_name
+    for kind in FITTED:
+        start = time.monotonic()
+        with Console(stderr=True).status(f"fitting {kind}"):
+            fitted = fit(kind, editor.generator, editor.predictor, data, generator_name=name, seed=seed)
+        fitted.save_pretrained(out / fitted_name(name, kind))
+        figures = {"pairs": len(data.z), "seed": seed, "seconds": round(time.monotonic() - start)}
+        made = {"command": _command(), **figures, "measured": fitted.measured()}
+        (out / fitted_name(name, kind) / "training.json").write_text(json.dumps(made, indent=1) + "\n")
+        typer.echo(json.dumps({"out": str(out / fitted_name(name, kind)), **made}))
 
 
 def sample_pairs(

@@ -1,8 +1,9 @@
 """Adversarial training, at toy size: it moves, goes on after a kill, and its parts are the published ones."""
 
-import dataclasses
 import json
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,28 +12,38 @@ import torch
 from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.training.gan import PRESETS, Discriminator, GANConfig, TrainingState, _minibatch_std, train
+from sgf_hub.training.discriminators import Discriminator, minibatch_std
+from sgf_hub.training.gan import GANTraining, train
+from sgf_hub.training.progan import ProGANConfig, ProGANTraining
+from sgf_hub.training.stylegan2 import StyleGAN2Config, StyleGAN2Training
 
-TOY = GANConfig(
-    resolution=16,
-    latent_dim=8,
-    mapping_layers=2,
-    channels=(8, 8, 6),
-    critic_channels=(8, 8, 6),
-    batch=4,
-    images=24,
-    r1_every=2,
-    sheet_every=12,
-    ema_images=40,
-)
+SIZES = {
+    "resolution": 16, "latent_dim": 8, "channels": (8, 8, 6), "critic_channels": (8, 8, 6), "batch": 4, "images": 24,
+    "r1_every": 2, "sheet_every": 12, "ema_images": 40,
+}  # fmt: skip
+STYLEGAN2 = StyleGAN2Config(mapping_layers=2, **SIZES)
+PROGAN = ProGANConfig(batches=(4, 4), grow_at=(4, 12), fade=4, **SIZES)  # one step at 4 px, two at 8 px, three at 16 px
+Make = Callable[..., GANTraining]
 
 
 def pictures(count: int = 12, side: int = 16) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 3, side, side), dtype=np.uint8)
 
 
-def state(**changes: object) -> TrainingState:
-    return TrainingState(dataclasses.replace(TOY, **changes), "cpu")
+def stylegan2(**changes: object) -> StyleGAN2Training:
+    return StyleGAN2Training(replace(STYLEGAN2, **changes))
+
+
+def progan(**changes: object) -> ProGANTraining:
+    return ProGANTraining(replace(PROGAN, **changes))
+
+
+state = stylegan2  # where the architecture does not matter
+
+
+@pytest.fixture(scope="module", params=[stylegan2, progan])
+def make(request: pytest.FixtureRequest) -> Make:
+    return request.param
 
 
 def real(count: int = 4) -> Tensor:
@@ -43,21 +54,27 @@ def flat(module: nn.Module) -> Tensor:
     return torch.cat([value.flatten() for value in module.state_dict().values()])
 
 
+def go_on(training: GANTraining, folder: Path) -> list[dict]:
+    """What the command does."""
+    training.resume(folder / "checkpoint.pt")
+    return list(train(training, folder, pictures=pictures()))
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> tuple[Path, list[dict]]:
+def trained(make: Make, tmp_path_factory) -> tuple[Path, list[dict]]:
     """An unbroken training of six steps."""
     folder = tmp_path_factory.mktemp("gan")
-    return folder, list(train(TOY, folder, pictures=pictures()))
+    return folder, go_on(make(), folder)
 
 
 class TestTraining:
-    def test_all_weights_move(self, trained) -> None:
+    def test_all_weights_move(self, make: Make, trained) -> None:
         held = torch.load(trained[0] / "checkpoint.pt", weights_only=True)
-        fresh = state()
+        fresh = make()
         for name in ("generator", "critic", "average"):
             before = getattr(fresh, name).state_dict()
             still = [key for key, value in held[name].items() if torch.equal(value, before[key])]
-            if name == "generator":
+            if name == "generator" and "w_avg" in before:
                 still.remove("w_avg")  # the average's is the one that is kept
             assert still == [], name
 
@@ -84,36 +101,73 @@ class TestTraining:
         assert sheets == ["samples-00000k.png"]  # at 12 and at 24 images
         assert Image.open(trained[0] / sheets[0]).size == (8 * 16, 8 * 16)
 
-    def test_a_killed_training_goes_on_as_if_it_had_not_been(self, trained, tmp_path: Path) -> None:
+    def test_a_killed_training_goes_on_as_if_it_had_not_been(self, make: Make, trained, tmp_path: Path) -> None:
         for images in (8, 20, 24):
-            list(train(dataclasses.replace(TOY, images=images), tmp_path, pictures=pictures()))
+            go_on(make(images=images), tmp_path)
         ends = [torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (trained[0], tmp_path)]
         for name in ("generator", "critic", "average"):
             assert all(torch.equal(ends[0][name][key], ends[1][name][key]) for key in ends[0][name]), name
         assert torch.equal(ends[0]["rng"], ends[1]["rng"])
 
-    def test_a_finished_training_does_nothing_more(self, trained) -> None:
+    def test_a_finished_training_does_nothing_more(self, make: Make, trained) -> None:
         before = (trained[0] / "checkpoint.pt").read_bytes()
-        assert list(train(TOY, trained[0], pictures=pictures())) == []
+        assert go_on(make(), trained[0]) == []
         assert (trained[0] / "checkpoint.pt").read_bytes() == before
 
     def test_no_half_checkpoint_is_left(self, trained) -> None:
         assert not list(trained[0].glob("*.part"))
 
-    def test_seeds_differ_and_repeat(self) -> None:
-        assert torch.equal(flat(state().generator), flat(state().generator))
-        assert not torch.equal(flat(state().generator), flat(state(seed=1).generator))
+    def test_seeds_differ_and_repeat(self, make: Make) -> None:
+        assert torch.equal(flat(make().generator), flat(make().generator))
+        assert not torch.equal(flat(make().generator), flat(make(seed=1).generator))
 
-    def test_the_global_random_stream_is_left_alone(self) -> None:
+    def test_the_global_random_stream_is_left_alone(self, make: Make) -> None:
         torch.manual_seed(3)
         expected = torch.rand(2)
         torch.manual_seed(3)
-        state().step(real())
+        training = make()
+        training.step(training.reals(pictures()))
         assert torch.equal(torch.rand(2), expected)
 
     def test_pictures_of_another_size(self, tmp_path: Path) -> None:
         with pytest.raises(BadValueError, match=r"pictures are \(3, 8, 8\); this preset learns 16 px RGB"):
-            next(train(TOY, tmp_path, pictures=pictures(side=8)))
+            next(train(state(), tmp_path, pictures=pictures(side=8)))
+
+    def test_networks_of_another_size(self, make: Make, trained) -> None:
+        with pytest.raises(BadValueError, match=r"is of networks with latent_dim 8, not 9: choose another folder\."):
+            make(latent_dim=9).resume(trained[0] / "checkpoint.pt")
+
+    def test_networks_of_another_kind(self, make: Make, trained) -> None:
+        other = stylegan2 if make is progan else progan
+        with pytest.raises(BadValueError, match=r"checkpoint\.pt is of another architecture: choose another folder\."):
+            other().resume(trained[0] / "checkpoint.pt")
+
+
+class TestCommand:
+    @pytest.mark.parametrize(("architecture", "kind"), [("stylegan2", StyleGAN2Training), ("progan", ProGANTraining)])
+    def test_from_drawn_faces_to_a_zoo_entry(
+        self, architecture: str, kind: type[GANTraining], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    ) -> None:
+        from sgf_hub.generators import load_generator
+        from sgf_hub.training.cli import gan
+
+        sizes = {"resolution": 32, "channels": (8, 8, 6, 4), "critic_channels": (8, 8, 6, 4), "pictures": 8}
+        if kind is StyleGAN2Training:
+            toy = replace(STYLEGAN2, **sizes)
+        else:
+            toy = replace(PROGAN, **sizes, batches=(4, 4, 4), grow_at=(4, 8, 16))
+        monkeypatch.setattr(kind, "presets", {"cpu": toy})
+        for images in (16, 24):  # the second goes on
+            gan("avatars", architecture, "cpu", images=images, device=None, out=tmp_path / "zoo", runs=tmp_path)
+        entry = tmp_path / "zoo" / f"avatars-{architecture}"
+        names = ["config.json", "model.safetensors", "samples.png", "training.json"]
+        assert sorted(path.name for path in entry.iterdir()) == names
+        made = json.loads((entry / "training.json").read_text())
+        assert (made["images_shown"], made["config"]["images"], made["config"]["seed"]) == (24, 24, 0)
+        generator = load_generator(entry)
+        assert type(generator).__name__ == {"stylegan2": "StyleGAN2", "progan": "ProGAN"}[architecture]
+        held = torch.load(next(tmp_path.glob("avatars-*-cpu/checkpoint.pt")), weights_only=True)["average"]
+        assert all(torch.equal(value, held[key].half().float()) for key, value in generator.state_dict().items())
 
 
 class TestEqualisedLearningRates:
@@ -173,7 +227,7 @@ class TestAverage:
     def test_moves_towards_the_generator_by_its_half_life(self) -> None:
         training = state()
         before = [p.clone() for p in training.average.parameters()]
-        training.step(real())
+        training.step(training.reals(pictures()))
         keep = 0.5 ** (4 / (0.05 * 4 + 1))  # four images shown
         for old, new, current in zip(
             before, training.average.parameters(), training.generator.parameters(), strict=True
@@ -187,14 +241,14 @@ class TestAverage:
         with torch.no_grad():
             for p in training.generator.parameters():
                 p.add_(1.0)
-        training._average()
+        training._average(4)
         for old, new in zip(before, training.average.parameters(), strict=True):
             torch.testing.assert_close(new - old, torch.full_like(old, 1 - 0.5 ** (4 / 40)), atol=1e-4, rtol=0)
 
     def test_mean_w_is_tracked(self) -> None:
         training = state(mixing=0.0)
         with torch.no_grad():
-            z = torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(TOY.seed + 1))
+            z = torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(STYLEGAN2.seed + 1))
             expected = 0.005 * training.generator.map(z[0]).mean(dim=0)
             training._layers(4)
         torch.testing.assert_close(training.average.w_avg, expected, atol=1e-6, rtol=1e-4)
@@ -216,7 +270,7 @@ class TestParts:
         training.critic = Quadratic()
         size = real().square().sum(dim=(1, 2, 3)).mean().item()
         assert training._penalize(real()) == pytest.approx(0.09 * size, rel=1e-5)
-        assert training.critic.b.grad.item() == pytest.approx(2.0 / 2 * 2 * 0.3 * size * TOY.r1_every, rel=1e-5)
+        assert training.critic.b.grad.item() == pytest.approx(2.0 / 2 * 2 * 0.3 * size * STYLEGAN2.r1_every, rel=1e-5)
 
     def test_penalty_is_lazy(self) -> None:
         training = state()
@@ -239,7 +293,7 @@ class TestParts:
     def test_minibatch_deviation(self) -> None:
         x = torch.randn(8, 3, 4, 4, dtype=torch.float64)
         expected = [x[i : i + 4].var(dim=0, correction=0).add(1e-8).sqrt().mean() for i in (0, 4)]
-        result = _minibatch_std(x)
+        result = minibatch_std(x)
         assert result.shape == (8, 1, 4, 4)
         for i in range(2):
             torch.testing.assert_close(
@@ -252,10 +306,11 @@ class TestParts:
             together = critic(torch.cat([real(4), -real(4)]))
             torch.testing.assert_close(together[:4], critic(real(4)), atol=1e-4, rtol=1e-4)
 
-    @pytest.mark.parametrize("name", PRESETS)
-    def test_presets_fit_together(self, name: str) -> None:
-        config = PRESETS[name]
+    @pytest.mark.parametrize("name", ["cpu", "gpu"])
+    @pytest.mark.parametrize("kind", [StyleGAN2Training, ProGANTraining])
+    def test_presets_fit_together(self, kind: type[GANTraining], name: str) -> None:
+        config = kind.presets[name]
         assert config.resolution == 4 << (len(config.channels) - 1)
         assert len(config.channels) == len(config.critic_channels)
-        assert config.images >= {"cpu": 500_000, "gpu": 2_000_000}[name]
+        assert config.images >= 300_000
         assert config.batch % 4 == 0  # groups of the minibatch deviation

@@ -1,0 +1,122 @@
+"""The methods that the paper compares with (Section 4.1), and the one it argues against, as editors like SGF's.
+
+`baseline` gives one by its name in METHODS, fitted where it needs to be. Fitting takes scikit-learn; editing does not.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from sgf_hub import zoo
+from sgf_hub.baselines.boundaries import Boundaries, fit_boundaries
+from sgf_hub.baselines.choices import choose
+from sgf_hub.baselines.components import Choice, Components, fit_components
+from sgf_hub.baselines.fitted import Fitted
+from sgf_hub.baselines.ganspace import GANSpaceEditor
+from sgf_hub.baselines.interfacegan import InterFaceGANEditor
+from sgf_hub.baselines.latent_descent import LatentDescentEditor
+from sgf_hub.errors import BadValueError
+from sgf_hub.hub import CONFIG
+from sgf_hub.training.pairs import Pairs
+from sgf_hub.trajectory import EditConfig, Editor
+from sgf_hub.types import Generator, Predictor, short
+
+METHODS = ("interfacegan", "interfacegan-conditional", "ganspace", "latent-descent")
+FITTED: dict[str, type[Fitted]] = {"interfacegan": Boundaries, "ganspace": Components}
+
+
+class Baseline(Editor, Protocol):
+    """An editor that knows the stepping for its curve of strengths."""
+
+    @property
+    def sweep(self) -> EditConfig:
+        """Equal steps from nothing until accuracy no longer grows; no sample stops before the last."""
+        ...
+
+
+def baseline(
+    method: str,
+    generator: Generator,
+    predictor: Predictor,
+    *,
+    generator_name: str,
+    pairs: Callable[[], Pairs],
+    fitted: str | Path | None = None,
+    seed: int = 0,
+) -> Baseline:
+    """The editor of a method.
+
+    Args:
+        method: one of METHODS.
+        generator: G.
+        predictor: C.
+        generator_name: G's repo.
+        pairs: gives pairs of G and C to fit on; called if nothing fitted is found.
+        fitted: a folder of fitted repos, looked into before the embedded zoo; what is fitted is saved there.
+        seed: of the fit.
+
+    Raises:
+        BadValueError: if there is no such method, or the pairs are of another generator.
+    """
+    if method not in METHODS:
+        raise BadValueError(f"the method is {short(method)}; choose {' or '.join(map(repr, METHODS))}.")
+    if method == "latent-descent":
+        return LatentDescentEditor(generator, predictor)
+    kind = method.removesuffix("-conditional")
+    name = fitted_name(generator_name, kind)
+    found = [folder / name for folder in (fitted and Path(fitted), zoo.root()) if folder]
+    folder = next((folder for folder in found if (folder / CONFIG).is_file()), None)
+    if folder is not None:
+        directions = FITTED[kind].from_pretrained(folder)
+    else:
+        directions = fit(kind, generator, predictor, pairs(), generator_name=generator_name, seed=seed)
+        if fitted is not None:
+            directions.save_pretrained(Path(fitted) / name)
+    if isinstance(directions, Components):
+        return GANSpaceEditor(generator, predictor, directions)
+    assert isinstance(directions, Boundaries)
+    return InterFaceGANEditor(generator, predictor, directions, conditions="all" if method != kind else ())
+
+
+def fitted_name(generator: str, kind: str) -> str:
+    """The zoo entry of what is fitted for a generator: "avatars-stylegan2-interfacegan"."""
+    return f"{generator.rsplit('/', 1)[-1]}-{kind}"
+
+
+def fit(
+    kind: str, generator: Generator, predictor: Predictor, pairs: Pairs, *, generator_name: str, seed: int = 0
+) -> Fitted:
+    """Fit the directions of "interfacegan" or "ganspace" on pairs.
+
+    Raises:
+        BadValueError: if the pairs are of another generator, or lack an attribute of the predictor.
+    """
+    of = pairs.info.generator
+    if of.rsplit("/", 1)[-1] != generator_name.rsplit("/", 1)[-1]:
+        raise BadValueError(f"these pairs are of {of}, not of {generator_name}: sample pairs of that.")
+    missing = [name for name in predictor.spec.attributes if name not in pairs.info.spec.attributes]
+    if missing:
+        raise BadValueError(f"these pairs say nothing of {', '.join(missing)}: sample pairs with this predictor.")
+    if kind == "interfacegan":
+        return fit_boundaries(pairs, seed=seed)
+    components = fit_components(generator, pairs, seed=seed)
+    return components.with_choices(choose(generator, predictor, components, pairs, seed=seed))
+
+
+__all__ = [
+    "FITTED",
+    "METHODS",
+    "Baseline",
+    "Boundaries",
+    "Choice",
+    "Components",
+    "GANSpaceEditor",
+    "InterFaceGANEditor",
+    "LatentDescentEditor",
+    "baseline",
+    "choose",
+    "fit",
+    "fit_boundaries",
+    "fit_components",
+    "fitted_name",
+]

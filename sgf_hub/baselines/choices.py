@@ -1,0 +1,105 @@
+"""Which component edits which attribute, over which layers: GANSpace's authors looked; this measures.
+
+Every candidate (a component, a range of layers, a direction) moves some latents at a few strengths, and is scored for
+every attribute as the metric scores an edit (Section 4.4): the area under 1 - (share of other attributes that changed)
+over the share of samples whose attribute changed to the other side. The best candidate is the choice.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sgf_hub.baselines.components import Choice, Components
+from sgf_hub.training.pairs import Pairs
+from sgf_hub.types import Generator, Latent, Predictor
+
+STRENGTHS = (2.0, 5.0, 10.0, 16.0)  # in standard deviations
+_SAMPLES = 16
+_LISTED = 4  # components a attribute, those whose coordinates correlate most with its score
+_CHANGED = 0.5  # of a probability
+
+
+@torch.inference_mode()
+def choose(
+    generator: Generator, predictor: Predictor, components: Components, pairs: Pairs, *, seed: int = 0
+) -> dict[str, Choice]:
+    """The best component, layers and sign for every attribute of the predictor.
+
+    Args:
+        generator: G.
+        predictor: C.
+        components: of G.
+        pairs: latents with scores, for the short list; the predictor's attributes are among theirs.
+        seed: which of the pairs' latents are moved.
+    """
+    names = predictor.spec.attributes
+    columns = [pairs.info.spec.attributes.index(name) for name in names]
+    listed = short_list(components(pairs.z), pairs.info.spec.scores(pairs.c)[:, columns])
+    rng = torch.Generator().manual_seed(seed)
+    z = pairs.z[torch.randperm(len(pairs.z), generator=rng)[:_SAMPLES]]
+    start = Latent(z, components.latent_space)  # type: ignore[arg-type]
+    ranges: list[tuple[int, int] | None] = [None]
+    if components.latent_space == "w":
+        start = generator.to_w_plus(start)  # type: ignore[attr-defined]
+        ranges = [*layer_ranges(start.data.shape[1])]
+
+    def seen(latent: Latent) -> Tensor:
+        return (predictor.spec.scores(predictor(generator.synthesize(latent))) + 1) / 2
+
+    before = seen(start)  # B, A
+    best = {name: Choice(0, ranges[0], 1, -1.0) for name in names}
+    for component in listed:
+        for layers in ranges:
+            shift = torch.zeros_like(start.data)
+            shift[:, slice(*layers) if layers else slice(None)] = components.direction(component)
+            up, down = (
+                torch.stack([seen(Latent(start.data + sign * k * shift, start.space)) for k in STRENGTHS])
+                for sign in (1, -1)
+            )
+            for sign, along, against in ((1, up, down), (-1, down, up)):
+                for a, name in enumerate(names):
+                    score = round(_score(before, along, against, a), 4)
+                    if score > best[name].score:
+                        best[name] = Choice(component, layers, sign, score)
+    return best
+
+
+def short_list(x: Tensor, scores: Tensor) -> list[int]:
+    """The components worth trying: those that correlate most with some attribute, [N, n], [N, A] => at most 4 A."""
+    x, scores = ((v - v.mean(dim=0)) / v.std(dim=0).clamp_min(1e-12) for v in (x, scores))
+    correlation = (x.T @ scores).abs()  # n, A
+    return torch.unique(correlation.topk(min(_LISTED, len(correlation)), dim=0).indices).tolist()
+
+
+def layer_ranges(count: int) -> Sequence[tuple[int, int]]:
+    """All layers of W+, and what coarse, middle and fine resolutions make up; every resolution stays whole."""
+    cuts = sorted({0, 3, 2 * (count // 5) + 1, count} & set(range(count + 1)))
+    ranges = [(first, last) for i, first in enumerate(cuts) for last in cuts[i + 1 :]]
+    return sorted(ranges, key=lambda ends: ends[0] - ends[1])  # the widest first: it wins a tie
+
+
+def _score(before: Tensor, along: Tensor, against: Tensor, a: int) -> float:
+    """The score of one candidate for attribute a.
+
+    Args:
+        before: probabilities, [B, A].
+        along: the same after moves in the candidate's direction, [S, B, A].
+        against: and in the opposite one, where samples go that have the attribute and are asked to lose it.
+        a: its column.
+    """
+    rising = before[:, a] <= 0.5  # B
+    change = torch.where(rising[:, None], along, against) - before
+    changed = change.abs() > _CHANGED
+    arrived = changed[..., a] & ((change[..., a] > 0) == rising)
+    others = changed.sum(dim=-1) - changed[..., a].long()
+    return area(arrived.float().mean(dim=1), 1 - others.float().mean(dim=1) / max(before.shape[1] - 1, 1)).item()
+
+
+def area(accuracy: Tensor, disentanglement: Tensor) -> Tensor:
+    """Under the curve from (0, 1) through strengths, [S] and [S]; it ends at the best accuracy."""
+    total, reached, height = accuracy.new_zeros(()), accuracy.new_zeros(()), accuracy.new_ones(())
+    for x, y in zip(accuracy, disentanglement, strict=True):
+        total = total + (x - reached).clamp_min(0) * (y + height) / 2
+        reached, height = torch.maximum(reached, x), y
+    return total

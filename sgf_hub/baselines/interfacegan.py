@@ -1,0 +1,79 @@
+"""InterFaceGAN (Shen et al., CVPR 2020) as an editor: straight on, along the normal of an attribute's boundary."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sgf_hub.baselines.boundaries import Boundaries
+from sgf_hub.baselines.fitted import signs
+from sgf_hub.errors import UnknownNameError
+from sgf_hub.trajectory import EditConfig, EditStep, Wishes
+from sgf_hub.types import Generator, Latent, Predictor, Target, nearest
+from sgf_hub.walk import Move, walk
+
+_SIGMAS, _STRENGTHS = 0.35, 40  # of a sweep: standard deviations of the latents along a direction a step, and steps
+
+
+class InterFaceGANEditor:
+    """Moves every sample by `config.step_size` a step along a unit normal, up or down as the target asks.
+
+    Args:
+        generator: G.
+        predictor: C; it judges where an edit has come, and steers nothing.
+        boundaries: fitted on latents of G.
+        conditions: attributes whose boundaries a move keeps its distance to ("conditional manipulation"); "all" holds
+            whatever is neither asked, nor released, nor exclusive of what is asked.
+
+    Raises:
+        SpaceError: if the boundaries are of another latent space than the generator's.
+        UnknownNameError: if a condition has no boundary.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        predictor: Predictor,
+        boundaries: Boundaries,
+        *,
+        conditions: Sequence[str] | Literal["all"] = (),
+    ) -> None:
+        boundaries.check_generator(generator)
+        for name in () if conditions == "all" else conditions:
+            if name not in boundaries.attributes:
+                raise UnknownNameError(f"no boundary for {name!r} is here{nearest(name, boundaries.attributes)}.")
+        self.generator, self.predictor, self.boundaries, self.conditions = generator, predictor, boundaries, conditions
+
+    def steps(self, latent: Latent, target: Target | Wishes, config: EditConfig | None = None) -> Iterator[EditStep]:
+        """The path, as every `Editor` gives it; of `config`, the stepping rules are SGF's and are not read."""
+        config = config or self.sweep
+
+        def begin(z0: Tensor, c0: Tensor, target: Target) -> Move:
+            velocity = torch.zeros(len(c0), z0.shape[-1], device=z0.device)
+            asked = self.boundaries.asked(self.predictor, target)
+            for name, column in asked:
+                direction = self.boundaries.normal(name, self._held(asked, target)).to(z0)
+                velocity += signs(c0, target, column)[:, None] * direction
+            return lambda at: config.step_size * velocity[at.rows]
+
+        yield from walk(self.generator, self.predictor, latent, target, config, begin)
+
+    def _held(self, asked: list[tuple[str, int]], target: Target) -> list[str]:
+        """The conditions of a move: those given, or all that the target holds."""
+        names, spec = [name for name, _ in asked], self.predictor.spec
+        if self.conditions != "all":
+            return [name for name in self.conditions if name not in names]
+        free = {*names, *(other for name in names for other in spec.siblings(name))}
+        return [
+            name
+            for i, name in enumerate(spec.attributes)
+            if name in self.boundaries.attributes and name not in free and not target.released[i]
+        ]
+
+    @cached_property
+    def sweep(self) -> EditConfig:
+        """From nothing to 14 standard deviations of the latents along their directions, in 40 equal steps."""
+        spread = self.boundaries(self.generator.sample(1000, seed=0).data.float()).std(dim=0).mean().item()
+        return EditConfig(step_size=_SIGMAS * spread, max_steps=_STRENGTHS, tolerance=0.0)

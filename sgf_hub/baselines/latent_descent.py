@@ -1,0 +1,93 @@
+"""Gradient descent of the condition's error in the latent space: what the paper's introduction sets SGF against.
+
+For each sample Adam (Kingma and Ba, 2015) descends, by automatic differentiation through C and G,
+
+    sum over asked coordinates of the error against c1
+    + held * (the same over held coordinates, against c0)
+    + prior * mean over dimensions of ((z - z0) / sigma)^2
+
+with sigma the spread of the generator's latents. The error of an attribute is the cross-entropy of its probability: a
+squared one has no slope where a classifier is sure of the opposite. The error of a keypoint is its squared distance, in
+units that make a tenth of a probability and a hundredth of the image's side weigh the same.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from sgf_hub.predictors.base import ATTRIBUTE_TOLERANCE, KEYPOINT_TOLERANCE
+from sgf_hub.trajectory import EditConfig, EditStep, Wishes
+from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
+from sgf_hub.walk import Standing, walk
+
+_BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's, as published
+_FLOOR = 1e-7  # under a probability's logarithm; what float32 can tell from 1
+HELD, PRIOR = 1.0, 0.1
+
+
+class LatentDescentEditor:
+    """Adam on the latent, every sample by itself; `config.step_size` is the learning rate.
+
+    Args:
+        generator: G, which must be differentiable.
+        predictor: C, which must be differentiable.
+        held: weight of what is neither asked nor released.
+        prior: weight of the distance from the start.
+    """
+
+    def __init__(self, generator: Generator, predictor: Predictor, *, held: float = HELD, prior: float = PRIOR) -> None:
+        self.generator, self.predictor, self.held, self.prior = generator, predictor, held, prior
+
+    def steps(self, latent: Latent, target: Target | Wishes, config: EditConfig | None = None) -> Iterator[EditStep]:
+        """The path, as every `Editor` gives it; of `config`, the stepping rules are SGF's and are not read."""
+        config = config or self.sweep
+
+        def begin(z0: Tensor, c0: Tensor, target: Target) -> _Descent:
+            weight = torch.where(target.asked, 1.0, self.held * ~target.released)
+            pull = self.prior / self.spread.to(z0).square()
+            return _Descent(self.predictor.spec, z0, target, weight, pull, config.step_size)
+
+        yield from walk(self.generator, self.predictor, latent, target, config, begin)
+
+    @cached_property
+    def spread(self) -> Tensor:
+        """The standard deviation of the generator's latents, [D]."""
+        return self.generator.sample(1000, seed=0).data.float().std(dim=0).clamp_min(1e-6)
+
+    @cached_property
+    def sweep(self) -> EditConfig:
+        """40 steps of a tenth of the latents' spread."""
+        return EditConfig(step_size=0.1 * self.spread.mean().item(), max_steps=40, tolerance=0.0)
+
+
+class _Descent:
+    """The moves, and Adam's moments of every sample."""
+
+    def __init__(
+        self, spec: ConditionSpec, z0: Tensor, target: Target, weight: Tensor, pull: Tensor, rate: float
+    ) -> None:
+        self.spec, self.z0, self.target, self.weight, self.pull, self.rate = spec, z0, target, weight, pull, rate
+        self.mean, self.square = torch.zeros_like(z0), torch.zeros_like(z0)
+
+    def __call__(self, at: Standing) -> Tensor:
+        """One step of Adam."""
+        with torch.enable_grad():
+            z = at.z.detach().requires_grad_()
+            error = self.error(at.look(z), self.target.c[at.rows])
+            loss = (self.weight * error).sum() + (self.pull * (z - self.z0[at.rows]).square()).mean(dim=1).sum()
+            gradient = torch.autograd.grad(loss, z)[0]  # samples do not meet: each gets its own
+        first, second = _BETAS
+        self.mean[at.rows] = first * self.mean[at.rows] + (1 - first) * gradient
+        self.square[at.rows] = second * self.square[at.rows] + (1 - second) * gradient.square()
+        mean, square = self.mean[at.rows] / (1 - first**at.index), self.square[at.rows] / (1 - second**at.index)
+        return -self.rate * mean / (square.sqrt() + _EPSILON)
+
+    def error(self, c: Tensor, wanted: Tensor) -> Tensor:
+        """How far every coordinate is from what is wanted: two of [B, C] => [B, C]."""
+        split = len(self.spec.attributes)
+        p, q = ((x[:, :split] + 1) / 2 for x in (c, wanted))
+        entropy = -(q * (p + _FLOOR).log() + (1 - q) * (1 - p + _FLOOR).log())
+        off = (c[:, split:] - wanted[:, split:]) * (ATTRIBUTE_TOLERANCE / KEYPOINT_TOLERANCE)
+        return torch.cat([entropy, off.square()], dim=1)

@@ -33,11 +33,15 @@ browser:
 bench: install
 	$(PY) -m benchmarks
 
-# The figures of the README and docs/measured.md: about half an hour on two cores.
+# The figures of the README and docs/measured.md: an hour and a half on two cores. What an interrupted evaluation has
+# done is kept under out/.
 figures: install
 	.venv/bin/sgf-hub measure generator avatars-stylegan2
+	.venv/bin/sgf-hub measure generator avatars-progan
 	.venv/bin/sgf-hub measure edits sgf-avatars-attributes
 	.venv/bin/sgf-hub measure edits sgf-avatars-keypoints
+	.venv/bin/sgf-hub evaluate sgf-avatars-attributes --out out/report-stylegan2 --write-card
+	.venv/bin/sgf-hub evaluate sgf-avatars-progan-attributes --out out/report-progan --write-card
 	.venv/bin/sgf-hub measure page
 
 # The pictures of the README, taken from the running demo.

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import torch
+
 from sgf_hub import zoo
 from sgf_hub.baselines.boundaries import Boundaries, fit_boundaries
 from sgf_hub.baselines.choices import choose
@@ -19,7 +21,7 @@ from sgf_hub.errors import BadValueError
 from sgf_hub.hub import CONFIG
 from sgf_hub.training.pairs import Pairs
 from sgf_hub.trajectory import EditConfig, Editor
-from sgf_hub.types import Generator, Predictor, short
+from sgf_hub.types import Generator, Latent, Predictor, short
 
 METHODS = ("interfacegan", "interfacegan-conditional", "ganspace", "latent-descent")
 FITTED: dict[str, type[Fitted]] = {"interfacegan": Boundaries, "ganspace": Components}
@@ -89,7 +91,8 @@ def fit(
     """Fit the directions of "interfacegan" or "ganspace" on pairs.
 
     Raises:
-        BadValueError: if the pairs are of another generator, or lack an attribute of the predictor.
+        BadValueError: if the pairs are of another generator, lack an attribute of the predictor, or were sampled
+            before one of the two was trained anew.
     """
     of = pairs.info.generator
     if of.rsplit("/", 1)[-1] != generator_name.rsplit("/", 1)[-1]:
@@ -97,10 +100,23 @@ def fit(
     missing = [name for name in predictor.spec.attributes if name not in pairs.info.spec.attributes]
     if missing:
         raise BadValueError(f"these pairs say nothing of {', '.join(missing)}: sample pairs with this predictor.")
+    if not _agree(generator, predictor, pairs):
+        raise BadValueError(
+            f"these pairs were sampled with other weights than {generator_name} has: sample them again."
+        )
     if kind == "interfacegan":
         return fit_boundaries(pairs, seed=seed)
     components = fit_components(generator, pairs, seed=seed)
     return components.with_choices(choose(generator, predictor, components, pairs, seed=seed))
+
+
+@torch.inference_mode()
+def _agree(generator: Generator, predictor: Predictor, pairs: Pairs) -> bool:
+    """Whether c = C(G(z)) still holds, for a few of the pairs; devices may differ in the last digits."""
+    some, spec = slice(0, 8), pairs.info.spec
+    columns = [spec.attributes.index(name) for name in predictor.spec.attributes]
+    seen = predictor.spec.scores(predictor(generator.synthesize(Latent(pairs.z[some], pairs.info.space))))
+    return bool((seen - spec.scores(pairs.c[some])[:, columns]).abs().mean() < 0.05)
 
 
 __all__ = [

@@ -1,11 +1,10 @@
 """Which component edits which attribute, over which layers: GANSpace's authors looked; this measures.
 
-Every candidate (a component, a range of layers, a direction) moves some latents at a few strengths, and is scored for
+Every candidate (a component and a range of layers) moves some latents both ways at a few strengths, and is scored for
 every attribute as the metric scores an edit (Section 4.4): the area under 1 - (share of other attributes that changed)
-over the share of samples whose attribute changed to the other side. The best candidate is the choice.
+over the share of samples whose attribute changed to the other side. The few best for each attribute meet again on other
+latents, more of them, and the best of those is the choice: with one round the winner is often a lucky one.
 """
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -14,10 +13,14 @@ from sgf_hub.baselines.components import Choice, Components
 from sgf_hub.training.pairs import Pairs
 from sgf_hub.types import Generator, Latent, Predictor
 
-STRENGTHS = (2.0, 5.0, 10.0, 16.0)  # in standard deviations
-_SAMPLES = 16
-_LISTED = 4  # components a attribute, those whose coordinates correlate most with its score
+STRENGTHS = (2.0, 5.0, 10.0, 20.0)  # in standard deviations
+_FIRST, _SECOND = 10, 24  # latents of the two rounds
+_LISTED = 4  # components an attribute, those whose coordinates correlate most with its score
+_KEPT = 3  # candidates an attribute that reach the second round
 _CHANGED = 0.5  # of a probability
+
+Layers = tuple[int, int] | None
+Candidate = tuple[int, Layers]
 
 
 @torch.inference_mode()
@@ -36,33 +39,46 @@ def choose(
     names = predictor.spec.attributes
     columns = [pairs.info.spec.attributes.index(name) for name in names]
     listed = short_list(components(pairs.z), pairs.info.spec.scores(pairs.c)[:, columns])
-    rng = torch.Generator().manual_seed(seed)
-    z = pairs.z[torch.randperm(len(pairs.z), generator=rng)[:_SAMPLES]]
-    start = Latent(z, components.latent_space)  # type: ignore[arg-type]
-    ranges: list[tuple[int, int] | None] = [None]
+    order = torch.randperm(len(pairs.z), generator=torch.Generator().manual_seed(seed))
+    start = Latent(pairs.z[order[: _FIRST + _SECOND]], components.latent_space)  # type: ignore[arg-type]
+    ranges: list[Layers] = [None]
     if components.latent_space == "w":
         start = generator.to_w_plus(start)  # type: ignore[attr-defined]
         ranges = [*layer_ranges(start.data.shape[1])]
+
+    candidates = [(component, layers) for component in listed for layers in ranges]
+    scores = _measure(generator, predictor, components, candidates, start[:_FIRST])
+    best = scores.amax(dim=1).topk(min(_KEPT, len(candidates)), dim=0).indices  # kept, A
+    candidates = [candidates[i] for i in torch.unique(best).tolist()]
+    scores = _measure(generator, predictor, components, candidates, start[_FIRST:])
+    winners = scores.flatten(0, 1).max(dim=0)  # over candidates and ways
+    chosen = {}
+    for name, score, place in zip(names, winners.values.tolist(), winners.indices.tolist(), strict=True):
+        component, layers = candidates[place // 2]
+        chosen[name] = Choice(component, layers, 1 - 2 * (place % 2), round(score, 4))
+    return chosen
+
+
+def _measure(
+    generator: Generator, predictor: Predictor, components: Components, candidates: list[Candidate], start: Latent
+) -> Tensor:
+    """The scores of K candidates, along the component and against it, for every attribute: [K, 2, A]."""
 
     def seen(latent: Latent) -> Tensor:
         return (predictor.spec.scores(predictor(generator.synthesize(latent))) + 1) / 2
 
     before = seen(start)  # B, A
-    best = {name: Choice(0, ranges[0], 1, -1.0) for name in names}
-    for component in listed:
-        for layers in ranges:
-            shift = torch.zeros_like(start.data)
-            shift[:, slice(*layers) if layers else slice(None)] = components.direction(component)
-            up, down = (
-                torch.stack([seen(Latent(start.data + sign * k * shift, start.space)) for k in STRENGTHS])
-                for sign in (1, -1)
-            )
-            for sign, along, against in ((1, up, down), (-1, down, up)):
-                for a, name in enumerate(names):
-                    score = round(_score(before, along, against, a), 4)
-                    if score > best[name].score:
-                        best[name] = Choice(component, layers, sign, score)
-    return best
+    found = []
+    for component, layers in candidates:
+        shift = torch.zeros_like(start.data)
+        shift[:, slice(*layers) if layers else slice(None)] = components.direction(component)
+        up, down = (
+            torch.stack([seen(Latent(start.data + sign * k * shift, start.space)) for k in STRENGTHS])
+            for sign in (1, -1)
+        )  # S, B, A
+        columns = range(before.shape[1])
+        found.append([[_score(before, *ways, a) for a in columns] for ways in ((up, down), (down, up))])
+    return torch.tensor(found)
 
 
 def short_list(x: Tensor, scores: Tensor) -> list[int]:
@@ -72,7 +88,7 @@ def short_list(x: Tensor, scores: Tensor) -> list[int]:
     return torch.unique(correlation.topk(min(_LISTED, len(correlation)), dim=0).indices).tolist()
 
 
-def layer_ranges(count: int) -> Sequence[tuple[int, int]]:
+def layer_ranges(count: int) -> list[tuple[int, int]]:
     """All layers of W+, and what coarse, middle and fine resolutions make up; every resolution stays whole."""
     cuts = sorted({0, 3, 2 * (count // 5) + 1, count} & set(range(count + 1)))
     ranges = [(first, last) for i, first in enumerate(cuts) for last in cuts[i + 1 :]]

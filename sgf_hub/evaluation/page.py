@@ -5,7 +5,7 @@ from pathlib import Path
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.evaluation.summary import mds_table, observers, spread, tables
 from sgf_hub.types import read_json
-from sgf_hub.zoo import root
+from sgf_hub.zoo import entries, root
 
 BEGIN, END = "<!-- measured: begin (written by `sgf-hub measure page`) -->", "<!-- measured: end -->"
 
@@ -22,10 +22,9 @@ def summary() -> str:
             f"| {held['accuracy']:.2%}, {held['accuracies'][worst]:.2%} ({worst}), {held['keypoint_error']:.2%} "
             f"of the side | `{judge['command']}` |"
         )
-    made = _read("avatars-stylegan2", "measured.json").get("generator")
-    if made:
+    for name, made in _measured("generator").items():
         lines.append(
-            f"| generator: Frechet distance in the judge's features (drawn against drawn) | "
+            f"| {name}: Frechet distance in the judge's features (drawn against drawn) | "
             f"{spread(made, 'generated_truncation_1', '.3f')} ({spread(made, 'drawn_to_drawn', '.3f')}) | "
             f"`{made['command']}` |"
         )
@@ -47,7 +46,7 @@ def summary() -> str:
             f"after by the judge | {row['before']:.2%}, {spread(row, 'after', '.2%')}, "
             f"{spread(row, 'after_by_judge', '.2%')} of the side | `{moves['command']}` |"
         )
-    for name, held in _evaluations().items():
+    for name, held in _measured("evaluation").items():
         lines += ["", f"{name}: `{held['command']}`.", "", mds_table(held, observers(held)[-1])]
     return "\n".join(lines)
 
@@ -62,7 +61,7 @@ def full_page() -> str:
             held = report["held_out"]
             rows = [f"| {k} | {v:.1%} | {held['balanced_accuracies'][k]:.1%} |" for k, v in held["accuracies"].items()]
             parts.append(_table(f"{name}, on held-out drawn faces", "| attribute | accuracy | balanced |", rows))
-    for name in ("sgf-avatars-attributes", "sgf-avatars-keypoints"):
+    for name in (entry.name for entry in entries() if entry.kind == "SGFMapping"):
         report = _read(name, "training.json").get("report", {})
         if report:
             weakest = sorted(report["slopes"], key=report["slopes"].get)[:3]
@@ -96,7 +95,7 @@ def full_page() -> str:
         ]
         head = "| stepping | error before | after | by the judge | reached | attributes changed | steps |"
         parts.append(_table("sgf-avatars-keypoints: all keypoints to another sample's", head, rows))
-    for name, held in _evaluations().items():
+    for name, held in _measured("evaluation").items():
         parts.append(f"## {name}: Manipulation Disentanglement Score\n\n`{held['command']}`\n\n{tables(held)}")
     return "\n\n".join(parts) + "\n"
 
@@ -115,9 +114,9 @@ def renewed(old: str, text: str, begin: str, end: str) -> str:
     return f"{head}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}"
 
 
-def _evaluations() -> dict[str, dict]:
-    """What `sgf-hub evaluate --write-card` left, by mapping."""
-    found = {entry.parent.name: read_json(entry).get("evaluation") for entry in sorted(root().glob("*/measured.json"))}
+def _measured(part: str) -> dict[str, dict]:
+    """What the zoo's measured.json files hold of a part, by entry."""
+    found = {path.parent.name: read_json(path).get(part) for path in sorted(root().glob("*/measured.json"))}
     return {name: held for name, held in found.items() if held}
 
 

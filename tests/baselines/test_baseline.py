@@ -68,6 +68,10 @@ def test_mistakes(in_toy_zoo: Path) -> None:
         baseline("ganspce", G, C, generator_name="plain", pairs=never)
     with pytest.raises(BadValueError, match="these pairs are of sgf-hub/plain, not of sgf-hub/other: sample pairs"):
         baseline("ganspace", G, C, generator_name="sgf-hub/other", pairs=pairs)
+    old = pairs()
+    old.c.neg_()
+    with pytest.raises(BadValueError, match="these pairs were sampled with other weights than plain has: sample them"):
+        baseline("interfacegan", G, C, generator_name="plain", pairs=lambda: old)
     few = pairs_of(torch.randn(50, 3), torch.randn(50, 1), ConditionSpec(("a0",)))
     with pytest.raises(BadValueError, match="these pairs say nothing of a1, a2: sample pairs with this predictor"):
         baseline("interfacegan", G, C, generator_name="plain", pairs=lambda: few)

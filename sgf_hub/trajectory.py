@@ -46,6 +46,7 @@ _BOUNDS = (
     ("step_size", 1e-6, 100.0),
     ("max_steps", 1, 10_000),
     ("tolerance", 0.0, 1e6),
+    ("certainty", 1e-6, 1.0),
     ("hold_rate", 0.0, 100.0),
     ("drive_growth", 0.01, 100.0),
     ("drive_limit", 0.0, 1e6),
@@ -64,6 +65,8 @@ class EditConfig:
         max_steps: n, after which an edit stops wherever it is; the paper does not say its own.
         tolerance: an edit has arrived at a distance of at most this, in the predictor's units (1 is "close"); with 0
             none ever has, and all samples take `max_steps`.
+        certainty: factor on the tolerance of a sample all of whose asked attributes should be wholly there or wholly gone
+            (probability 1 or 0): short of that, the picture is often in between (ours: 0.05).
         stepping: what delta_c is. "fixed": lambda (c1 - c0) throughout, the paper's. "reaim" (ours): lambda (c1 - c),
             towards the target from wherever the edit is. "drive" (ours): asked attributes are driven along c1 - c0,
             harder while they stall; asked keypoints and held coordinates are re-aimed.
@@ -85,6 +88,7 @@ class EditConfig:
     step_size: float = 0.2
     max_steps: int = 80
     tolerance: float = 1.0
+    certainty: float = 1.0
     stepping: Literal["fixed", "reaim", "drive"] = "fixed"
     hold_rate: float = 0.2
     drive_growth: float = 1.15
@@ -115,6 +119,7 @@ class EditConfig:
     def ours(cls, **changes: object) -> Self:
         """The stepping that measured best: see `docs/experiments.md`."""
         best = cls(
+            certainty=0.05,
             stepping="drive",
             max_steps=60,
             drive_growth=1.25,
@@ -170,12 +175,11 @@ class Trajectory:
     @property
     def chosen(self) -> list[int]:
         """For each sample, the step that is its result."""
+        if not self.return_best:
+            return [len(self.steps) - 1] * len(self.reasons)
         distances = torch.stack([step.distance for step in self.steps]).nan_to_num(nan=float("inf"))
-        best, last = distances.argmin(dim=0).tolist(), len(self.steps) - 1
-        return [
-            last if reason is StopReason.TARGET_REACHED or not self.return_best else index
-            for reason, index in zip(self.reasons, best, strict=True)
-        ]
+        last = len(distances) - 1
+        return [last - behind for behind in distances.flip(0).argmin(dim=0).tolist()]  # of equals, the last
 
     @property
     def result(self) -> EditStep:

@@ -154,6 +154,9 @@ class _Judge:
         self, predictor: Predictor, target: Target, config: EditConfig, size: int, device: torch.device
     ) -> None:
         self.predictor, self.target, self.config = predictor, target, config
+        split = len(predictor.spec.attributes)
+        whole = (target.c[:, :split][:, target.asked[:split]].abs() == 1).all(dim=1) & ~target.asked[split:].any()
+        self.arrival = torch.where(whole, config.certainty, 1.0) * config.tolerance
         self.distance = torch.full((size,), float("inf"), device=device)
         self.best = self.distance.clone()
         self.idle = torch.zeros(size, dtype=torch.long, device=device)
@@ -167,17 +170,21 @@ class _Judge:
         self.idle[rows] = torch.where(better, 0, self.idle[rows] + 1)
         self.best[rows] = torch.minimum(self.best[rows], distance)
         self.distance[rows] = distance
-        reasons: list[StopReason | None] = []
-        for d, idle in zip(distance.tolist(), self.idle[rows].tolist(), strict=True):
-            if d <= config.tolerance > 0:
-                reasons.append(StopReason.TARGET_REACHED)
-            elif index >= config.max_steps:
-                reasons.append(StopReason.STEP_LIMIT)
-            elif config.patience is not None and idle >= config.patience:
-                reasons.append(StopReason.STALLED)
-            else:
-                reasons.append(None)
-        return reasons
+        result = self.best[rows] if config.return_best else distance
+        parts = (distance.tolist(), self.arrival[rows].tolist(), self.idle[rows].tolist(), result.tolist())
+        return [self._reason(index, *part) for part in zip(*parts, strict=True)]
+
+    def _reason(self, index: int, distance: float, arrival: float, idle: int, result: float) -> StopReason | None:
+        config = self.config
+        if distance <= arrival > 0:
+            return StopReason.TARGET_REACHED
+        if index >= config.max_steps:
+            short = StopReason.STEP_LIMIT
+        elif config.patience is not None and idle >= config.patience:
+            short = StopReason.STALLED
+        else:
+            return None
+        return StopReason.TARGET_REACHED if result <= config.tolerance > 0 else short  # close, if not certain
 
 
 def _without_siblings(predictor: Predictor, c0: Tensor, target: Target) -> Target:

@@ -27,7 +27,7 @@ class GANSpaceEditor:
         SpaceError: if the components are of another latent space than the generator's.
     """
 
-    sweep = EditConfig(step_size=0.5, max_steps=40, tolerance=0.0)  # up to 20 standard deviations
+    sweep = EditConfig(step_size=1.0, max_steps=20, tolerance=0.0)  # up to 20 standard deviations
 
     def __init__(self, generator: Generator, predictor: Predictor, components: Components) -> None:
         components.check_generator(generator)

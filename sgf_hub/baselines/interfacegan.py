@@ -14,8 +14,8 @@ from sgf_hub.trajectory import EditConfig, EditStep, Wishes
 from sgf_hub.types import Generator, Latent, Predictor, Target, nearest
 from sgf_hub.walk import Move, walk
 
-_STRENGTHS = 40  # steps of a sweep
-_SIGMAS = {False: 0.35, True: 0.5}  # a step, in standard deviations of the latents along the normals; conditional: True
+_STRENGTHS = 20  # steps of a sweep
+_SIGMAS = {False: 0.7, True: 1.0}  # a step, in standard deviations of the latents along the normals; conditional: True
 
 
 class InterFaceGANEditor:
@@ -75,7 +75,7 @@ class InterFaceGANEditor:
 
     @cached_property
     def sweep(self) -> EditConfig:
-        """40 equal steps, to 14 standard deviations of the latents along the normals.
+        """20 equal steps, to 14 standard deviations of the latents along the normals.
 
         To 20 with conditions: what they leave of a normal changes less.
         """

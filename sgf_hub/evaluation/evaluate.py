@@ -120,7 +120,7 @@ def evaluate_flip(
 ) -> Evaluation:
     """`evaluate_editor` for one attribute and seed."""
     run = sweep(editor, judge, config, attribute, samples=samples, seed=FIRST_SEED + seed)
-    steps = settle(run.distance, config.tolerance, closest=config.return_best)
+    steps = settle(run.distance, _arrival(config), closest=config.return_best)
     seen = {name: _view(run, name, steps, config) for name in run.specs}
     strength = seen["judge" if judge is not None else "predictor"].best
     chosen = steps[strength]  # N
@@ -144,7 +144,7 @@ def _view(run: Sweep, observer: str, steps: torch.Tensor, config: EditConfig) ->
     curve = run.curve(observer, steps)
     stopping = curve
     if config.tolerance == 0:
-        stopping = run.curve(observer, settle(run.distance, STOPPING.tolerance, closest=STOPPING.return_best))
+        stopping = run.curve(observer, settle(run.distance, _arrival(STOPPING), closest=STOPPING.return_best))
     spec, chosen = run.specs[observer], steps[curve.best][None]
     held = _held(spec, run.attribute)
     scores, points = run.scores(observer)[..., held], run.points(observer)
@@ -156,6 +156,11 @@ def _view(run: Sweep, observer: str, steps: torch.Tensor, config: EditConfig) ->
         score_drift=(at_steps(scores, chosen)[0] - scores[0]).abs().mean().item() if held else 0.0,
         point_drift=(at_steps(points, chosen)[0] - points[0]).norm(dim=-1).mean().item() if spec.keypoints else None,
     )
+
+
+def _arrival(config: EditConfig) -> float:
+    """The distance at which a flip, which asks for an attribute to be wholly there or gone, has arrived."""
+    return config.tolerance * config.certainty
 
 
 def _held(spec: ConditionSpec, attribute: str) -> list[int]:

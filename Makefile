@@ -42,6 +42,8 @@ figures: install
 	.venv/bin/sgf-hub measure edits sgf-avatars-keypoints
 	.venv/bin/sgf-hub evaluate sgf-avatars-attributes --out out/report-stylegan2 --write-card
 	.venv/bin/sgf-hub evaluate sgf-avatars-progan-attributes --out out/report-progan --write-card
+	for g in stylegan2 progan; do \
+	  cp out/report-$$g/mdc-judge.png docs/mdc-$$g.png; cp out/report-$$g/pictures.png docs/edits-$$g.png; done
 	.venv/bin/sgf-hub measure page
 
 # The pictures of the README, taken from the running demo.

@@ -65,8 +65,8 @@ class EditConfig:
         max_steps: n, after which an edit stops wherever it is; the paper does not say its own.
         tolerance: an edit has arrived at a distance of at most this, in the predictor's units (1 is "close"); with 0
             none ever has, and all samples take `max_steps`.
-        certainty: factor on the tolerance of a sample all of whose asked attributes should be wholly there or wholly gone
-            (probability 1 or 0): short of that, the picture is often in between (ours: 0.05).
+        certainty: factor on the tolerance where all that is asked is attributes wholly there or wholly gone
+            (1 or 0): short of that, the picture is often in between (ours: 0.05).
         stepping: what delta_c is. "fixed": lambda (c1 - c0) throughout, the paper's. "reaim" (ours): lambda (c1 - c),
             towards the target from wherever the edit is. "drive" (ours): asked attributes are driven along c1 - c0,
             harder while they stall; asked keypoints and held coordinates are re-aimed.

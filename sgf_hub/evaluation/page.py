@@ -5,7 +5,7 @@ from pathlib import Path
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.evaluation.summary import mds_table, observers, spread, tables
 from sgf_hub.types import read_json
-from sgf_hub.zoo import entries, root
+from sgf_hub.zoo import root
 
 BEGIN, END = "<!-- measured: begin (written by `sgf-hub measure page`) -->", "<!-- measured: end -->"
 
@@ -22,7 +22,7 @@ def summary() -> str:
             f"| {held['accuracy']:.2%}, {held['accuracies'][worst]:.2%} ({worst}), {held['keypoint_error']:.2%} "
             f"of the side | `{judge['command']}` |"
         )
-    for name, made in _measured("generator").items():
+    for name, made in _held("measured.json", "generator").items():
         lines.append(
             f"| {name}: Frechet distance in the judge's features (drawn against drawn) | "
             f"{spread(made, 'generated_truncation_1', '.3f')} ({spread(made, 'drawn_to_drawn', '.3f')}) | "
@@ -46,7 +46,7 @@ def summary() -> str:
             f"after by the judge | {row['before']:.2%}, {spread(row, 'after', '.2%')}, "
             f"{spread(row, 'after_by_judge', '.2%')} of the side | `{moves['command']}` |"
         )
-    for name, held in _measured("evaluation").items():
+    for name, held in _held("measured.json", "evaluation").items():
         lines += ["", f"{name}: `{held['command']}`.", "", mds_table(held, observers(held)[-1])]
     return "\n".join(lines)
 
@@ -61,20 +61,16 @@ def full_page() -> str:
             held = report["held_out"]
             rows = [f"| {k} | {v:.1%} | {held['balanced_accuracies'][k]:.1%} |" for k, v in held["accuracies"].items()]
             parts.append(_table(f"{name}, on held-out drawn faces", "| attribute | accuracy | balanced |", rows))
-    for name in (entry.name for entry in entries() if entry.kind == "SGFMapping"):
-        report = _read(name, "training.json").get("report", {})
-        if report:
-            weakest = sorted(report["slopes"], key=report["slopes"].get)[:3]
-            rows = [
-                f"| reconstruction error with the right c | {report['loss']:.3f} |",
-                f"| with a shuffled c | {report['loss_shuffled']:.3f} |",
-                f"| norm of dF/dc, mean over c | {sum(report['slopes'].values()) / len(report['slopes']):.2f} |",
-                "| weakest | " + ", ".join(f"{k} {report['slopes'][k]:.2f}" for k in weakest) + " |",
-                "| growth of dF/dz: 0, 50, 95, 100% | "
-                + ", ".join(f"{v:.2f}" for v in report["jacobian"].values())
-                + " |",
-            ]
-            parts.append(_table(f"{name}: F on held-out pairs", "| standardised units | |", rows))
+    for name, report in _held("training.json", "report").items():  # of mappings
+        weakest = sorted(report["slopes"], key=report["slopes"].get)[:3]
+        rows = [
+            f"| reconstruction error with the right c | {report['loss']:.3f} |",
+            f"| with a shuffled c | {report['loss_shuffled']:.3f} |",
+            f"| norm of dF/dc, mean over c | {sum(report['slopes'].values()) / len(report['slopes']):.2f} |",
+            "| weakest | " + ", ".join(f"{k} {report['slopes'][k]:.2f}" for k in weakest) + " |",
+            "| growth of dF/dz: 0, 50, 95, 100% | " + ", ".join(f"{v:.2f}" for v in report["jacobian"].values()) + " |",
+        ]
+        parts.append(_table(f"{name}: F on held-out pairs", "| standardised units | |", rows))
     flips = _read("sgf-avatars-attributes", "measured.json").get("edits", {})
     for stepping in ("paper", "ours") if flips else ():
         rows = [
@@ -95,7 +91,7 @@ def full_page() -> str:
         ]
         head = "| stepping | error before | after | by the judge | reached | attributes changed | steps |"
         parts.append(_table("sgf-avatars-keypoints: all keypoints to another sample's", head, rows))
-    for name, held in _measured("evaluation").items():
+    for name, held in _held("measured.json", "evaluation").items():
         parts.append(f"## {name}: Manipulation Disentanglement Score\n\n`{held['command']}`\n\n{tables(held)}")
     return "\n\n".join(parts) + "\n"
 
@@ -114,9 +110,9 @@ def renewed(old: str, text: str, begin: str, end: str) -> str:
     return f"{head}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}"
 
 
-def _measured(part: str) -> dict[str, dict]:
-    """What the zoo's measured.json files hold of a part, by entry."""
-    found = {path.parent.name: read_json(path).get(part) for path in sorted(root().glob("*/measured.json"))}
+def _held(file: str, part: str) -> dict[str, dict]:
+    """What the zoo's files of one name hold of a part, by entry."""
+    found = {path.parent.name: read_json(path).get(part) for path in sorted(root().glob(f"*/{file}"))}
     return {name: held for name, held in found.items() if held}
 
 

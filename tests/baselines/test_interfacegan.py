@@ -230,7 +230,7 @@ class TestWalk:
 
     def test_the_sweep_follows_the_spread_of_the_latents(self) -> None:
         editor = editor_of()  # latents of standard deviation 0.8
-        assert editor.sweep.step_size == pytest.approx(0.35 * 0.8, rel=0.05)
+        assert editor.sweep.step_size == pytest.approx(0.7 * 0.8, rel=0.05)
         assert editor.sweep is editor.sweep
 
 

@@ -288,6 +288,27 @@ class TestOurs:
         trajectory.steps += [next(steps), next(steps)]
         assert (trajectory.reasons, trajectory.chosen, trajectory.taken()) == ((None,), [1], [2])
 
+    @pytest.mark.parametrize(("wish", "certainty", "steps"), [(1, 1.0, 11), (1, 0.05, 24), (0.9, 0.05, 11)])
+    def test_a_plain_wish_is_met_with_certainty(self, wish: float, certainty: float, steps: int) -> None:
+        # what is missing shrinks by 0.8 a step: from 2 to 0.2, or to 0.01; from 1.8 to 0.2 for a wish in between
+        config = EditConfig(stepping="reaim", certainty=certainty)
+        trajectory = identity_editor(1).edit(start((-1.0,)), {"a0": wish}, config)
+        assert (trajectory.reasons, trajectory.taken()) == ((StopReason.TARGET_REACHED,), [steps - (wish != 1)])
+
+    def test_a_wish_that_is_close_but_not_certain_at_the_end_has_arrived(self) -> None:
+        config = EditConfig(stepping="reaim", certainty=0.05, max_steps=15)
+        trajectory = identity_editor(1).edit(start((-1.0,)), {"a0": 1}, config)
+        assert (trajectory.reasons, trajectory.taken()) == ((StopReason.TARGET_REACHED,), [15])
+
+    def test_certainty_is_not_asked_of_keypoints(self) -> None:
+        editor = identity_editor(2, ConditionSpec(keypoints=("nose",)))
+        config = EditConfig(stepping="reaim", certainty=1e-6, max_steps=200)
+        assert editor.edit(start((0.5, 0.5)), {"nose": (1.0, 1.0)}, config).taken()[0] < 30
+
+    def test_ours_holds_harder_in_z(self) -> None:
+        w, z = EditConfig.ours(), EditConfig.ours(space="z")
+        assert z == replace(w, step_size=0.1, hold_rate=0.4) and z.hold_rate > w.hold_rate
+
     def test_ours_changes_only_what_is_asked(self) -> None:
         assert EditConfig.ours(max_steps=7) == replace(EditConfig.ours(), max_steps=7)
         assert EditConfig.ours().stepping == "drive"

@@ -21,7 +21,7 @@ from sgf_hub.trajectory import EditConfig, Editor
 from sgf_hub.types import read_json
 from sgf_hub.zoo import locate
 
-SGF = {"sgf": EditConfig.ours(), "sgf-paper": EditConfig()}
+SGF = ("sgf", "sgf-paper")
 METHODS = (*SGF, *BASELINES)
 PAIRS = 50_000  # to fit baselines on, where none are given
 _TRUNCATION, _SEED = 0.8, 7  # of those; the seed is another than the mapping's training pairs'
@@ -47,7 +47,9 @@ class Methods:
 
     def config(self, name: str) -> EditConfig:
         """The settings of the method's curve."""
-        return SGF[name] if name in SGF else self._baseline(name).sweep
+        if name in SGF:
+            return EditConfig() if name == "sgf-paper" else EditConfig.ours(space=self.sgf.mapping.latent_space)
+        return self._baseline(name).sweep
 
     def mark(self, name: str) -> str:
         """A digest of what was fitted for the method; "" where nothing was."""

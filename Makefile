@@ -42,8 +42,9 @@ figures: install
 	.venv/bin/sgf-hub measure edits sgf-avatars-keypoints
 	.venv/bin/sgf-hub evaluate sgf-avatars-attributes --out out/report-stylegan2 --write-card
 	.venv/bin/sgf-hub evaluate sgf-avatars-progan-attributes --out out/report-progan --write-card
-	for g in stylegan2 progan; do \
-	  cp out/report-$$g/mdc-judge.png docs/mdc-$$g.png; cp out/report-$$g/pictures.png docs/edits-$$g.png; done
+	cp out/report-stylegan2/mdc-judge.png docs/mdc-stylegan2.png
+	cp out/report-progan/mdc-judge.png docs/mdc-progan.png
+	cp out/report-stylegan2/pictures.png docs/edits-stylegan2.png
 	.venv/bin/sgf-hub measure page
 
 # The pictures of the README, taken from the running demo.

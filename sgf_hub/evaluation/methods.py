@@ -48,7 +48,7 @@ class Methods:
     def config(self, name: str) -> EditConfig:
         """The settings of the method's curve."""
         if name in SGF:
-            return EditConfig() if name == "sgf-paper" else EditConfig.ours(space=self.sgf.mapping.latent_space)
+            return EditConfig() if name == "sgf-paper" else EditConfig.ours(space=self.sgf.generator.latent_space)
         return self._baseline(name).sweep
 
     def mark(self, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -18,10 +18,13 @@ from sgf_hub.predictors import load_predictor
 from sgf_hub.predictors.backbone import fingerprint
 from sgf_hub.training.pairs import Pairs, PairsInfo, load_pairs, sample_pairs
 from sgf_hub.trajectory import EditConfig, Editor
-from sgf_hub.types import read_json
+from sgf_hub.types import Space, read_json
 from sgf_hub.zoo import locate
 
-SGF = ("sgf", "sgf-paper")
+SGF: dict[str, Callable[[Space], EditConfig]] = {  # stepping, for a mapping's latent space
+    "sgf": lambda space: EditConfig.ours(space=space),
+    "sgf-paper": lambda space: EditConfig(),
+}
 METHODS = (*SGF, *BASELINES)
 PAIRS = 50_000  # to fit baselines on, where none are given
 _TRUNCATION, _SEED = 0.8, 7  # of those; the seed is another than the mapping's training pairs'
@@ -48,7 +51,7 @@ class Methods:
     def config(self, name: str) -> EditConfig:
         """The settings of the method's curve."""
         if name in SGF:
-            return EditConfig() if name == "sgf-paper" else EditConfig.ours(space=self.sgf.generator.latent_space)
+            return SGF[name](self.sgf.generator.latent_space)
         return self._baseline(name).sweep
 
     def mark(self, name: str) -> str:

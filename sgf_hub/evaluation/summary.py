@@ -93,6 +93,7 @@ def tables(results: dict) -> str:
         results: with `attributes` and `figures`.
     """
     parts = [mds_table(results, observer) for observer in observers(results)]
+    parts += [mds_table(results, observer, "accuracy") for observer in observers(results)]
     return "\n\n".join([*parts, _side_by_side(results)])
 
 
@@ -101,17 +102,18 @@ def observers(results: dict) -> list[str]:
     return [name for name in OBSERVERS if name in next(iter(results["figures"].values()))["overall"]]
 
 
-def mds_table(results: dict, observer: str) -> str:
-    """One row a method, one column an attribute, the highest score in bold."""
+def mds_table(results: dict, observer: str, key: str = "mds") -> str:
+    """One row a method, one column an attribute, the highest in bold: "mds", or the best "accuracy"."""
+    title, form = {"mds": ("MDS", ".3f"), "accuracy": ("Best accuracy", ".1%")}[key]
     columns = ["overall", *results["attributes"]]
     cells = {method: [each[name][observer] for name in columns] for method, each in results["figures"].items()}
-    best = [max(row[i]["mds"] for row in cells.values()) for i in range(len(columns))]
+    best = [max(row[i][key] for row in cells.values()) for i in range(len(columns))]
     rows = []
     for method, row in cells.items():
-        texts = [spread(cell, "mds", ".3f") for cell in row]
-        bold = [f"**{text}**" if cell["mds"] >= top else text for text, cell, top in zip(texts, row, best, strict=True)]
+        texts = [spread(cell, key, form) for cell in row]
+        bold = [f"**{text}**" if cell[key] >= top else text for text, cell, top in zip(texts, row, best, strict=True)]
         rows.append([TITLES.get(method, method), *bold])
-    return f"MDS as seen by {OBSERVERS[observer]}:\n\n" + _table(["method", *columns], rows)
+    return f"{title} as seen by {OBSERVERS[observer]}:\n\n" + _table(["method", *columns], rows)
 
 
 def _side_by_side(results: dict) -> str:

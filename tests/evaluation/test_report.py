@@ -29,7 +29,7 @@ def run(monkeypatch, capsys, tmp_path, in_zoo) -> Run:
 
 
 def _quick() -> dict:
-    return {"sgf": EditConfig.ours(max_steps=4), "sgf-paper": EditConfig(max_steps=5)}
+    return {"sgf": lambda _: EditConfig.ours(max_steps=4), "sgf-paper": lambda _: EditConfig(max_steps=5)}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
+from sgf_hub.editor import SGFEditor
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.hub import WEIGHTS
@@ -197,3 +198,10 @@ class LinearMapping:
         else:
             operator = sum((torch.linalg.matrix_power(self.A, j) for j in range(order + 1)), torch.zeros_like(self.A))
         return delta_c @ (operator @ self.B).T.to(delta_c)
+
+
+def coupled_editor(coupling: torch.Tensor, spec: ConditionSpec) -> SGFEditor:
+    """C(G(z)) = z, and a step for c moves z by coupling c."""
+    predictor = PlainPredictor(torch.eye(len(coupling)), spec)
+    mapping = plain_mapping(lambda z, c: c @ coupling.T, predictor)
+    return SGFEditor(mapping, PlainGenerator(len(coupling)), predictor)

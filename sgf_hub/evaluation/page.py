@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sgf_hub.errors import CorruptFileError
-from sgf_hub.evaluation.summary import mds_table, observers, spread, tables
+from sgf_hub.evaluation.summary import observers, score_table, spread, tables
 from sgf_hub.types import read_json
 from sgf_hub.zoo import root
 
@@ -47,7 +47,7 @@ def summary() -> str:
             f"{spread(row, 'after_by_judge', '.2%')} of the side | `{moves['command']}` |"
         )
     for name, held in _held("measured.json", "evaluation").items():
-        lines += ["", f"{name}: `{held['command']}`.", "", mds_table(held, observers(held)[-1])]
+        lines += ["", f"{name}: `{held['command']}`.", "", score_table(held, observers(held)[-1])]
     return "\n".join(lines)
 
 

@@ -92,8 +92,8 @@ def tables(results: dict) -> str:
     Args:
         results: with `attributes` and `figures`.
     """
-    parts = [mds_table(results, observer) for observer in observers(results)]
-    parts += [mds_table(results, observer, "accuracy") for observer in observers(results)]
+    parts = [score_table(results, observer) for observer in observers(results)]
+    parts += [score_table(results, observer, "accuracy") for observer in observers(results)]
     return "\n\n".join([*parts, _side_by_side(results)])
 
 
@@ -102,7 +102,7 @@ def observers(results: dict) -> list[str]:
     return [name for name in OBSERVERS if name in next(iter(results["figures"].values()))["overall"]]
 
 
-def mds_table(results: dict, observer: str, key: str = "mds") -> str:
+def score_table(results: dict, observer: str, key: str = "mds") -> str:
     """One row a method, one column an attribute, the highest in bold: "mds", or the best "accuracy"."""
     title, form = {"mds": ("MDS", ".3f"), "accuracy": ("Best accuracy", ".1%")}[key]
     columns = ["overall", *results["attributes"]]

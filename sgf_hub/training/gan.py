@@ -64,6 +64,18 @@ class GANConfig:
     sheet_every: int = 20_000
 
 
+# what the "gpu" presets of all architectures share: 128 px, wider, larger batches
+LARGE: dict[str, Any] = {
+    "resolution": 128,
+    "latent_dim": 256,
+    "channels": (256, 256, 256, 128, 64, 32),
+    "critic_channels": (256, 256, 256, 128, 64, 32),
+    "batch": 64,
+    "ema_images": 20_000,
+    "pictures": 200_000,
+    "sheet_every": 100_000,
+}
+
 C = TypeVar("C", bound=GANConfig)
 G = TypeVar("G", bound=nn.Module)
 D = TypeVar("D", bound=nn.Module)

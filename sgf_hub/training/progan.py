@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from sgf_hub.errors import BadValueError
 from sgf_hub.generators.progan import ProGAN, double
 from sgf_hub.training.discriminators import ProgressiveDiscriminator
-from sgf_hub.training.gan import GANConfig, GANTraining
+from sgf_hub.training.gan import LARGE, GANConfig, GANTraining
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,18 +50,11 @@ class ProGANTraining(GANTraining[ProGANConfig, ProGAN, ProgressiveDiscriminator]
     presets: ClassVar = {
         "cpu": ProGANConfig(images=300_000, sheet_every=10_000),
         "gpu": ProGANConfig(
-            resolution=128,
-            latent_dim=256,
-            channels=(256, 256, 256, 128, 64, 32),
-            critic_channels=(256, 256, 256, 128, 64, 32),
-            batch=64,
+            **LARGE,
             batches=(64, 64, 64, 64, 64),
             grow_at=(100_000, 300_000, 500_000, 800_000, 1_200_000),
             fade=100_000,
             images=3_000_000,
-            ema_images=20_000,
-            pictures=200_000,
-            sheet_every=100_000,
         ),
     }
 

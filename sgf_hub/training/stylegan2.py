@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.training.discriminators import Discriminator
-from sgf_hub.training.gan import GANConfig, GANTraining
+from sgf_hub.training.gan import LARGE, GANConfig, GANTraining
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +30,8 @@ class StyleGAN2Training(GANTraining[StyleGAN2Config, StyleGAN2, Discriminator]):
     presets: ClassVar = {
         "cpu": StyleGAN2Config(),
         "gpu": StyleGAN2Config(
-            resolution=128,
-            latent_dim=256,
-            channels=(256, 256, 256, 128, 64, 32),
-            critic_channels=(256, 256, 256, 128, 64, 32),
-            batch=64,
+            **LARGE,
             images=2_000_000,
-            ema_images=20_000,
-            pictures=200_000,
-            sheet_every=100_000,
         ),
     }
     sizes = (*GANTraining.sizes, "mapping_layers")

@@ -8,27 +8,9 @@ import torch
 from sgf_hub.editor import EditConfig, SGFEditor
 from sgf_hub.evaluation.edits import flips, keypoint_moves, mean_and_spread, measure_edits, steppings
 from sgf_hub.types import ConditionSpec
-from tests.toys import PlainGenerator, PlainPredictor, plain_mapping
+from tests.toys import PlainPredictor, coupled_editor
 
 NAMES = ("a", "b", "c")
-
-
-def editor_of(coupling: torch.Tensor, spec: ConditionSpec) -> SGFEditor:
-    """C(G(z)) = z, and a step for c moves z by coupling c."""
-    predictor = PlainPredictor(torch.eye(len(coupling)), spec)
-    mapping = plain_mapping(lambda z, c: c @ coupling.T, predictor)
-    return SGFEditor(mapping, PlainGenerator(len(coupling)), predictor)
-
-
-@pytest.fixture
-def editor() -> SGFEditor:
-    return editor_of(torch.eye(3), ConditionSpec(NAMES))
-
-
-@pytest.fixture
-def entangled() -> SGFEditor:
-    """Moving a moves b by as much."""
-    return editor_of(torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 0, 1]]), ConditionSpec(NAMES))
 
 
 CONFIG = EditConfig(order=0, step_size=0.05, max_steps=60)
@@ -85,7 +67,7 @@ class TestKeypoints:
     spec = ConditionSpec(("a",), ("nose", "chin"))
 
     def test_they_move_to_another_samples(self) -> None:
-        editor = editor_of(torch.eye(5), self.spec)
+        editor = coupled_editor(torch.eye(5), self.spec)
         result = keypoint_moves(editor, editor.predictor, EditConfig.ours(), samples=6, seed=1)
         z = editor.generator.sample(12, seed=1).data
         points = (z[:6, 1:] - z[6:, 1:]).unflatten(1, (2, 2)).norm(dim=-1)
@@ -95,7 +77,7 @@ class TestKeypoints:
         assert result.after <= 0.01
 
     def test_that_do_not(self) -> None:
-        editor = editor_of(torch.zeros(5, 5), self.spec)
+        editor = coupled_editor(torch.zeros(5, 5), self.spec)
         result = keypoint_moves(editor, editor.predictor, EditConfig(max_steps=2), samples=6, seed=1)
         assert (result.reached, result.after) == (0, pytest.approx(result.before))
 
@@ -120,7 +102,7 @@ class TestSummaries:
         assert all("reached_std" in row for row in rows)
 
     def test_a_row_a_stepping_of_keypoints(self) -> None:
-        editor = editor_of(torch.eye(5), TestKeypoints.spec)
+        editor = coupled_editor(torch.eye(5), TestKeypoints.spec)
         rows = list(measure_edits(editor, editor.predictor, samples=2, seeds=1, steppings={"x": EditConfig.ours()}))
         assert [row["stepping"] for row in rows] == ["x"] and "after_by_judge" in rows[0]
 

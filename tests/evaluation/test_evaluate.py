@@ -12,8 +12,7 @@ from sgf_hub.evaluation.likeness import Likeness, outside, saliency, stages
 from sgf_hub.evaluation.sweep import flip, sweep
 from sgf_hub.predictors import load_predictor
 from sgf_hub.types import ConditionSpec
-from tests.evaluation.test_edits import editor_of
-from tests.toys import PlainPredictor
+from tests.toys import PlainPredictor, coupled_editor
 
 NAMES = ("a", "b", "c")
 CONFIG = EditConfig(order=0, step_size=0.05, max_steps=40)
@@ -29,16 +28,6 @@ class Counting(PlainPredictor):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         self.seen.append(len(images))
         return super().forward(images)
-
-
-@pytest.fixture
-def editor() -> SGFEditor:
-    return editor_of(torch.eye(3), ConditionSpec(NAMES))
-
-
-@pytest.fixture
-def entangled() -> SGFEditor:
-    return editor_of(torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 0, 1]]), ConditionSpec(NAMES))
 
 
 def test_flip_inverts_one_and_holds_the_rest(editor: SGFEditor) -> None:
@@ -60,7 +49,7 @@ class TestSweep:
         torch.testing.assert_close(run.conditions["judge"], run.conditions["predictor"])
 
     def test_tells_scores_and_points(self) -> None:
-        editor = editor_of(torch.eye(5), ConditionSpec(("a",), ("nose", "chin")))
+        editor = coupled_editor(torch.eye(5), ConditionSpec(("a",), ("nose", "chin")))
         run = sweep(editor, None, CONFIG, "a", samples=4, seed=0)
         steps = len(run.latents)
         assert run.scores("predictor").shape == (steps, 4, 1)

@@ -44,7 +44,7 @@ class GANConfig:
         r1: weight gamma of the gradient penalty.
         r1_every: steps between two penalties (lazy regularisation).
         ema_images: half-life of the averaged generator, in images.
-        pictures: drawn faces in the training set.
+        pictures: drawn pictures in the training set.
         seed: of weights, data and latents.
         sheet_every: images between two sample sheets.
     """
@@ -91,6 +91,7 @@ class GANTraining(ABC, Generic[C, G, D]):
 
     presets: ClassVar[dict[str, Any]]
     sizes: ClassVar[tuple[str, ...]] = ("resolution", "latent_dim", "channels", "critic_channels")
+    of_world: ClassVar[dict[str, dict[str, Any]]] = {}  # what a world's training changes in every preset
 
     def __init__(self, config: C, device: str = "cpu") -> None:
         self.config, self.device = config, device

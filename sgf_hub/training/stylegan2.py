@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.training.diffaugment import augment
 from sgf_hub.training.discriminators import Discriminator
 from sgf_hub.training.gan import LARGE, GANConfig, GANTraining
 
@@ -18,10 +19,12 @@ class StyleGAN2Config(GANConfig):
     Args:
         mapping_layers: depth of the mapping network.
         mixing: share of the steps whose batches mix two styles.
+        augment: policy of DiffAugment, names out of `diffaugment.POLICY`.
     """
 
     mapping_layers: int = 4
     mixing: float = 0.5
+    augment: tuple[str, ...] = ()
 
 
 class StyleGAN2Training(GANTraining[StyleGAN2Config, StyleGAN2, Discriminator]):
@@ -35,6 +38,8 @@ class StyleGAN2Training(GANTraining[StyleGAN2Config, StyleGAN2, Discriminator]):
         ),
     }
     sizes = (*GANTraining.sizes, "mapping_layers")
+    # colour is what captions speak of, so the generator is not to learn it from recoloured pictures
+    of_world: ClassVar = {"flowers": {"augment": ("translation", "cutout")}}
 
     def networks(self) -> tuple[StyleGAN2, Discriminator]:
         config = self.config
@@ -48,6 +53,9 @@ class StyleGAN2Training(GANTraining[StyleGAN2Config, StyleGAN2, Discriminator]):
 
     def fakes(self, count: int) -> Tensor:
         return self.generator(self._layers(count))
+
+    def judge(self, images: Tensor) -> Tensor:
+        return self.critic(augment(images, self.config.augment, self.rng))
 
     def _layers(self, count: int) -> Tensor:
         """Rows of w for `count` images, [B, L, D]; on some steps two styles meet at a random layer."""

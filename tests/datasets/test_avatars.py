@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sgf_hub.datasets import avatars
+from sgf_hub.datasets import paint
 from sgf_hub.datasets.avatars import (
     ATTRIBUTES,
     CAUSES,
@@ -177,7 +177,7 @@ def test_resolutions_show_the_same_picture():
 
 @pytest.mark.parametrize("resolution", [16, 1024])
 def test_a_resolution_out_of_range_is_refused(resolution: int):
-    with pytest.raises(SGFError, match=f"resolution is {resolution}: an avatar is drawn at 32 to 512 pixels"):
+    with pytest.raises(SGFError, match=f"resolution is {resolution}: pictures are drawn at 32 to 512 pixels"):
         draw(Factors(), resolution)
 
 
@@ -189,6 +189,6 @@ def test_bad_arguments_are_refused_in_one_sentence():
 
 
 def test_without_skia_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(avatars.canvas, "skia", None)
+    monkeypatch.setattr(paint, "skia", None)
     with pytest.raises(SGFError, match=r"pip install 'sgf-hub\[train\]'"):
         draw(Factors(), 64)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +9,7 @@ import numpy as np
 from sgf_hub.datasets.avatars.drawing import draw
 from sgf_hub.datasets.avatars.factors import ATTRIBUTES, CAUSES, sample
 from sgf_hub.datasets.avatars.geometry import KEYPOINTS
-from sgf_hub.errors import SGFError
+from sgf_hub.datasets.sheets import contact_sheet, spread
 
 
 @dataclass(frozen=True)
@@ -60,15 +58,7 @@ def sample_batch(count: int, *, seed: int, resolution: int, workers: int = 1) ->
     Raises:
         SGFError: an argument is out of range.
     """
-    if count < 1 or workers < 1:
-        raise SGFError(f"count is {count} and workers is {workers}: both must be at least 1")
-    draw(sample((seed, 0)), resolution)  # a wrong argument is told here, not from inside a worker
-    if workers == 1:
-        return _render(0, count, seed, resolution)
-    edges = np.linspace(0, count, min(count, 4 * workers) + 1).astype(int).tolist()
-    with ProcessPoolExecutor(workers) as pool:
-        size = len(edges) - 1
-        parts = list(pool.map(_render, edges[:-1], edges[1:], [seed] * size, [resolution] * size))
+    parts = spread(_render, count, seed, resolution, workers)
     return AvatarBatch(
         images=np.concatenate([part.images for part in parts]),
         attributes=np.concatenate([part.attributes for part in parts]),
@@ -89,13 +79,6 @@ def sheet(count: int, *, seed: int, resolution: int = 128, columns: int | None =
     Returns:
         [rows * resolution, columns * resolution, 3] uint8; places left over are white.
     """
-    if count < 1 or (columns is not None and columns < 1):
-        raise SGFError(f"count is {count} and columns is {columns}: both must be at least 1")
-    columns = columns or math.ceil(math.sqrt(1.6 * count))
-    rows = math.ceil(count / columns)
-    draw(sample((seed, 0)), resolution)  # a wrong argument is told before the page is made
-    page = np.full((rows * resolution, columns * resolution, 3), 255, np.uint8)
-    for index in range(count):
-        top, left = index // columns * resolution, index % columns * resolution
-        page[top : top + resolution, left : left + resolution] = draw(sample((seed, index)), resolution)
-    return page
+    return contact_sheet(
+        lambda index: draw(sample((seed, index)), resolution), count, resolution=resolution, columns=columns
+    )

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 
-from sgf_hub.datasets.avatars import canvas, dressing, features
-from sgf_hub.datasets.avatars.canvas import Pen, Sitter
+from sgf_hub.datasets.avatars import dressing, features
 from sgf_hub.datasets.avatars.factors import Factors
-from sgf_hub.errors import SGFError
-
-MIN_RESOLUTION, MAX_RESOLUTION = 32, 512
-
-_local = threading.local()  # one canvas a thread and resolution, reused by every face
+from sgf_hub.datasets.avatars.sitter import Sitter
+from sgf_hub.datasets.paint import pen_at
 
 
 def draw(factors: Factors, resolution: int = 64) -> np.ndarray:
@@ -29,14 +23,7 @@ def draw(factors: Factors, resolution: int = 64) -> np.ndarray:
     Raises:
         SGFError: the resolution is out of range, or skia-python is not installed.
     """
-    if not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION:
-        raise SGFError(f"resolution is {resolution}: an avatar is drawn at {MIN_RESOLUTION} to {MAX_RESOLUTION} pixels")
-    if canvas.skia is None:
-        raise SGFError("drawing avatars needs skia-python: pip install 'sgf-hub[train]'")
-    pens: dict[int, Pen] = _local.__dict__.setdefault("pens", {})
-    if resolution not in pens:
-        pens[resolution] = Pen(resolution)
-    pen = pens[resolution]
+    pen = pen_at(resolution)
     _paint(Sitter(pen, factors))
     return pen.pixels[..., :3].copy()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sgf_hub.datasets.avatars.canvas import Sitter, curve
 from sgf_hub.datasets.avatars.geometry import Point
-from sgf_hub.datasets.avatars.palette import WHITE, Colour, scaled
+from sgf_hub.datasets.avatars.sitter import Sitter
+from sgf_hub.datasets.paint import WHITE, Colour, curve, scaled
 
 GLASS: Colour = (34, 34, 48)
 HAIR_DEPTH, BACK_DEPTH, FRINGE_DEPTH = 0.04, -0.07, 0.17

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sgf_hub.datasets.avatars.canvas import Sitter, curve
 from sgf_hub.datasets.avatars.geometry import EYE_DEPTH, Eye, Point, through
-from sgf_hub.datasets.avatars.palette import INK, WHITE, mix, scaled
+from sgf_hub.datasets.avatars.palette import INK
+from sgf_hub.datasets.avatars.sitter import Sitter
+from sgf_hub.datasets.paint import WHITE, curve, mix, scaled
 
 
 def body(it: Sitter) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import colorsys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from sgf_hub.datasets.paint import WHITE, Colour, from_hsv, mix, scaled
 
 if TYPE_CHECKING:
     from sgf_hub.datasets.avatars.factors import Factors
 
-Colour = tuple[float, float, float]  # red, green, blue in 0..255
-
-WHITE: Colour = (255, 255, 255)
 INK: Colour = (52, 38, 46)  # lashes and closed lids
 
 _SKIN: tuple[tuple[float, Colour], ...] = (  # skin_tone -> colour; labels leave -0.35 .. 0.45 empty
@@ -31,22 +29,6 @@ _LIPSTICKS: tuple[Colour, ...] = ((206, 32, 62), (222, 52, 98), (176, 28, 72))
 _IRISES: tuple[Colour, ...] = ((96, 60, 40), (62, 118, 168), (78, 128, 88), (120, 84, 46))
 _FRAMES: tuple[Colour, ...] = ((40, 38, 50), (120, 44, 44), (36, 60, 104), (64, 44, 36))
 _JEWELS: tuple[Colour, ...] = ((250, 198, 60), (250, 244, 232), (64, 190, 184))
-
-
-def mix(a: Colour, b: Colour, share: float) -> Colour:
-    """Return `a` moved towards `b` by `share` in [0, 1]."""
-    return (a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share, a[2] + (b[2] - a[2]) * share)
-
-
-def scaled(colour: Colour, factor: float) -> Colour:
-    """Return a darker (factor < 1) or lighter colour, clipped at white."""
-    return (min(colour[0] * factor, 255), min(colour[1] * factor, 255), min(colour[2] * factor, 255))
-
-
-def from_hsv(hue: float, saturation: float, value: float) -> Colour:
-    """Return the colour of a hue in degrees, and saturation and value in [0, 1]."""
-    red, green, blue = colorsys.hsv_to_rgb(hue % 360 / 360, saturation, value)
-    return (red * 255, green * 255, blue * 255)
 
 
 def _choose(options: tuple[Colour, ...], nuisance: float) -> Colour:

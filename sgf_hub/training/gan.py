@@ -41,7 +41,9 @@ class GANConfig:
         batch: images a step.
         images: real images shown in all; when it stops.
         learning_rate: of both networks' Adam, before equalisation.
-        r1: weight gamma of the gradient penalty.
+        r1: weight gamma of the gradient penalty, once it has come down.
+        r1_first: the same at the first image, halved every 60,000 images until it is `r1`: a discriminator that learns
+            faster than its generator leaves it no gradient.
         r1_every: steps between two penalties (lazy regularisation).
         ema_images: half-life of the averaged generator, in images.
         pictures: drawn pictures in the training set.
@@ -57,11 +59,16 @@ class GANConfig:
     images: int = 500_000
     learning_rate: float = 2.5e-3
     r1: float = 0.1
+    r1_first: float = 0.0
     r1_every: int = 16
     ema_images: int = 10_000
     pictures: int = 100_000
     seed: int = 0
     sheet_every: int = 20_000
+
+    def r1_at(self, shown: int) -> float:
+        """Gamma after so many images."""
+        return max(self.r1, self.r1_first * 0.5 ** (shown / 60_000))
 
 
 # what the "gpu" presets of all architectures share: 128 px, wider, larger batches
@@ -169,7 +176,7 @@ class GANTraining(ABC, Generic[C, G, D]):
         real = real.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(self.judge(real).sum(), real, create_graph=True)
         penalty = gradient.square().sum(dim=(1, 2, 3)).mean()
-        (penalty * (self.config.r1 / 2 * self.config.r1_every)).backward()
+        (penalty * (self.config.r1_at(self.shown) / 2 * self.config.r1_every)).backward()
         return penalty.item()
 
     @staticmethod

@@ -272,6 +272,12 @@ class TestParts:
         assert training._penalize(real()) == pytest.approx(0.09 * size, rel=1e-5)
         assert training.critic.b.grad.item() == pytest.approx(2.0 / 2 * 2 * 0.3 * size * STYLEGAN2.r1_every, rel=1e-5)
 
+    def test_penalty_comes_down_to_its_weight(self) -> None:
+        config = replace(STYLEGAN2, r1=0.1, r1_first=1.0)
+        assert [config.r1_at(shown) for shown in (0, 60_000, 120_000)] == [1, 0.5, 0.25]
+        assert config.r1_at(10**6) == 0.1
+        assert replace(STYLEGAN2, r1=0.2, r1_first=0.0).r1_at(0) == 0.2
+
     def test_penalty_is_lazy(self) -> None:
         training = state()
         assert ["r1" in training.step(real()) for _ in range(4)] == [True, False, True, False]

@@ -46,7 +46,7 @@ _COLOR_SHARES = {
     "maroon": 0.06,
 }  # fmt: skip
 # petal colour -> second colours and their weights: what is not here is not found in nature (blue with orange)
-_SECONDS: dict[str, dict[str, float]] = {
+SECONDS: dict[str, dict[str, float]] = {
     "white": {"pink": 4, "purple": 3, "yellow": 2, "red": 2, "blue": 1},
     "yellow": {"orange": 3, "red": 3, "white": 2, "maroon": 1},
     "orange": {"yellow": 4, "red": 2, "maroon": 2},
@@ -202,7 +202,7 @@ def sample(seed: int | Sequence[int]) -> Factors:
         return choice
 
     color = choose(_COLOR_SHARES)
-    second = choose(_SECONDS[color])
+    second = choose(SECONDS[color])
     pattern = choose({"tips": 4, "stripes": 2, "throat": 4})
     two = next(uniform) < 0.4
     closed = next(uniform) < 0.1

@@ -9,9 +9,13 @@ from typing import Any
 import gradio as gr
 
 from app import endpoints
-from app.services import Models, Stops, World, import_libraries
-from app.tabs import attributes, keypoints
-from app.workbench import IDLE, Workbench
+from app.faces import FaceBench
+from app.flowers import FlowerBench
+from app.parts import IDLE
+from app.services import Models, Stops, import_libraries
+from app.tabs import attributes, captions, keypoints
+from app.wiring import wire
+from app.worlds import Faces, Flowers
 
 STATIC = Path(__file__).parent / "static"
 _SANS = ("ui-rounded", "SF Pro Rounded", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Cantarell", "sans-serif")
@@ -20,8 +24,8 @@ _MONO = ("ui-monospace", "SF Mono", "Cascadia Code", "DejaVu Sans Mono", "monosp
 HERO = """
 <header class="hero">
   <h1>Change one thing. Keep the rest.</h1>
-  <p>Ask this drawn face for a smile, gray hair, a turn of the head, and watch it become so, step by step,
-  while everything you did not ask for is held still.</p>
+  <p>Ask this drawn face for a smile or a turn of the head, or tell a flower to turn purple, and watch it become so,
+  step by step, while everything you did not ask for is held still.</p>
 </header>
 """
 FOOT = """
@@ -83,29 +87,35 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build_demo(world: World | None = None) -> gr.Blocks:
-    """The page. Nothing is loaded until a visitor sees the first face.
+def build_demo(faces: Faces | None = None, flowers: Flowers | None = None) -> gr.Blocks:
+    """The page. Nothing is loaded until a visitor sees the first face, and no flower's until the first flower.
 
     Args:
-        world: the repos it runs on; the embedded zoo's by default.
+        faces: the repos that faces run on; the embedded zoo's by default.
+        flowers: those that flowers run on.
     """
-    return build_page(Workbench(world or World(), Models(), Stops()))
+    models = Models()
+    return build_page(FaceBench(faces or Faces(), models, Stops()), FlowerBench(flowers or Flowers(), models, Stops()))
 
 
-def build_page(bench: Workbench) -> gr.Blocks:
-    """The page around a workbench."""
+def build_page(faces: FaceBench, flowers: FlowerBench) -> gr.Blocks:
+    """The page around its two workbenches; the style sheet shows the one whose tab is selected."""
     with gr.Blocks(title="sgf-hub: change one thing, keep the rest", delete_cache=(IDLE // 2, IDLE)) as demo:
         gr.HTML(HERO, apply_default_css=False)
         with gr.Row(elem_classes="bench"):
             with gr.Column(scale=5, min_width=300, elem_classes="left"):
-                bench.build_stage()
+                faces.build_stage()
+                flowers.build_stage()
             with gr.Column(scale=6, min_width=300, elem_classes="right"), gr.Tabs(elem_id="tabs"):
-                attributes.build(bench)
-                keypoints.build(bench)  # while it is selected, the style sheet shows the points on the picture
-        bench.build_result()
+                attributes.build(faces)
+                keypoints.build(faces)  # while it is selected, the style sheet shows the points on the picture
+                captions_tab = captions.build(flowers)
+        faces.build_result()
+        flowers.build_result()
         gr.HTML(FOOT, apply_default_css=False)
-        bench.wire(demo)
-        endpoints.build(bench)
+        wire(faces, demo.load, [faces.panel])
+        wire(flowers, captions_tab.select, [flowers.notice])
+        endpoints.build(faces, flowers)
     return demo
 
 

@@ -22,7 +22,7 @@ _NUMBERS = itertools.count()
 _TEMPLATE = """
 <div class="canvas">
 <div class="stage-frame">
-  <img class="stage-picture" alt="A face is being drawn" draggable="false">
+  <img class="stage-picture" alt="A NOUN is being drawn" draggable="false">
   <svg class="stage-points" viewBox="0 0 1000 1000" role="group" aria-label="Keypoints"></svg>
   <div class="stage-hud" hidden>
     <span class="stage-step"></span>
@@ -36,24 +36,33 @@ _TEMPLATE = """
     <button type="button" class="stage-clear" disabled>Put points back</button>
   </div>
 </div>
+<div class="reading" hidden>
+  <h3 class="group-title">The picture as the model reads it</h3>
+  <p class="reading-words"></p>
+  <div class="likeness" hidden>
+    <span>Similarity to your words</span>
+    <span class="meter" aria-hidden="true"><i></i></span><output></output>
+  </div>
+</div>
 <ol class="strip" aria-label="Steps of the edit" hidden></ol>
 <p class="stage-status" role="status"></p>
 </div>
 """
 
 
-def build_canvas(features: Mapping[str, Sequence[str]], *, elem_id: str) -> gr.HTML:
+def build_canvas(features: Mapping[str, Sequence[str]], *, noun: str, elem_id: str) -> gr.HTML:
     """A picture with keypoints that pointer, touch and arrow keys move; listen with `.release`.
 
     A function, not a subclass of `gr.HTML`: Gradio writes a .pyi file beside the source of every subclass it meets.
 
     Args:
         features: the keypoints: those that belong together, each in the order in which a line joins them.
+        noun: what the picture shows, in one word.
         elem_id: of the element.
     """
     return gr.HTML(
         value={"from": "server"},
-        html_template=_TEMPLATE,
+        html_template=_TEMPLATE.replace("NOUN", noun),
         js_on_load=(STATIC / "stage.js").read_text("utf-8"),
         apply_default_css=False,
         elem_id=elem_id,
@@ -62,29 +71,38 @@ def build_canvas(features: Mapping[str, Sequence[str]], *, elem_id: str) -> gr.H
     )
 
 
-def frame(image: str, points: Mapping[str, Point], step: int, distances: Sequence[float]) -> dict[str, Any]:
-    """A message: one step of a running edit."""
+def frame(
+    image: str,
+    step: int,
+    distances: Sequence[float],
+    *,
+    points: Mapping[str, Point] | None = None,
+    reading: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A message: one step of a running edit. `points` and `reading` are those of `scene`."""
     run = {"step": step, "distances": _finite(distances), "busy": True}
-    return message(image=image, points=_plain(points), run=run, status="Editing …")
+    return message(image=image, points=_plain(points or {}), run=run, status="Editing …", **_read(reading))
 
 
 def scene(
     image: str,
-    points: Mapping[str, Point],
     *,
     alt: str,
     status: str,
+    points: Mapping[str, Point] | None = None,
+    reading: Mapping[str, Any] | None = None,
     strip: Sequence[str] = (),
     distances: Sequence[float] = (),
     done: Iterable[str] | None = None,
 ) -> dict[str, Any]:
-    """A message: a face at rest, with the filmstrip of the edit that led to it.
+    """A message: a picture at rest, with the filmstrip of the edit that led to it.
 
     Args:
         image: data URI.
-        points: where its keypoints are.
         alt: the picture in words.
         status: one line below it.
+        points: where its keypoints are.
+        reading: what is said of it, from `words_read`.
         strip: data URIs of the steps.
         distances: of the steps.
         done: moved points that are done with; None for all of them.
@@ -92,13 +110,28 @@ def scene(
     run = {"step": len(distances) - 1, "distances": _finite(distances), "busy": False} if distances else None
     return message(
         image=image,
-        points=_plain(points),
+        points=_plain(points or {}),
         alt=alt,
         status=status,
         run=run,
         strip=list(strip),
         done=None if done is None else list(done),
+        **_read(reading),
     )
+
+
+def words_read(
+    words: Iterable[tuple[str, bool]], similarity: float | None = None, *, busy: bool = False
+) -> dict[str, Any]:
+    """What is said of the picture below it.
+
+    Args:
+        words: of its caption, and whether each is to be marked.
+        similarity: of the caption to what is asked for, a cosine.
+        busy: it is still being read.
+    """
+    rounded = None if similarity is None or similarity != similarity else round(similarity, 3)
+    return {"words": [list(word) for word in words], "similarity": rounded, "busy": busy}
 
 
 def moves(moved: Mapping[str, Point]) -> dict[str, Any]:
@@ -109,6 +142,10 @@ def moves(moved: Mapping[str, Point]) -> dict[str, Any]:
 def message(**content: Any) -> dict[str, Any]:
     """A value for one of our HTML components. Numbered: Gradio does not pass on a value equal to the one before."""
     return {"from": "server", "id": next(_NUMBERS), **content}
+
+
+def _read(reading: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {} if reading is None else {"reading": dict(reading)}
 
 
 def _plain(points: Mapping[str, Point]) -> dict[str, list[float]]:

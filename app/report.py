@@ -91,15 +91,19 @@ def _others(edit: Edit, before: Reading, after: Reading) -> str:
 
 
 def _row(name: str, old: float, new: float, *, wish: object = None, free: bool = False) -> str:
-    low, high = sorted((old, new))
-    goal = f'<i class="goal" style="left:{float(wish):.1%}"></i>' if isinstance(wish, int | float) else ""  # type: ignore[arg-type]
-    direction = "up" if new >= old else "down"
-    bar = (
-        f'<span class="bar {direction}"><i class="span" style="left:{low:.1%};width:{high - low:.1%}"></i>'
-        f'<i class="end" style="left:{new:.1%}"></i>{goal}</span>'
-    )
+    goal = float(wish) if isinstance(wish, int | float) else None
     tag = " <small>(was free to)</small>" if free else ""
     return (
-        f"<tr><th>{escape(label_of(name))}{tag}</th><td>{bar}</td>"
+        f"<tr><th>{escape(label_of(name))}{tag}</th><td>{bar(old, new, goal)}</td>"
         f"<td class='numbers'>{old * 100:.0f} → <b>{new * 100:.0f}</b></td></tr>"
+    )
+
+
+def bar(old: float, new: float, goal: float | None = None) -> str:
+    """The way from one number in [0, 1] to another as a bar of HTML, and a mark where it should have come to."""
+    low, high = sorted((old, new))
+    mark = f'<i class="goal" style="left:{goal:.1%}"></i>' if goal is not None else ""
+    return (
+        f'<span class="bar {"up" if new >= old else "down"}"><i class="span" style="left:{low:.1%};'
+        f'width:{high - low:.1%}"></i><i class="end" style="left:{new:.1%}"></i>{mark}</span>'
     )

@@ -1,8 +1,8 @@
 """Pictures of the demo for the README: `python -m app.screenshots --out docs/`.
 
 Serves the demo on a free port, drives Chromium through a first edit, and writes demo-desktop.png, demo-phone.png and
-their dark twins. Needs Playwright and a Chromium: `pip install playwright` and `apt-get install chromium` (or
-`playwright install chromium`).
+their dark twins; and, where the flowers' models are there, demo-captions.png and demo-captions-phone.png. Needs
+Playwright and a Chromium: `pip install playwright` and `apt-get install chromium` (or `playwright install chromium`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 VIEWS = {"desktop": (1440, 960), "phone": (390, 844)}
 SEED, ATTRIBUTE = 7, "glasses"
+FLOWER, WORDS = 7, "a small purple flower with pointed petals"
 _MISSING = (
     "Taking pictures of the demo needs Playwright and a browser: run `pip install playwright`, and "
     "`apt-get install chromium` or `playwright install chromium`."
@@ -25,17 +26,12 @@ _MISSING = (
 
 
 @contextmanager
-def served(**world: Any) -> Iterator[str]:
-    """The demo on a free port, for as long as the block lasts; gives its address.
-
-    Args:
-        world: arguments of `app.services.World`.
-    """
+def served() -> Iterator[str]:
+    """The demo on a free port, for as long as the block lasts; gives its address."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     from app.demo import build_demo, launch
-    from app.services import World
 
-    demo = build_demo(World(**world))
+    demo = build_demo()
     _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", server_port=None)
     try:
         yield url
@@ -84,20 +80,29 @@ def move_slider(page: Any, name: str, percent: int) -> None:
     )
 
 
-def settle(page: Any, act: Callable[[], object]) -> None:
-    """Do something that ends with a face at rest, and wait for that."""
-    count = int(page.get_attribute(".canvas", "data-scenes") or 0)
+def settle(page: Any, act: Callable[[], object], stage: str = "stage") -> None:
+    """Do something that ends with a picture at rest, and wait for that."""
+    canvas = f"#{stage} .canvas"
+    count = int(page.get_attribute(canvas, "data-scenes") or 0)
     act()
     page.wait_for_function(
-        "count => Number(document.querySelector('.canvas').dataset.scenes || 0) > count", arg=count, timeout=90_000
+        "([canvas, count]) => Number(document.querySelector(canvas).dataset.scenes || 0) > count",
+        arg=[canvas, count],
+        timeout=90_000,
     )
+
+
+def open_captions(page: Any) -> None:
+    """Open the tab Captions, and wait until its flower is read."""
+    settle(page, lambda: page.get_by_role("tab", name="Captions").click(), "flower-stage")
 
 
 def finish_edit(page: Any, tab: str) -> None:
     """Press Edit and wait for the result."""
-    settle(page, lambda: page.click(f"#edit-{tab}"))
+    prefix = "flower-" if tab == "captions" else ""
+    settle(page, lambda: page.click(f"#edit-{tab}"), f"{prefix}stage")
     page.wait_for_selector(f"#edit-{tab}", state="visible", timeout=10_000)
-    page.wait_for_selector("#result .verdict", timeout=10_000)
+    page.wait_for_selector(f"#{prefix}result .verdict", timeout=10_000)
 
 
 def main() -> None:
@@ -114,11 +119,31 @@ def main() -> None:
                 settle(page, lambda page=page: page.press("#seed input", "Enter"))
                 move_slider(page, ATTRIBUTE, 100)
                 finish_edit(page, "attributes")
-                page.wait_for_timeout(1_500)  # fonts, fades, the slider of before and after
-                path = out / f"demo-{view}{'-dark' if dark else ''}.png"
-                page.screenshot(path=path, full_page=view == "phone")
-                print(path)
-                page.close()
+                _take(page, view, out / f"demo-{view}{'-dark' if dark else ''}.png")
+            if flowers_are_there():
+                page = open_page(browser, f"{url}?__theme=light", view)
+                open_captions(page)
+                page.fill("#flower-seed input", str(FLOWER))
+                settle(page, lambda page=page: page.press("#flower-seed input", "Enter"), "flower-stage")
+                page.fill("#caption textarea", WORDS)
+                finish_edit(page, "captions")
+                _take(page, view, out / f"demo-captions{'-phone' if view == 'phone' else ''}.png")
+
+
+def _take(page: Any, view: str, path: Path) -> None:
+    page.wait_for_timeout(1_500)  # fonts, fades, the slider of before and after
+    page.screenshot(path=path, full_page=view == "phone")
+    print(path)
+    page.close()
+
+
+def flowers_are_there() -> bool:
+    """Whether the embedded zoo holds what the tab Captions needs."""
+    from app.worlds import Flowers
+    from sgf_hub.zoo import root
+
+    world = Flowers()
+    return all((root() / name / "config.json").is_file() for name in (world.generator, *world.heads, world.captions))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.session import Plan
+from app.worlds import World
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,25 +23,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class World:
-    """The repos that a page runs on.
-
-    Args:
-        generator: G.
-        heads: of the predictor that reads a face, attributes and keypoints.
-        attributes: the mapping that edits attributes.
-        keypoints: the mapping that edits keypoints and attributes jointly.
-    """
-
-    generator: str = "avatars-stylegan2"
-    heads: tuple[str, ...] = ("avatars-attributes", "avatars-keypoints")
-    attributes: str = "sgf-avatars-attributes"
-    keypoints: str = "sgf-avatars-keypoints"
-
-
-@dataclass(frozen=True)
 class Reading:
-    """A picture and what the predictor reads in it.
+    """A face and what the predictor reads in it.
 
     Args:
         image: [3, R, R] in [-1, 1].
@@ -72,9 +56,10 @@ class Models:
         self._loaded: dict[object, Any] = {}
         self._locks: dict[object, threading.Lock] = {}
         self._register = threading.Lock()
-        self._compute = threading.Lock()
+        self.computing = threading.Lock()
 
-    def _once(self, key: object, load: Callable[[], Any]) -> Any:
+    def once(self, key: object, load: Callable[[], Any]) -> Any:
+        """What `load` gives, called at the first use of the key; others who need it wait for that."""
         with self._register:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
@@ -86,13 +71,13 @@ class Models:
         """G."""
         from sgf_hub.generators import load_generator
 
-        return self._once(("generator", name), lambda: load_generator(name))
+        return self.once(("generator", name), lambda: load_generator(name))
 
     def predictor(self, names: tuple[str, ...]) -> Predictor:
         """C."""
         from sgf_hub.predictors import load_predictor
 
-        return self._once(("predictor", names), lambda: load_predictor(names))
+        return self.once(("predictor", names), lambda: load_predictor(names))
 
     def editor(self, name: str) -> SGFEditor:
         """F with the generator and the predictor that its config names, which other editors share."""
@@ -105,14 +90,14 @@ class Models:
             heads = tuple(head.removeprefix("sgf-hub/") for head in mapping.predictor_names)
             return SGFEditor(mapping, self.generator(short), self.predictor(heads))
 
-        return self._once(("editor", name), compose)
+        return self.once(("editor", name), compose)
 
     # -- what handlers call: everything that computes holds the lock, and never over a yield ------------------------
 
     def sample(self, world: World, seed: int, truncation: float) -> Latent:
         """The latent of a seed."""
         generator = self.generator(world.generator)
-        with self._compute:
+        with self.computing:
             return generator.sample(1, seed=seed, truncation=truncation)
 
     def look(self, world: World, latent: Latent) -> Reading:
@@ -124,7 +109,7 @@ class Models:
         import torch
 
         generator, predictor = self.generator(world.generator), self.predictor(world.heads)
-        with self._compute, torch.no_grad():
+        with self.computing, torch.no_grad():
             images = generator.synthesize(latent)
             return Reading(images[0], predictor(images)[0], predictor.spec)
 
@@ -133,7 +118,7 @@ class Models:
         import torch
 
         generator = self.generator(world.generator)
-        with self._compute, torch.no_grad():
+        with self.computing, torch.no_grad():
             return generator.synthesize(latent)[0]
 
     def target(self, plan: Plan, latent: Latent) -> Any:
@@ -141,7 +126,7 @@ class Models:
         import torch
 
         editor = self.editor(plan.editor)
-        with self._compute, torch.no_grad():
+        with self.computing, torch.no_grad():
             c0 = editor.predictor(editor.generator.synthesize(latent))
             return editor.predictor.target(c0, release=plan.release, **plan.wishes)
 
@@ -149,7 +134,7 @@ class Models:
         """The steps of a plan, begun at `latent`; closing the iterator ends the work."""
         steps = self.editor(plan.editor).steps(latent, self.target(plan, latent), config_of(plan))
         while True:
-            with self._compute:
+            with self.computing:
                 step = next(steps, None)
             if step is None:
                 return

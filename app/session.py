@@ -1,4 +1,4 @@
-"""What a visitor has done so far: a face and the edits made to it. No Gradio, no network, no picture in here.
+"""What a visitor has done so far: a picture and the edits made to it. No Gradio, no network, no picture in here.
 
 A session is frozen and every transition gives a new one, so a handler that fails half-way has changed nothing.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: the page is served without i
     from sgf_hub.types import Latent, Wish
 
 HISTORY_LIMIT = 60
-"""Edits that may stand on one face."""
+"""Edits that may stand on one picture."""
 
 STOPPED = "STOPPED"
 """Stands beside the names of `StopReason` for an edit that its visitor stopped."""
@@ -41,10 +41,11 @@ class Plan:
 
     Args:
         editor: name of the mapping that edits.
-        wishes: attribute to probability, keypoint to (x, y).
+        wishes: attribute to probability, keypoint to (x, y), or "caption" to a sentence.
         release: names that need not be held.
         max_steps: n.
         step_size: lambda.
+        note: what its visitor was told before it began.
     """
 
     editor: str
@@ -52,6 +53,7 @@ class Plan:
     release: tuple[str, ...] = ()
     max_steps: int = 60
     step_size: float = 0.2
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Session:
-    """A face, the edits made to it, and how many of them stand (the others can be redone).
+    """A picture, the edits made to it, and how many of them stand (the others can be redone).
 
     Args:
         origin: where it began.
@@ -89,22 +91,22 @@ class Session:
 
     @property
     def latent(self) -> Latent:
-        """The face as it is now."""
+        """The picture as it is now."""
         return self.edits[self.cursor - 1].latent if self.cursor else self.origin.latent
 
     @property
     def standing(self) -> tuple[Edit, ...]:
-        """The edits that lead from the origin to the face as it is now."""
+        """The edits that lead from the origin to the picture as it is now."""
         return self.edits[: self.cursor]
 
     @property
     def last(self) -> Edit | None:
-        """The edit that led to the face as it is now."""
+        """The edit that led to the picture as it is now."""
         return self.edits[self.cursor - 1] if self.cursor else None
 
     @property
     def before(self) -> Latent:
-        """The face before that edit."""
+        """The picture before that edit."""
         return self.edits[self.cursor - 2].latent if self.cursor > 1 else self.origin.latent
 
     @property
@@ -124,13 +126,15 @@ class Session:
             UserError: if `HISTORY_LIMIT` edits stand already.
         """
         if self.cursor >= HISTORY_LIMIT:
-            raise UserError(f"A face remembers {HISTORY_LIMIT} edits: undo some, or save the latent and open it again.")
+            raise UserError(
+                f"A picture remembers {HISTORY_LIMIT} edits: undo some, or save the latent and open it again."
+            )
         return replace(self, edits=(*self.standing, edit), cursor=self.cursor + 1)
 
     def undone(self) -> Session:
         """One edit back."""
         if not self.can_undo:
-            raise UserError("There is nothing to undo: this is the face that you began with.")
+            raise UserError("There is nothing to undo: this is the picture that you began with.")
         return replace(self, cursor=self.cursor - 1)
 
     def redone(self) -> Session:
@@ -140,7 +144,7 @@ class Session:
         return replace(self, cursor=self.cursor + 1)
 
     def reset(self) -> Session:
-        """Back to the face at the beginning; every edit can be redone."""
+        """Back to the picture at the beginning; every edit can be redone."""
         return replace(self, cursor=0)
 
 
@@ -151,5 +155,5 @@ def present(session: Session | None) -> Session:
         UserError: if the session was let go.
     """
     if not isinstance(session, Session):
-        raise UserError("This page was left alone for long and its face was let go: press New face.")
+        raise UserError("This page was left alone for long and its picture was let go: press New face, or New flower.")
     return session

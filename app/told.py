@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Any
 
 
@@ -41,7 +42,8 @@ def _notice(error: Exception) -> Exception:
     from sgf_hub.errors import SGFError  # after a handler ran: the library is loaded by then
 
     if isinstance(error, (SGFError, UserError)):
-        return gr.Error(_sentence(str(error)), title="That did not work", print_exception=False, duration=12)
+        sentence = escape(_sentence(str(error)), quote=False)  # shown as HTML, and it may quote what was typed
+        return gr.Error(sentence, title="That did not work", print_exception=False, duration=12)
     return error
 
 

@@ -30,7 +30,7 @@ def truncation_of(value: object) -> float:
     return round(_number("variety", value, 0, 1), 3)
 
 
-def options_of(max_steps: object, step_size: object) -> dict[str, Any]:
+def options_of(max_steps: object, step_size: object = 0.2) -> dict[str, Any]:
     """The options of an edit."""
     return {
         "max_steps": round(_number("the number of steps", max_steps, 1, 200)),
@@ -82,6 +82,17 @@ def keypoint_wishes(value: object, keypoints: Iterable[str]) -> dict[str, Point]
         x, y = (round(_number(_words(name), number, 0, 1), 4) for number in place)
         moved[_known(name, names)] = (x, y)
     return {name: moved[name] for name in names if name in moved}
+
+
+def caption_of(text: object) -> str:
+    """The words typed into the page, without control characters and superfluous spaces.
+
+    Raises:
+        BadValueError: if they are too long, or no words.
+    """
+    from sgf_hub.predictors.sentences import clean
+
+    return clean(text)
 
 
 def _mapping(value: object) -> Mapping:

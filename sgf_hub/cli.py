@@ -4,11 +4,13 @@ A mistake of the user's ends in one line on stderr and exit code 2; results are 
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sgf_hub.errors import BadValueError, SGFError
@@ -45,6 +47,7 @@ def edit(
     seed: Annotated[str | None, typer.Option(help="Of the picture to start from.")] = None,
     latent: Annotated[Path | None, typer.Option(help="Start from this saved latent instead.")] = None,
     wish: Annotated[list[str] | None, typer.Option("--set", help="name=1, name=0, or keypoint=x,y in [0, 1].")] = None,
+    caption: Annotated[str | None, typer.Option(help="What to show, for a mapping of captions.")] = None,
     release: Annotated[list[str] | None, typer.Option(help="A name that need not be held.")] = None,
     stepping: Annotated[str, typer.Option(help="'ours', or 'paper' for Algorithm 1 as published.")] = "ours",
     steps: Annotated[int | None, typer.Option(help="At most so many steps.")] = None,
@@ -65,27 +68,42 @@ def edit(
         raise BadValueError(f"--stepping is {stepping!r}; choose 'ours' or 'paper'.")
     config = presets[stepping] if steps is None else replace(presets[stepping], max_steps=steps)
     pairs = [_wish(text) for text in wish or []]
-    wishes = dict(pairs)
+    wishes: dict[str, Any] = dict(pairs)
     if len(wishes) < len(pairs):
         raise BadValueError("a name is wished for twice: give one --set a name.")
     start = Latent.load(latent) if latent is not None else None
     editor = SGFEditor.from_pretrained(mapping)
+    predictor: Any = editor.predictor
+    if predictor.spec.caption and wishes:
+        raise BadValueError(f"{mapping} is edited by a sentence: give --caption in place of --set.")
+    if caption is not None:
+        if not predictor.spec.caption:
+            raise BadValueError(f"{mapping} takes no sentence: give --set name=value in place of --caption.")
+        wishes = {"caption": caption}
     if start is None:
         start = editor.generator.sample(1, seed=_seed(seed), truncation=truncation)
     if len(start) != 1:
         raise BadValueError(f"the latent file holds {len(start)} samples; this command edits one.")
     for name in wishes:
-        editor.predictor.spec.index(name)  # a wish named "release" is no keyword of ours
-    target = editor.predictor.target(
-        editor.predictor(editor.generator.synthesize(start)), release=release or (), **wishes
-    )
+        predictor.spec.index(name)  # a wish named "release" is no keyword of ours
+    console = Console(stderr=True)
+    with console.status("reading the picture"):
+        c0 = predictor(editor.generator.synthesize(start))
+        target = predictor.target(c0, release=release or (), **wishes)
+        doubt = "" if caption is None else _doubt(predictor.familiarity(caption))
+    if doubt:
+        typer.echo(doubt, err=True)
     _make_folder(out)
 
+    def read(c: Any) -> dict[str, str]:
+        return {} if caption is None else {"caption": predictor.words(c)[0]}
+
     trajectory = Trajectory(config.return_best)
-    with Console(stderr=True).status("editing") as status:
+    with console.status("editing") as status:
         for step in editor.steps(start, target, config):
             trajectory.steps.append(step)
-            status.update(f"step {step.index}: distance {step.distance.item():.2f} (at most 1 is close)")
+            progress = f"step {step.index}: distance {step.distance.item():.2f} (at most 1 is close)"
+            status.update(escape("  ".join((progress, *read(step.c).values()))))
     result, reason = trajectory.result, trajectory.reasons[0]
     assert reason is not None
     side = shown_side(result.images.shape[-1])
@@ -94,17 +112,28 @@ def edit(
     frames[-1].save(out / "after.png")
     save_gif(frames, out / "steps.gif")
     result.latent.save(out / "latent.safetensors", generator=editor.mapping.generator_name)
-    summary = {
+    summary: dict[str, Any] = {
         "stop_reason": reason.value,
         "steps": trajectory.taken()[0],
         "distance": round(result.distance.item(), 4),
-        "changed": changes(editor.predictor.spec, trajectory.steps[0].c[0], result.c[0], wishes),
     }
+    ends = trajectory.steps[0].c, result.c
+    if caption is None:
+        summary["changed"] = changes(predictor.spec, ends[0][0], ends[1][0], wishes)
+    else:
+        summary["caption"] = [read(c)["caption"] for c in ends]
+        summary["similarity"] = [round(predictor.similarity(c, caption).item(), 4) for c in ends]
     path = [
-        {"step": s.index, "distance": round(s.distance.item(), 4), "c": [round(v, 4) for v in s.c[0].tolist()]}
+        {
+            "step": s.index,
+            "distance": round(s.distance.item(), 4),
+            "c": [round(v, 4) for v in s.c[0].tolist()],
+            **read(s.c),
+        }
         for s in trajectory.steps
     ]
-    detail = {"mapping": mapping, "names": list(editor.predictor.spec.names), "path": path, **summary}
+    asked = {} if caption is None else {"asked": caption}
+    detail = {"mapping": mapping, "names": list(predictor.spec.names), **asked, "path": path, **summary}
     (out / "trajectory.json").write_text(json.dumps(detail, indent=1))
     typer.echo(json.dumps(summary))
     if reason.value != "target reached":
@@ -146,28 +175,53 @@ def zoo_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON in
     Console().print(table)
 
 
+Count = Annotated[int, typer.Option(help="How many pictures.")]
+Sheet = Annotated[Path, typer.Option(help="The picture to write.")]
+SheetSeed = Annotated[str, typer.Option(help="Of the pictures.")]
+Side = Annotated[int, typer.Option(help="Side of one picture, in pixels.")]
+
+
 @data_app.command("avatars")
 def data_avatars(
-    count: Annotated[int, typer.Option(help="How many faces.")] = 40,
-    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("sheet.png"),
-    seed: Annotated[str, typer.Option(help="Of the faces.")] = "0",
-    resolution: Annotated[int, typer.Option(help="Side of one face, in pixels.")] = 128,
+    count: Count = 40, out: Sheet = Path("sheet.png"), seed: SheetSeed = "0", resolution: Side = 128
 ) -> None:
     """Draw a sheet of avatars."""
-    from PIL import Image
+    from sgf_hub.datasets import avatars
 
-    from sgf_hub.datasets.avatars import sheet
+    _draw_sheet(avatars.sheet, "faces", count, out, seed, resolution)
+
+
+@data_app.command("flowers")
+def data_flowers(
+    count: Count = 40, out: Sheet = Path("sheet.png"), seed: SheetSeed = "0", resolution: Side = 128
+) -> None:
+    """Draw a sheet of flowers, and tell a caption of each."""
+    from sgf_hub.datasets import flowers
+
+    def caption(index: int) -> str:
+        at = (_seed(seed), index)
+        return flowers.captions(flowers.sample(at), at, count=1)[0]
+
+    _draw_sheet(flowers.sheet, "flowers", count, out, seed, resolution, caption)
+
+
+def _draw_sheet(
+    sheet: Callable[..., Any], what: str, count: int, out: Path, seed: str, resolution: int,
+    caption: Callable[[int], str] | None = None,
+) -> None:  # fmt: skip
+    from PIL import Image
 
     if out.suffix.lower() not in Image.registered_extensions():
         raise BadValueError(f"--out is {str(out)!r}; give a picture's name, such as sheet.png.")
     if not 1 <= count <= 10_000:
         raise BadValueError(f"--count is {count}; it must be from 1 to 10000.")
     if count * resolution**2 > 2**28:
-        raise BadValueError(f"{count} faces of {resolution} px make too large a sheet: ask for fewer or smaller ones.")
+        raise BadValueError(f"{count} {what} of {resolution} px make too large a sheet: ask for fewer or smaller ones.")
     picture = Image.fromarray(sheet(count, seed=_seed(seed), resolution=resolution))
     _make_folder(out.parent)
     picture.save(out)
-    typer.echo(json.dumps({"out": str(out), "faces": count}))
+    told = {"captions": [caption(index) for index in range(count)]} if caption else {}
+    typer.echo(json.dumps({"out": str(out), what: count, **told}))
 
 
 def _wish(text: str) -> tuple[str, float | list[float]]:
@@ -179,6 +233,18 @@ def _wish(text: str) -> tuple[str, float | list[float]]:
     if not name or not equals or not numbers:
         raise BadValueError(f"--set {text!r} is not a wish: write name=1, name=0, or keypoint=x,y.")
     return name, numbers[0] if len(numbers) == 1 else numbers
+
+
+def _doubt(near: Any) -> str:
+    """What to say of a sentence that pictures' captions are not known to say."""
+    return (
+        ""
+        if near.known
+        else (
+            f"no picture is known to have such a caption (the nearest is {near.nearest!r}, with a similarity of "
+            f"{near.similarity:.2f}): the edit tries, and may lead anywhere."
+        )
+    )
 
 
 def _seed(text: str | None) -> int:

@@ -68,7 +68,7 @@ class SGFEditor:
 
         Args:
             latent: in the mapping's space, or "w+" for a mapping in "w".
-            target: a `Target`, or wishes such as {"smile": 1, "nose_tip": (0.5, 0.6)}.
+            target: a `Target`, or wishes such as {"smile": 1, "nose_tip": (0.5, 0.6)} or {"caption": "a red flower"}.
             config: how to step; the paper's way by default.
 
         Yields:
@@ -122,6 +122,6 @@ class _Course:
             grown = (self.drive[rows] * config.drive_growth).clamp_max(config.drive_limit)
             self.drive[rows] = torch.where(little, grown, self.drive[rows])
         self.distance[rows] = at.distance
-        # asked keypoints take half of what is missing at every step, whatever the drive: they need no push
+        # asked keypoints and captions take half of what is missing at every step, whatever the drive: no push is needed
         rate = torch.where(self.target.asked, 0.5, config.hold_rate)
         return torch.where(self.driven, self.drive[rows] * self.whole[rows], rate * towards)

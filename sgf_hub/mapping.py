@@ -36,6 +36,7 @@ class SGFMapping(
         attributes: names of c's attribute scores.
         keypoints: names of c's keypoints.
         groups: sets of mutually exclusive attributes.
+        caption: how many components of a caption's embedding c holds, in place of all these.
 
     Raises:
         BadValueError: if a number is out of range or a list is not one of names.
@@ -58,6 +59,7 @@ class SGFMapping(
         attributes: Sequence[str] = (),
         keypoints: Sequence[str] = (),
         groups: Sequence[Sequence[str]] = (),
+        caption: int = 0,
     ) -> None:
         super().__init__()
         self.generator_name = names_of("generator", [generator])[0]
@@ -74,6 +76,7 @@ class SGFMapping(
             attributes=names_of("attributes", attributes),
             keypoints=names_of("keypoints", keypoints),
             groups=tuple(names_of("a group", group) for group in groups),
+            caption=bounded("caption", caption, 0, 65536),
         )
         d, c, e, n = latent_dim, bounded("the condition's size", self.spec.dimension, 1, 65536), embedding, layers
         self.embed_weight = nn.Parameter(_orthogonal(1, e, c))

@@ -11,26 +11,33 @@ from sgf_hub.errors import BadValueError, UnknownNameError
 
 app = typer.Typer(no_args_is_help=True, help="Measure generators, mappings and edits.")
 JUDGE = ("sgf-hub/avatars-judge-attributes", "sgf-hub/avatars-judge-keypoints")
+FLOWER_JUDGE = "sgf-hub/flowers-judge-attributes"
 
 
 @app.command()
 def generator(
-    name: Annotated[str, typer.Argument(help="A zoo entry trained on avatars.")] = "avatars-stylegan2",
+    name: Annotated[str, typer.Argument(help="A zoo entry, named after its world.")] = "avatars-stylegan2",
     samples: Annotated[int, typer.Option(help="Pictures in each set.")] = 5_000,
     seeds: Annotated[int, typer.Option(help="Repeats.")] = 3,
 ) -> None:
-    """Frechet distance of its pictures to drawn faces, beside that of drawn faces to drawn faces."""
+    """Frechet distance of its pictures to drawn ones, beside that of drawn ones to drawn ones."""
+    from importlib import import_module
+
     import torch
 
-    from sgf_hub.datasets.avatars import sample_batch
     from sgf_hub.evaluation.edits import mean_and_spread
     from sgf_hub.evaluation.generator import features, frechet_distance
     from sgf_hub.generators import load_generator
     from sgf_hub.predictors import load_backbone
+    from sgf_hub.training.drawn import WORLDS
 
+    world = name.rstrip("/").rsplit("/", 1)[-1].split("-")[0]
+    if world not in WORLDS:
+        raise BadValueError(f"{name!r} is not named after a drawn world: its name begins with {' or '.join(WORLDS)}.")
+    sample_batch = import_module(f"sgf_hub.datasets.{world}").sample_batch
     if samples < 2 or seeds < 1:
         raise BadValueError("--samples is at least 2 and --seeds at least 1.")
-    made, backbone = load_generator(name), load_backbone("sgf-hub/avatars-judge-backbone")
+    made, backbone = load_generator(name), load_backbone(f"sgf-hub/{world}-judge-backbone")
 
     def drawn(seed: int) -> torch.Tensor:
         images = torch.from_numpy(sample_batch(samples, seed=seed, resolution=made.resolution, workers=2).images)
@@ -66,6 +73,39 @@ def edits(
         rows.append(row)
         typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
     keep(name, "edits", {"samples": samples, "seeds": seeds, "rows": rows})
+
+
+@app.command()
+def captions(
+    name: Annotated[str, typer.Argument(help="A mapping of captions of flowers.")] = "sgf-flowers-captions",
+    samples: Annotated[int, typer.Option(help="Flowers for each kind of sentence.")] = 100,
+    seeds: Annotated[int, typer.Option(help="Repeats with other flowers.")] = 3,
+) -> None:
+    """Edit flowers by eight kinds of sentence, with the paper's stepping and ours, and random sampling beside them."""
+    from sgf_hub.evaluation.captions import measure_captions
+
+    if samples < 2 or seeds < 1:
+        raise BadValueError("--samples is at least 2 and --seeds at least 1.")
+    rows = []
+    workers = os.cpu_count() or 1
+    for row in measure_captions(name, FLOWER_JUDGE, samples=samples, seeds=seeds, workers=workers):
+        rows.append(row)
+        typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
+    keep(name, "captions", {"samples": samples, "seeds": seeds, "rows": rows})
+
+
+@app.command()
+def sentences(
+    name: Annotated[str, typer.Argument(help="A mapping of captions of flowers.")] = "sgf-flowers-captions",
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("docs/sentences.png"),
+) -> None:
+    """Draw the paper's Figure 7: flowers edited by target captions, and by captions composed of the same words."""
+    from sgf_hub.editor import SGFEditor
+    from sgf_hub.evaluation.sentences import draw_sentences
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    told = draw_sentences(SGFEditor.from_pretrained(name), out)
+    typer.echo(json.dumps({"out": str(out), "edits": told}, indent=1))
 
 
 @app.command()

@@ -69,13 +69,15 @@ class EditConfig:
             (1 or 0): short of that, the picture is often in between (ours: 0.05).
         stepping: what delta_c is. "fixed": lambda (c1 - c0) throughout, the paper's. "reaim" (ours): lambda (c1 - c),
             towards the target from wherever the edit is. "drive" (ours): asked attributes are driven along c1 - c0,
-            harder while they stall; asked keypoints and held coordinates are re-aimed.
+            harder while they stall; asked keypoints, captions and held coordinates are re-aimed.
         hold_rate: lambda of held coordinates, in "drive".
         drive_growth: factor on the drive after a step that gained too little, in "drive".
         drive_limit: largest drive, in "drive".
         stall_gain: gain in distance under which a step counts as stalling, in "drive".
         patience: stop as stalled after so many steps without a better distance; None never does.
         release_siblings: let go of attributes that exclude one that is raised (hair colours) and aim them at absent.
+        grounded: aim at the caption of a picture that does what the sentence asks and leaves the rest as it is
+            (`CaptionPredictor.ground`), not at the sentence; of attributes and keypoints it changes nothing.
         integrator: "euler" (the paper's) or "heun" (ours: averages the field at both ends of a step; of second order
             where delta_c is fixed).
         guard: leave out terms of the series that do not shrink.
@@ -96,6 +98,7 @@ class EditConfig:
     stall_gain: float = 0.3
     patience: int | None = None
     release_siblings: bool = False
+    grounded: bool = False
     integrator: Literal["euler", "heun"] = "euler"
     guard: bool = False
     damping: float = 0.0
@@ -134,6 +137,7 @@ class EditConfig:
             drive_limit=6.0,
             patience=15,
             release_siblings=True,
+            grounded=True,
             guard=True,
             return_best=True,
         )

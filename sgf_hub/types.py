@@ -21,7 +21,7 @@ from torch import Tensor
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, SpaceError, UnknownNameError
 
 Space = Literal["z", "w", "w+"]
-Wish = float | Sequence[float]
+Wish = float | Sequence[float] | str
 
 _MAX_LATENT_FILE = 64 * 2**20  # bytes; a w+ latent of a 1024 px StyleGAN2 is 36 KB
 
@@ -95,34 +95,46 @@ class Latent:
 
 @dataclass(frozen=True)
 class ConditionSpec:
-    """What the coordinates of a condition c mean: attribute scores first, then keypoints as x, y, x, y, ...
+    """What the coordinates of a condition c mean: attribute scores, then keypoints as x, y, x, y, ...; or a caption.
 
     Args:
         attributes: names of the A attribute scores.
         keypoints: names of the K keypoints.
         groups: sets of attributes of which at most one holds (hair colours).
+        caption: how many components of a caption's embedding c holds; nothing else is in c then.
+
+    Raises:
+        BadValueError: for a caption beside attributes or keypoints.
     """
 
     attributes: tuple[str, ...] = ()
     keypoints: tuple[str, ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
+    caption: int = 0
+
+    def __post_init__(self) -> None:
+        if self.caption and (self.attributes or self.keypoints or self.groups):
+            raise BadValueError("a caption cannot be joined with attributes or keypoints: use it alone.")
 
     @property
     def kind(self) -> str:
-        """ "attributes", "keypoints", or "joint"."""
+        """ "attributes", "keypoints", "joint", or "caption"."""
+        if self.caption:
+            return "caption"
         if self.attributes and self.keypoints:
             return "joint"
         return "keypoints" if self.keypoints else "attributes"
 
     @property
     def dimension(self) -> int:
-        """C = A + 2 K."""
-        return len(self.attributes) + 2 * len(self.keypoints)
+        """C = A + 2 K, or the number of a caption's components."""
+        return len(self.attributes) + 2 * len(self.keypoints) + self.caption
 
     @property
     def names(self) -> tuple[str, ...]:
-        """One name a coordinate: "smile", ..., "nose_tip.x", "nose_tip.y", ..."""
-        return self.attributes + tuple(f"{name}.{axis}" for name in self.keypoints for axis in "xy")
+        """One name a coordinate: "smile", ..., "nose_tip.x", "nose_tip.y", ...; or "caption.0", "caption.1", ..."""
+        points = tuple(f"{name}.{axis}" for name in self.keypoints for axis in "xy")
+        return self.attributes + points + tuple(f"caption.{i}" for i in range(self.caption))
 
     def scores(self, c: Tensor) -> Tensor:
         """The attribute scores of c: [B, C] => [B, A]."""
@@ -130,21 +142,24 @@ class ConditionSpec:
 
     def points(self, c: Tensor) -> Tensor:
         """The keypoints of c: [B, C] => [B, K, 2]."""
-        return c[:, len(self.attributes) :].unflatten(1, (len(self.keypoints), 2))
+        points = c[:, len(self.attributes) : self.dimension - self.caption]
+        return points.unflatten(1, (len(self.keypoints), 2))
 
     def index(self, name: str) -> slice:
-        """The coordinates that belong to an attribute (one) or a keypoint (two).
+        """The coordinates that belong to an attribute (one), a keypoint (two) or the "caption" (all).
 
         Raises:
-            UnknownNameError: with the nearest names, if there is no such attribute or keypoint.
+            UnknownNameError: with the nearest names, if nothing here is called so.
         """
+        if self.caption and name == "caption":
+            return slice(0, self.caption)
         if name in self.attributes:
             start = self.attributes.index(name)
             return slice(start, start + 1)
         if name in self.keypoints:
             start = len(self.attributes) + 2 * self.keypoints.index(name)
             return slice(start, start + 2)
-        known = self.attributes + self.keypoints
+        known = self.attributes + self.keypoints + ("caption",) * bool(self.caption)
         raise UnknownNameError(f"{short(name)} is unknown here{nearest(name, known)}. Known: {', '.join(known)}.")
 
     def siblings(self, name: str) -> tuple[str, ...]:
@@ -174,14 +189,18 @@ def aim(spec: ConditionSpec, c0: Tensor, wishes: Mapping[str, Wish], *, release:
         spec: the meaning of the coordinates.
         c0: the present condition, [B, C].
         wishes: attribute name to probability in [0, 1] (1 present, 0 absent), keypoint name to (x, y) in [0, 1].
+            What a caption becomes in c its predictor alone knows: see `CaptionPredictor.target`.
         release: names of attributes or keypoints that need not be held.
 
     Raises:
         UnknownNameError: for a name that `spec` lacks.
-        BadValueError: for a value that is out of range, not finite, or of the wrong length; or for no wish at all.
+        BadValueError: for a value that is out of range, not finite, or of the wrong length; for no wish at all; or
+            where c is a caption.
     """
     if not wishes:
         raise BadValueError("no wish was given: name at least one attribute or keypoint to change.")
+    if spec.caption:
+        raise BadValueError("what a caption becomes in c its predictor knows: call predictor.target(c0, caption=...).")
     c1 = c0.clone()
     asked = torch.zeros(spec.dimension, dtype=torch.bool, device=c0.device)
     released = torch.zeros_like(asked)
@@ -282,7 +301,7 @@ class Predictor(Protocol):
         ...
 
     def target(self, c0: Tensor, /, *, release: Iterable[str] = (), **wishes: Wish) -> Target:
-        """The target condition for wishes such as `smile=1` or `nose_tip=(0.5, 0.6)`."""
+        """The target condition for wishes such as `smile=1`, `nose_tip=(0.5, 0.6)` or `caption="a red flower"`."""
         ...
 
     def distance(self, c: Tensor, target: Target) -> Tensor:

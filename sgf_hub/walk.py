@@ -55,7 +55,7 @@ def walk(
         generator: G.
         predictor: C.
         latent: in the generator's space, or "w+" where that is "w".
-        target: a `Target`, or wishes such as {"smile": 1, "nose_tip": (0.5, 0.6)}.
+        target: a `Target`, or wishes such as {"smile": 1, "nose_tip": (0.5, 0.6)} or {"caption": "a red flower"}.
         config: when to stop, which layers to move; the rest is the method's.
         begin: z0, c0 and the target => the method's move; called once.
         by_layer: z has a row a layer where the space is "w", [B, L, D].
@@ -75,6 +75,9 @@ def walk(
         target = predictor.target(c, **target)  # type: ignore[arg-type]
     if config.release_siblings:
         target = _without_siblings(predictor, c, target)
+    if config.grounded and predictor.spec.caption:
+        grounded: Target = predictor.ground(c, target)  # type: ignore[attr-defined]
+        target = grounded
     move, judge = begin(z, c, target), _Judge(predictor, target, config, len(c), c.device)
     reasons: list[StopReason | None] = list(judge(c, 0))
     yield EditStep(0, path.at(z, slice(None)), images, c, target, judge.distance.clone(), tuple(reasons))

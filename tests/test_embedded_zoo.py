@@ -23,6 +23,8 @@ NAMES = {
     "avatars-stylegan2",
     "avatars-stylegan2-ganspace",
     "avatars-stylegan2-interfacegan",
+    "flowers-judge-attributes",
+    "flowers-judge-backbone",
     "sgf-avatars-attributes",
     "sgf-avatars-keypoints",
     "sgf-avatars-progan-attributes",
@@ -67,6 +69,22 @@ def test_the_judge_reads_freshly_drawn_faces() -> None:
     right = (judge.spec.scores(c) > 0) == (torch.from_numpy(faces.attributes) > 0.5)
     assert right.float().mean() >= 0.97
     assert (judge.spec.points(c) - torch.from_numpy(faces.keypoints)).norm(dim=-1).mean() <= 0.01
+
+
+def test_the_judge_of_flowers_reads_freshly_drawn_ones() -> None:
+    from sgf_hub.datasets.flowers import EXCLUSIVE, sample_batch
+
+    flowers = sample_batch(300, seed=31337, resolution=64)
+    judge = load_predictor("flowers-judge-attributes")
+    assert judge.spec.groups == EXCLUSIVE
+    scores = judge(torch.from_numpy(flowers.images).float() / 127.5 - 1)
+    truth = torch.from_numpy(flowers.attributes)
+    assert ((scores > 0) == (truth > 0.5)).float().mean() >= 0.99
+    for group in EXCLUSIVE:
+        columns = [judge.spec.attributes.index(name) for name in group]
+        some = truth[:, columns].any(1)
+        found = scores[some][:, columns].argmax(1) == truth[some][:, columns].argmax(1)
+        assert found.float().mean() >= (0.9 if "red_second" in group else 0.97), group
 
 
 def test_pictures_differ_and_repeat(attributes: SGFEditor) -> None:

@@ -1,4 +1,4 @@
-// The picture, its draggable keypoints, the run's progress and the filmstrip. Owns the DOM below `element`; the server
+// The picture, its draggable keypoints, its caption, the run's progress and the filmstrip. Owns the DOM below `element`; the server
 // sends messages through `value`, and what the visitor did goes back the same way as {moved: {name: [x, y]}}.
 const SIDE = 1000, SVG = "http://www.w3.org/2000/svg";
 const { features } = props.setup, names = Object.values(features).flat();
@@ -138,6 +138,13 @@ function drawRun(run) {
   line.setAttribute("y1", goal); line.setAttribute("y2", goal);
 }
 
+function comeIntoView() {
+  // on a phone the words and sliders are far below the picture that is about to change
+  const box = find(".stage-frame").getBoundingClientRect();
+  const seen = Math.min(box.bottom, window.innerHeight) - Math.max(box.top, 0);
+  if (seen < box.height / 2) find(".stage-frame").scrollIntoView({ behavior: "smooth", block: "nearest" });
+}
+
 function addFrame(source, label) {
   const item = document.createElement("li"), button = document.createElement("button"), image = document.createElement("img");
   image.src = source; image.alt = ""; button.type = "button"; button.title = label; button.setAttribute("aria-label", label);
@@ -155,6 +162,25 @@ function drawStrip(frames) {
   strip.scrollLeft = strip.scrollWidth;
 }
 
+// -- the caption -------------------------------------------------------------------------------------------------
+
+function drawReading(reading) {
+  const box = find(".reading"), line = find(".reading-words"), likeness = find(".likeness");
+  box.hidden = !reading;
+  if (!reading) return;
+  line.replaceChildren();
+  for (const [word, isNew] of reading.words) {
+    const node = document.createElement(isNew ? "mark" : "span");
+    node.textContent = word; // never markup: words may come from a visitor
+    line.append(node, " ");
+  }
+  box.classList.toggle("busy", reading.busy);
+  likeness.hidden = reading.similarity === null;
+  if (reading.similarity === null) return;
+  find(".meter i").style.width = `${clamp(reading.similarity) * 100}%`;
+  find(".likeness output").textContent = reading.similarity.toFixed(2);
+}
+
 // -- messages from the server ------------------------------------------------------------------------------------
 
 function receive() {
@@ -167,11 +193,13 @@ function receive() {
   for (const name of message.done || []) delete state.moved[name];
   if (message.moved) state.moved = { ...message.moved };
   if (message.image || message.points || message.moved) drawPoints();
+  if ("reading" in message) drawReading(message.reading);
   if ("run" in message) {
     drawRun(message.run);
     canvas.classList.toggle("running", Boolean(message.run && message.run.busy));
     if (message.run && message.run.busy) {
       if (message.run.step <= state.step || message.run.step === 0) strip.replaceChildren();
+      if (message.run.step === 0) comeIntoView();
       state.step = message.run.step;
       strip.hidden = false;
       addFrame(message.image, `step ${message.run.step}`);

@@ -6,19 +6,20 @@ from typing import Any
 
 import gradio as gr
 
+from app.faces import FaceBench
 from app.gestures import GESTURES, gesture, releases
 from app.keypoint_canvas import moves
 from app.session import Plan, Session, present
 from app.tabs.options import build_options
 from app.told import UserError, told
+from app.wiring import COMPUTE, QUIET
 from app.wishes import keypoint_wishes, options_of
-from app.workbench import COMPUTE, QUIET, Workbench
 
 POSES = {"← Turn left": "turn left", "Turn right →": "turn right", "↑ Look up": "look up", "↓ Look down": "look down"}
 EXPRESSIONS = ("smile", "serious", "surprise", "open mouth", "close eyes", "open eyes")
 
 
-def build(bench: Workbench) -> None:
+def build(bench: FaceBench) -> None:
     """Build the tab."""
     buttons: dict[str, gr.Button] = {}
     with gr.Tab("Keypoints", id="keypoints", elem_id="tab-keypoints"):
@@ -34,7 +35,7 @@ def build(bench: Workbench) -> None:
                     key = name.replace(" ", "-")
                     buttons[name] = gr.Button(label, size="sm", min_width=96, elem_id=f"gesture-{key}")
         bench.build_actions("keypoints")
-        steps, size = build_options()
+        options = build_options()
 
     def plan(session: Session, value: object, max_steps: object, step_size: object) -> Plan:
         reading = bench.models.look(bench.world, session.latent)
@@ -53,4 +54,4 @@ def build(bench: Workbench) -> None:
 
     for name in GESTURES:
         buttons[name].click(pressed(name), [bench.session, bench.stage], [bench.stage], **COMPUTE, **QUIET)
-    bench.offer(plan, [bench.stage, steps, size])
+    bench.offer(plan, [bench.stage, *options])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gradio as gr
 
 
-def build_options() -> tuple[gr.Slider, gr.Slider]:
-    """The number of steps and their size, folded away."""
+def build_options(*, sized: bool = True) -> list[gr.Slider]:
+    """The number of steps, and their size where that is a choice, folded away."""
     with gr.Accordion("Stepping", open=False, elem_classes="options"), gr.Row():
-        steps = gr.Slider(5, 120, 60, step=1, label="Steps at most", buttons=[], min_width=150)
-        size = gr.Slider(0.05, 0.5, 0.2, step=0.05, label="Step size", buttons=[], min_width=150)
-    return steps, size
+        options = [gr.Slider(5, 120, 60, step=1, label="Steps at most", buttons=[], min_width=150)]
+        if sized:
+            options.append(gr.Slider(0.05, 0.5, 0.2, step=0.05, label="Step size", buttons=[], min_width=150))
+    return options

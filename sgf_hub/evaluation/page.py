@@ -13,15 +13,17 @@ BEGIN, END = "<!-- measured: begin (written by `sgf-hub measure page`) -->", "<!
 def summary() -> str:
     """The main figures, for the README."""
     lines = ["| what | figure | command |", "|---|---|---|"]
-    judge = _read("avatars-judge-attributes", "training.json")
-    if judge:
-        held = judge["held_out"]
-        worst = min(held["accuracies"], key=held["accuracies"].get)
-        lines.append(
-            f"| judge on {held['faces']:,} drawn faces: mean accuracy, lowest, keypoint error "
-            f"| {held['accuracy']:.2%}, {held['accuracies'][worst]:.2%} ({worst}), {held['keypoint_error']:.2%} "
-            f"of the side | `{judge['command']}` |"
-        )
+    for name in ("avatars-judge-attributes", "flowers-judge-attributes"):
+        judge = _read(name, "training.json")
+        if judge:
+            held = judge["held_out"]
+            worst = min(held["accuracies"], key=held["accuracies"].get)
+            points = f", {held['keypoint_error']:.2%} of the side" if "keypoint_error" in held else ""
+            lines.append(
+                f"| judge of {name.split('-')[0]} on {_pictures(held):,} drawn ones: mean accuracy, lowest"
+                f"{', keypoint error' if points else ''} | {held['accuracy']:.2%}, {held['accuracies'][worst]:.2%} "
+                f"({worst}){points} | `{judge['command']}` |"
+            )
     for name, made in _held("measured.json", "generator").items():
         lines.append(
             f"| {name}: Frechet distance in the judge's features (drawn against drawn) | "
@@ -46,6 +48,20 @@ def summary() -> str:
             f"after by the judge | {row['before']:.2%}, {spread(row, 'after', '.2%')}, "
             f"{spread(row, 'after_by_judge', '.2%')} of the side | `{moves['command']}` |"
         )
+    for name, said in _held("measured.json", "captions").items():
+        for stepping, title in (("ours", "our stepping"), ("paper", "the paper's stepping")):
+            rows = [row for row in said["rows"] if row["stepping"] == stepping]
+            colors = [row for row in rows if row["kind"].split(",")[0] in ("color", "two colors")]
+            lines.append(
+                f"| {name}: {len(rows)} kinds of sentence x {said['samples']} flowers x {said['seeds']} "
+                f"seeds, {title}: asked factors found by the judge, asked colours, factors left as they were; steps "
+                f"| {_mean(rows, 'found'):.1%}, {_mean(colors, 'color_found'):.1%}, {_mean(rows, 'kept'):.1%}; "
+                f"{_mean(rows, 'steps'):.1f} | `{said['command']}` |"
+            )
+        lines.append(
+            f"| the same flowers, best of 20 unedited ones | {_mean(rows, 'sampled_found'):.1%}, "
+            f"{_mean(colors, 'sampled_color_found'):.1%}, {_mean(rows, 'sampled_kept'):.1%}; 0 | `{said['command']}` |"
+        )
     for name, held in _held("measured.json", "evaluation").items():
         lines += ["", f"{name}: `{held['command']}`.", "", score_table(held, observers(held)[-1])]
     return "\n".join(lines)
@@ -55,12 +71,12 @@ def full_page() -> str:
     """All figures."""
     parts = ["# Measured figures\n\nWritten by `sgf-hub measure page` from the `training.json` and `measured.json` of "
              "each zoo entry. Figures with ± are mean and standard deviation over seeds.\n", summary()]  # fmt: skip
-    for name in ("avatars-attributes", "avatars-judge-attributes"):
+    for name in ("avatars-attributes", "avatars-judge-attributes", "flowers-judge-attributes"):
         report = _read(name, "training.json")
         if report:
             held = report["held_out"]
             rows = [f"| {k} | {v:.1%} | {held['balanced_accuracies'][k]:.1%} |" for k, v in held["accuracies"].items()]
-            parts.append(_table(f"{name}, on held-out drawn faces", "| attribute | accuracy | balanced |", rows))
+            parts.append(_table(f"{name}, on held-out drawn pictures", "| attribute | accuracy | balanced |", rows))
     for name, report in _held("training.json", "report").items():  # of mappings
         weakest = sorted(report["slopes"], key=report["slopes"].get)[:3]
         rows = [
@@ -91,6 +107,21 @@ def full_page() -> str:
         ]
         head = "| stepping | error before | after | by the judge | reached | attributes changed | steps |"
         parts.append(_table("sgf-avatars-keypoints: all keypoints to another sample's", head, rows))
+    for name, said in _held("measured.json", "captions").items():
+        for stepping in ("paper", "ours"):
+            rows = [
+                f"| {r['kind']} | {spread(r, 'found', '.1%')} | {spread(r, 'kept', '.1%')} | "
+                f"{spread(r, 'unsaid_kept', '.1%')} | {spread(r, 'reached', '.1%')} | {spread(r, 'steps', '.1f')} | "
+                f"{r['similarity_before']:.2f} to {r['similarity_after']:.2f} | "
+                f"{spread(r, 'sampled_found', '.1%')} | {spread(r, 'sampled_kept', '.1%')} |"
+                for r in said["rows"]
+                if r["stepping"] == stepping
+            ]
+            head = (
+                "| asked | found | left and kept | never said and kept | reached | steps | similarity | "
+                "best of 20: found | kept |"
+            )
+            parts.append(_table(f"{name}: edits by sentence, stepping {stepping!r}", head, rows))
     for name, held in _held("measured.json", "evaluation").items():
         parts.append(f"## {name}: Manipulation Disentanglement Score\n\n`{held['command']}`\n\n{tables(held)}")
     return "\n\n".join(parts) + "\n"
@@ -119,6 +150,10 @@ def _held(file: str, part: str) -> dict[str, dict]:
 def _read(name: str, file: str) -> dict:
     path = root() / name / file
     return read_json(path) if path.exists() else {}
+
+
+def _pictures(held: dict) -> int:
+    return held.get("pictures", held.get("faces"))  # the first judges counted faces
 
 
 def _mean(rows: list[dict], key: str) -> float:

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.hub import CONFIG
+from sgf_hub.hub import CONFIG, WEIGHTS
 from sgf_hub.predictors.attributes import AttributeHead
 from sgf_hub.predictors.backbone import Backbone, load_backbone
 from sgf_hub.predictors.base import BasePredictor
+from sgf_hub.predictors.captions import CaptionPredictor
 from sgf_hub.predictors.head import Head
 from sgf_hub.predictors.keypoints import KeypointHead
 from sgf_hub.types import ConditionSpec, read_json
@@ -49,11 +50,12 @@ class ImagePredictor(BasePredictor):
         return torch.cat([head(features[i]) for head, i in zip(self.heads, self._backbone_of, strict=True)], dim=1)
 
 
-def load_predictor(names: str | Sequence[str]) -> ImagePredictor:
+def load_predictor(names: str | Sequence[str]) -> ImagePredictor | CaptionPredictor:
     """Load a predictor from the repos of its heads; each head's config names its backbone.
 
     Args:
-        names: a folder, zoo entry or Hub id of an `AttributeHead` or `KeypointHead`, or several of them.
+        names: a folder, zoo entry or Hub id of an `AttributeHead` or `KeypointHead`, or several of them; or of one
+            `CaptionPredictor`, whose config names its captioner.
 
     Returns:
         The predictor in evaluation mode, float32, on the CPU. Its weights take no gradient; images may.
@@ -61,15 +63,21 @@ def load_predictor(names: str | Sequence[str]) -> ImagePredictor:
     Raises:
         UnknownNameError: if nothing answers to a name.
         CorruptFileError: if a head or its backbone is damaged, or the two do not belong together.
-        BadValueError: if no head is named, or two of them predict the same thing.
+        BadValueError: if no head is named, two of them predict the same thing, or a caption is to be joined.
     """
     names = [names] if isinstance(names, str) else list(names)
+    folders = [locate(name, files=(CONFIG, WEIGHTS)) for name in names]
+    if any(read_json(folder / CONFIG).get("class") == CaptionPredictor.__name__ for folder in folders):
+        if len(folders) > 1:
+            raise BadValueError(
+                f"a caption cannot be joined with other conditions: {', '.join(names)} hold one; name that alone."
+            )
+        return _load_captions(folders[0])
     backbones: dict[Path, Backbone] = {}
     branches = []
-    for name in names:
-        folder = locate(name)
+    for folder in folders:
         head = _load_head(folder)
-        where = _backbone_folder(folder, head.backbone)
+        where = _beside(folder, head.backbone) or locate(head.backbone).resolve()
         if where not in backbones:
             backbones[where] = load_backbone(where)
         try:
@@ -84,15 +92,24 @@ def _load_head(folder: Path) -> Head:
     kind = read_json(folder / CONFIG).get("class")
     if not isinstance(kind, str) or kind not in _HEADS:
         raise CorruptFileError(
-            f"{folder.name!r} holds a {kind or 'foreign model'}; a predictor is made of {' and '.join(_HEADS)} repos."
+            f"{folder.name!r} holds a {kind or 'foreign model'}; a predictor is made of {' and '.join(_HEADS)} repos, "
+            f"or of one {CaptionPredictor.__name__}."
         )
     return _HEADS[kind].from_pretrained(folder)
 
 
-def _backbone_folder(head: Path, name: str) -> Path:
-    """The backbone's folder: beside the head's if it is there (a zoo in the making), else where `locate` finds it."""
-    beside = head.resolve().parent / name.rsplit("/", 1)[-1]
-    return beside if (beside / CONFIG).is_file() else locate(name).resolve()
+def _load_captions(folder: Path) -> CaptionPredictor:
+    predictor = CaptionPredictor.from_pretrained(folder)
+    beside = _beside(folder, predictor.captioner_name)
+    if beside is not None:
+        predictor.captioner_name = str(beside)
+    return predictor
+
+
+def _beside(folder: Path, name: str) -> Path | None:
+    """The folder of the repo `name` beside another's, if it is there: a zoo in the making."""
+    beside = folder.resolve().parent / name.rsplit("/", 1)[-1]
+    return beside if (beside / CONFIG).is_file() else None
 
 
 def _check_fit(backbone: Backbone, head: Head) -> None:

@@ -23,7 +23,7 @@ Runs = Annotated[Path, typer.Option(help="Folder of unfinished work; safe to del
 
 @app.command()
 def gan(
-    world: Annotated[str, typer.Argument(help="What to learn to draw: 'avatars'.")],
+    world: Annotated[str, typer.Argument(help="What to learn to draw: 'avatars' or 'flowers'.")],
     architecture: Annotated[str, typer.Option(help="'stylegan2', or 'progan' for a generator in Z.")] = "stylegan2",
     preset: Annotated[str, typer.Option(help="'cpu' (64 px) or 'gpu' (128 px).")] = "cpu",
     images: Annotated[int | None, typer.Option(help="Real images to show in all; the preset's by default.")] = None,
@@ -35,24 +35,26 @@ def gan(
     import numpy as np
 
     from sgf_hub.pictures import sheet
-    from sgf_hub.training.faces import drawn_faces
+    from sgf_hub.training.drawn import WORLDS, drawn
     from sgf_hub.training.gan import GANTraining, train
     from sgf_hub.training.progan import ProGANTraining
     from sgf_hub.training.stylegan2 import StyleGAN2Training
 
     kinds: dict[str, type[GANTraining]] = {"stylegan2": StyleGAN2Training, "progan": ProGANTraining}
-    _known("world", world, ("avatars",))
+    _known("world", world, WORLDS)
     _known("--architecture", architecture, tuple(kinds))
     kind = kinds[architecture]
-    _known("--preset", preset, tuple(kind.presets))
-    config = kind.presets[preset] if images is None else replace(kind.presets[preset], images=images)
+    _known("--preset", preset, ("cpu", "gpu"))
+    config = kind.presets.get(f"{preset}-{world}", kind.presets[preset])
+    if images is not None:
+        config = replace(config, images=images)
     # the first generator's runs were named before there was a second
     folder = runs / f"{world}-{'gan' if architecture == 'stylegan2' else architecture}-{preset}"
     state = kind(config, device or ("cuda" if preset == "gpu" else "cpu"))
     state.resume(folder / "checkpoint.pt")
     if state.shown < config.images:
-        faces = drawn_faces(folder, config.pictures, seed=config.seed, resolution=config.resolution)
-        pictures = np.array(faces.images)  # in memory: pages mapped from disk are dropped and read again, slowly
+        labelled = drawn(world, folder, config.pictures, seed=config.seed, resolution=config.resolution)
+        pictures = np.array(labelled.images)  # in memory: pages mapped from disk are dropped and read again, slowly
         records = train(state, folder, pictures=pictures)
         _show(records, "images", config.images, ("loss_d", "loss_g", "images_per_second"))
     target = out / f"{world}-{architecture}"
@@ -64,17 +66,17 @@ def gan(
 
 @app.command()
 def predictor(
-    preset: Annotated[str, typer.Argument(help="'avatars', or 'avatars-judge'.")],
+    preset: Annotated[str, typer.Argument(help="'avatars', 'avatars-judge' or 'flowers-judge'.")],
     out: Out = Path("zoo"),
     runs: Runs = Path("runs"),
 ) -> None:
-    """Train a backbone with its attribute and keypoint heads on drawn faces."""
+    """Train a backbone and its heads on drawn pictures."""
     from sgf_hub.training.predictors import PRESETS, train_predictor
 
     _known("preset", preset, tuple(PRESETS))
     config = PRESETS[preset]
     records = train_predictor(config, out=out, run=runs / f"{preset}-predictor", command=_command())
-    _show(records, "step", -(-config.images // config.batch), ("attributes_loss", "keypoints_loss", "accuracy"))
+    _show(records, "step", -(-config.images // config.batch), ("attribute_loss", "keypoint_error", "accuracy"))
 
 
 @app.command()
@@ -130,6 +132,27 @@ def baselines(
         made = {"command": _command(), **figures, "measured": fitted.measured()}
         (out / fitted_name(name, kind) / "training.json").write_text(json.dumps(made, indent=1) + "\n")
         typer.echo(json.dumps({"out": str(out / fitted_name(name, kind)), **made}))
+
+
+@app.command()
+def captions(
+    name: Annotated[str, typer.Argument(help="Name of the zoo entry to write, such as flowers-captions.")],
+    generator: Annotated[str, typer.Option(help="Repo of the generator.")] = "sgf-hub/flowers-stylegan2",
+    captioner: Annotated[str, typer.Option(help="Repo of the captioner.")] = "sgf-hub/flowers-captioner",
+    count: Annotated[int, typer.Option(help="Pictures to caption.")] = 20_000,
+    components: Annotated[int, typer.Option(help="Components of a caption's embedding in c.")] = 24,
+    seed: Annotated[int, typer.Option(help="Of the pictures; not that of the pairs.")] = 77,
+    out: Out = Path("zoo"),
+) -> None:
+    """Fit the predictor of captions: caption a generator's pictures, and embed what they are said to show."""
+    from sgf_hub.generators import load_generator
+    from sgf_hub.training.captions import CaptionsConfig, train_captions
+
+    config = CaptionsConfig(count=count, components=components, seed=seed)
+    made = load_generator(generator)
+    records = train_captions(config, made, out / name, captioner=captioner, command=_command())
+    _show(records, "pictures", count, ("embedded",))
+    typer.echo((out / name / "training.json").read_text())
 
 
 def sample_pairs(

@@ -96,9 +96,8 @@ class GANTraining(ABC, Generic[C, G, D]):
         device: "cpu" or "cuda"; convolutions run in bfloat16 on both.
     """
 
-    presets: ClassVar[dict[str, Any]]
+    presets: ClassVar[dict[str, Any]]  # "cpu", "gpu", and "cpu-flowers" where a world needs another than the rest
     sizes: ClassVar[tuple[str, ...]] = ("resolution", "latent_dim", "channels", "critic_channels")
-    of_world: ClassVar[dict[str, dict[str, Any]]] = {}  # what a world's training changes in every preset
 
     def __init__(self, config: C, device: str = "cpu") -> None:
         self.config, self.device = config, device

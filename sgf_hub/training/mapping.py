@@ -108,6 +108,7 @@ def train(config: MappingConfig, pairs: Pairs, work: Path, out: Path, *, command
             attributes=list(info.spec.attributes),
             keypoints=list(info.spec.keypoints),
             groups=[list(group) for group in info.spec.groups],
+            caption=info.spec.caption,
         )
     for name, data in (("z", train_z), ("c", train_c)):
         getattr(mapping, f"{name}_mean").copy_(data.mean(dim=0))

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError
+from sgf_hub.hub import bounded
 from sgf_hub.types import ConditionSpec, Generator, Predictor, Space, read_json
 
 SHARD = 5_000
@@ -72,16 +73,16 @@ def sample_pairs(
 
     Raises:
         BadValueError: if the folder holds pairs of something else, or `count` is not positive.
+        CorruptFileError: if what the folder holds cannot be read.
     """
     if count < 1:
         raise BadValueError(f"the number of pairs must be positive, not {count}.")
     folder.mkdir(parents=True, exist_ok=True)
-    index = json.loads(json.dumps(asdict(info)))
     if (folder / _INDEX).exists():
-        if read_json(folder / _INDEX) != index:
+        if _read_info(folder / _INDEX) != info:
             raise BadValueError(f"{folder} holds pairs of another generator, predictor or seed: choose another folder.")
     else:
-        (folder / _INDEX).write_text(json.dumps(index, indent=1))
+        (folder / _INDEX).write_text(json.dumps(asdict(info), indent=1))
     done = 0
     for shard, start in enumerate(range(0, count, SHARD)):
         path = folder / f"pairs-{shard:05d}.safetensors"
@@ -108,22 +109,11 @@ def load_pairs(folder: Path) -> Pairs:
     Raises:
         CorruptFileError: if a file is missing, damaged or foreign.
     """
-    index = read_json(folder / _INDEX)
-    try:
-        fields = index.pop("spec")
-        spec = ConditionSpec(
-            attributes=tuple(fields.pop("attributes")),
-            keypoints=tuple(fields.pop("keypoints")),
-            groups=tuple(tuple(group) for group in fields.pop("groups")),
-            **fields,
-        )
-        info = PairsInfo(**{**index, "spec": spec, "predictor": tuple(index["predictor"])})
-    except (TypeError, KeyError, AttributeError) as error:
-        raise CorruptFileError(f"{folder / _INDEX} does not describe pairs ({error}): sample them again.") from None
+    info = _read_info(folder / _INDEX)
     shards = [_read_shard(path) for path in sorted(folder.glob("pairs-*.safetensors"))]
     if not shards:
         raise CorruptFileError(f"{folder} holds no pairs: run `sgf-hub sample-pairs` first.")
-    if {s["c"].shape[1] for s in shards} != {spec.dimension} or len({s["z"].shape[1] for s in shards}) != 1:
+    if {s["c"].shape[1] for s in shards} != {info.spec.dimension} or len({s["z"].shape[1] for s in shards}) != 1:
         raise CorruptFileError(f"{folder} holds pairs that do not fit its {_INDEX}: sample them again.")
     z, c = torch.cat([s["z"] for s in shards]), torch.cat([s["c"] for s in shards])
     if not torch.isfinite(z).all() or not torch.isfinite(c).all():
@@ -136,7 +126,12 @@ def select(pairs: Pairs, *, attributes: bool = True, keypoints: bool = True) -> 
 
     The heads that are left are those whose coordinates are left: attributes come from the first head, keypoints from
     the second.
+
+    Raises:
+        BadValueError: if nothing would be left: of a caption, there is no such part.
     """
+    if attributes and keypoints:
+        return pairs
     spec = pairs.info.spec
     kept = ConditionSpec(
         attributes=spec.attributes if attributes else (),
@@ -152,6 +147,22 @@ def select(pairs: Pairs, *, attributes: bool = True, keypoints: bool = True) -> 
     heads: Sequence[str] = pairs.info.predictor
     info = PairsInfo(**{**vars(pairs.info), "spec": kept, "predictor": (heads[0] if attributes else heads[-1],)})
     return Pairs(info, pairs.z, c)
+
+
+def _read_info(path: Path) -> PairsInfo:
+    index = read_json(path)
+    try:
+        fields = index.pop("spec")
+        spec = ConditionSpec(
+            attributes=tuple(fields.pop("attributes")),
+            keypoints=tuple(fields.pop("keypoints")),
+            groups=tuple(tuple(group) for group in fields.pop("groups")),
+            caption=bounded("caption", fields.pop("caption", 0), 0, 65536),  # older folders name none
+            **fields,
+        )
+        return PairsInfo(**{**index, "spec": spec, "predictor": tuple(index["predictor"])})
+    except (TypeError, KeyError, AttributeError, BadValueError) as error:
+        raise CorruptFileError(f"{path} does not describe pairs ({error}): sample them again.") from None
 
 
 def _read_shard(path: Path) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""A toy zoo: the demo's five repos with the names and shapes of the embedded zoo's, tiny and untrained."""
+"""A toy zoo: the demo's repos with the names and shapes of the embedded zoo's, tiny and untrained."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,11 @@ import torch
 import sgf_hub.zoo
 from app.attribute_panel import GROUPS
 from app.demo import build_page
+from app.faces import FaceBench
+from app.flowers import FlowerBench
 from app.gestures import FEATURES
-from app.services import Models, Stops, World
-from app.workbench import Workbench
+from app.services import Models, Stops
+from app.worlds import Faces, Flowers
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import AttributeHead, KeypointHead, load_backbone
@@ -24,9 +26,8 @@ HAIR = [["black_hair", "brown_hair", "blond_hair", "gray_hair"]]
 
 def _write_zoo(root: Path) -> None:
     torch.manual_seed(0)
-    StyleGAN2(resolution=16, latent_dim=8, mapping_layers=2, channels=(8, 8, 8)).save_pretrained(
-        root / "avatars-stylegan2"
-    )
+    for name in ("avatars-stylegan2", "flowers-stylegan2"):
+        StyleGAN2(resolution=16, latent_dim=8, mapping_layers=2, channels=(8, 8, 8)).save_pretrained(root / name)
     backbone = root / "avatars-backbone"
     config = {
         "model_type": "resnet", "image_size": 16, "num_channels": 3, "embedding_size": 4, "hidden_sizes": [4, 8],
@@ -73,8 +74,20 @@ def models():
 
 
 @pytest.fixture
-def bench(zoo, models):
-    """A workbench in a page that is built, and not served."""
-    bench = Workbench(World(), models, Stops())
-    build_page(bench)
-    return bench
+def benches(zoo, models):
+    """The workbenches of a page that is built, and not served."""
+    faces, flowers = FaceBench(Faces(), models, Stops()), FlowerBench(Flowers(), Models(), Stops())
+    build_page(faces, flowers)
+    return faces, flowers
+
+
+@pytest.fixture
+def bench(benches):
+    """The faces' workbench."""
+    return benches[0]
+
+
+@pytest.fixture
+def flowers(benches):
+    """The flowers' workbench, with nothing loaded."""
+    return benches[1]

@@ -11,7 +11,7 @@ from app.downloads import Downloads
 from app.report import report, side_effects
 from app.session import STOPPED, Edit, Origin, Plan, Session
 from app.told import UserError, told
-from app.workbench import Workbench, describe
+from app.workbench import Workbench
 from sgf_hub.errors import SGFError
 from sgf_hub.types import Latent
 
@@ -31,7 +31,7 @@ def edited(bench: Workbench, session: Session, some_plan: Plan) -> Session:
 
 
 def downloads(bench: Workbench) -> Downloads:
-    return Downloads(bench.world, bench.models, bench.download)
+    return Downloads(bench.world, bench.models, bench.download, bench.noun)
 
 
 # -- faces ---------------------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_models_are_loaded_once(bench, models):
 
 def test_description_names_what_is_seen(bench):
     reading = bench.models.look(bench.world, face(bench).latent)
-    assert describe(reading).startswith("A drawn face: ")
+    assert bench.describe(reading).startswith("A drawn face: ")
 
 
 # -- edits -----------------------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_closing_the_stream_ends_the_work(bench):
     next(steps)
     steps.close()
     assert not bench.stops._events
-    assert not bench.models._compute.locked()
+    assert not bench.models.computing.locked()
 
 
 def test_a_wish_that_holds_already_changes_nothing(bench):
@@ -139,7 +139,7 @@ def test_bad_plans_are_told_and_leave_no_trace(bench, wishes, words):
     with pytest.raises(SGFError, match=words):
         list(bench.run(face(bench), plan(wishes=wishes), "me"))
     assert not bench.stops._events
-    assert not bench.models._compute.locked()
+    assert not bench.models.computing.locked()
 
 
 def test_an_expired_session_is_told(bench):

@@ -3,41 +3,12 @@
 Run with `pytest -m browser`; skipped where Playwright, a Chromium or the trained zoo is missing.
 """
 
-import time
-
 import pytest
 
-from app.screenshots import chromium, finish_edit, move_slider, open_page, served
-from app.services import Models, World
-from sgf_hub.zoo import root
+from app.screenshots import finish_edit, move_slider, open_page
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
 pytestmark = pytest.mark.browser
-
-WORLD = World()
-NEEDED = (WORLD.generator, *WORLD.heads, WORLD.attributes, WORLD.keypoints)
-
-
-@pytest.fixture(scope="module")
-def url():
-    missing = [name for name in NEEDED if not (root() / name / "model.safetensors").is_file()]
-    if missing:
-        pytest.skip(f"the zoo lacks {', '.join(missing)}")
-    with served() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(browser, url):
-    opened = open_page(browser, url, "desktop")
-    yield opened
-    opened.close()
 
 
 def picture(page) -> str:
@@ -124,21 +95,6 @@ def test_gestures_place_points_and_keys_move_them(page):
     assert page.locator('.point.moved[data-name="chin"]').count() == 1
 
 
-@pytest.fixture
-def taken(monkeypatch):
-    """Slow edits, and the steps that the server took."""
-    steps_taken: list[int] = []
-
-    def slowly(models, plan, latent, steps=Models.steps):
-        for step in steps(models, plan, latent):
-            steps_taken.append(step.index)
-            time.sleep(0.25)
-            yield step
-
-    monkeypatch.setattr(Models, "steps", slowly)
-    return steps_taken
-
-
 def begin_a_long_edit(page) -> None:
     for name in ("black_hair", "blond_hair", "gray_hair"):  # cannot hold together: the edit goes on for long
         move_slider(page, name, 100)
@@ -184,7 +140,7 @@ def test_bad_seed_is_told_and_nothing_is_lost(page):
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_needs_no_sideways_scrolling(browser, url, dark):
     page = open_page(browser, url, "phone", dark=dark)
-    for tab in ("Attributes", "Keypoints"):
+    for tab in ("Attributes", "Keypoints", "Captions"):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_timeout(200)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

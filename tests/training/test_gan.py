@@ -38,10 +38,15 @@ def progan(**changes: object) -> ProGANTraining:
     return ProGANTraining(replace(PROGAN, **changes))
 
 
+def grown_stylegan2(**changes: object) -> StyleGAN2Training:
+    growth = {"batches": (4, 4), "grow_at": (4, 12), "fade": 4, "augment": ("translation", "cutout", "color")}
+    return StyleGAN2Training(replace(STYLEGAN2, **{**growth, **changes}))
+
+
 state = stylegan2  # where the architecture does not matter
 
 
-@pytest.fixture(scope="module", params=[stylegan2, progan])
+@pytest.fixture(scope="module", params=[stylegan2, grown_stylegan2, progan])
 def make(request: pytest.FixtureRequest) -> Make:
     return request.param
 

@@ -135,13 +135,14 @@ def _petal(pen: Pen, f: Factors, centre: Point, radius: float, angle: float, hal
     path = curve(at(*outline[0]), *((at(*point),) for point in outline[1:]))
     deep, rim = scaled(first, 0.80 if f.color != "white" else 0.90), mix(first, WHITE, 0.10)
     stops = [(0.0, deep), (0.55, first), (1.0, rim)]
-    reach = 0.05 * f.second_reach
+    reach = 0.04 * f.second_reach
     if f.second:
         second = scaled(_petal_colour(f.second, f.second_hue, 0), shade)
+        # the first colour keeps more of the petal: pink with white tips is not white with a pink throat
         if f.pattern == "tips":
-            stops = [(0.0, deep), (0.50 + reach, first), (0.66 + reach, second), (1.0, second)]
+            stops = [(0.0, deep), (0.68 + reach, first), (0.76 + reach, second), (1.0, second)]
         elif f.pattern == "throat":
-            stops = [(0.0, second), (0.52 + reach, second), (0.70 + reach, first), (1.0, rim)]
+            stops = [(0.0, second), (0.42 + reach, second), (0.52 + reach, first), (1.0, rim)]
     pen.glow(path, centre, radius, stops)
     if f.pattern == "stripes":
         band = 0.36 * width * (1 + reach)

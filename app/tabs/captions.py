@@ -1,0 +1,51 @@
+"""The tab that edits by sentence: a flower, and words for what it should become."""
+
+from __future__ import annotations
+
+import json
+
+import gradio as gr
+
+from app.flowers import FlowerBench
+from app.session import Plan, Session
+from app.tabs.options import build_options
+from app.wiring import QUIET
+from app.wishes import caption_of, options_of
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "One thing": ("purple petals", "white petals", "a small flower", "a large flower", "pointed petals"),
+    "Two things": ("red and purple", "large and red", "red and large", "yellow with red tips"),
+    "A whole sentence": (
+        "a small purple flower with pointed petals",
+        "this flower has large white petals with a yellow center",
+    ),
+}
+
+
+def build(bench: FlowerBench) -> gr.Tab:
+    """Build the tab; gives it, for what happens when it is opened."""
+    with gr.Tab("Captions", id="captions", elem_id="tab-captions") as tab:
+        gr.HTML(
+            "<p class='hint'>Say in your own words what the flower should become, or take an example. "
+            "What you do not mention is held.</p>",
+            apply_default_css=False,
+        )
+        text = gr.Textbox(
+            label="What the flower should become", placeholder="a small purple flower with pointed petals",
+            lines=1, max_lines=4, elem_id="caption", elem_classes="caption",
+        )  # fmt: skip
+        bench.build_notice()
+        bench.build_actions("captions")
+        for title, examples in EXAMPLES.items():
+            gr.HTML(f"<h3 class='group-title'>{title}</h3>", apply_default_css=False)
+            with gr.Row(elem_classes="examples"):
+                for words in examples:
+                    example = gr.Button(words, size="sm", min_width=60, elem_classes="example")
+                    example.click(None, None, text, js=f"() => {json.dumps(words)}", **QUIET)
+        options = build_options(sized=False)  # a caption's steps are re-aimed at a fixed rate
+
+    def plan(session: Session, words: object, max_steps: object) -> Plan:
+        return Plan(bench.world.captions, {"caption": caption_of(words)}, **options_of(max_steps))
+
+    bench.offer(plan, [text, *options], text.submit)
+    return tab

@@ -1,0 +1,58 @@
+"""Captions compared: which words changed, and what an edit by sentence did."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from html import escape
+from typing import TYPE_CHECKING
+
+from app.report import bar, headline
+from app.session import Edit
+
+if TYPE_CHECKING:
+    from app.captioning import Flower
+
+# Gradio fills templates in what it shows: what a visitor typed must not be one
+_TEMPLATE_SIGNS = str.maketrans({sign: f"&#{ord(sign)};" for sign in "{}$`"})
+
+
+def safe(text: str) -> str:
+    """A text as HTML that shows it letter by letter."""
+    return escape(text).translate(_TEMPLATE_SIGNS)
+
+
+def marked(before: str, after: str) -> list[tuple[str, bool]]:
+    """The words of `after`, and whether each is new; punctuation and case are no difference."""
+    old, new = before.split(), after.split()
+    plain = [[word.strip(",.;:!?").lower() for word in words] for words in (old, new)]
+    same = SequenceMatcher(None, *plain, autojunk=False).get_matching_blocks()
+    kept = {block.b + i for block in same for i in range(block.size)}
+    return [(word, i not in kept) for i, word in enumerate(new)]
+
+
+def report(edit: Edit, before: Flower, after: Flower) -> str:
+    """What an edit by sentence did, as HTML."""
+    tone, words, advice = headline(edit)
+    old, new = before.similarity or 0.0, after.similarity or 0.0
+    if edit.reason != "TARGET_REACHED":
+        note = f" {edit.plan.note}" if edit.plan.note else ""
+        advice += f" The caption it came to has a similarity of {new:.2f} to your words (1 is the same).{note}"
+    meter = bar(*(min(1.0, max(0.0, value)) for value in (old, new)))
+    lines = (
+        ("Before", marked(after.caption, before.caption), "del"),
+        ("After", marked(before.caption, after.caption), "ins"),
+    )
+    rows = "".join(f"<tr><th>{title}</th><td>{_line(line, tag)}</td></tr>" for title, line, tag in lines)
+    return (
+        f'<div class="verdict {tone}"><strong>{safe(words)}</strong><p>{safe(advice)}</p></div>'
+        f'<table class="changes"><caption>What you asked for</caption><tbody>'
+        f'<tr><td class="wish" colspan="3">{safe(str(edit.plan.wishes["caption"]))}</td></tr>'
+        f"<tr><th>Similarity of the caption</th><td>{meter}</td>"
+        f"<td class='numbers'>{old:.2f} → <b>{new:.2f}</b></td></tr></tbody></table>"
+        f'<table class="changes captions"><caption>The picture as the model reads it</caption>'
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def _line(words: list[tuple[str, bool]], tag: str) -> str:
+    return " ".join(f"<{tag}>{safe(word)}</{tag}>" if changed else safe(word) for word, changed in words)

@@ -1,0 +1,58 @@
+"""The paper's Figure 7 for flowers: edits by target captions (a), and captions composed of the same words (b)."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sgf_hub.editor import EditConfig, SGFEditor
+from sgf_hub.evaluation.figure import draw_cells
+from sgf_hub.predictors import CaptionPredictor
+
+TARGETS = (
+    "this flower has small white petals with a yellow center",
+    "a large red flower with pointed petals",
+    "this flower has purple ruffled petals",
+    "a yellow flower with round petals and a brown center",
+    "this closed flower has pink petals",
+)
+COMPOSED = (
+    ("large and red", "red and large", "small and red", "red and small", "large and white"),
+    ("red", "purple", "red and purple", "pink and white", "white with pink tips"),
+)
+SEEDS = (3, 8, 21)  # the first rows of (a), and the flower of (b); chosen before any edit was looked at
+
+
+@torch.no_grad()
+def draw_sentences(editor: SGFEditor, path: Path, config: EditConfig | None = None) -> list[dict[str, str]]:
+    """Draw the figure.
+
+    Args:
+        editor: of a mapping of captions.
+        path: the picture to write.
+        config: how edits step; our way by default.
+
+    Returns:
+        What was asked of each flower and what the captioner reads in the result: "seed", "asked", "read".
+
+    Raises:
+        SGFError: if matplotlib is not installed.
+    """
+    predictor, config = editor.predictor, config or EditConfig.ours()
+    assert isinstance(predictor, CaptionPredictor)
+    told: list[dict[str, str]] = []
+
+    def row(seed: int, targets: tuple[str, ...]) -> list[tuple[str, Tensor]]:
+        latent = editor.generator.sample(1, seed=seed)
+        image = editor.generator.synthesize(latent)
+        cells = [(f"read as: {predictor.words(predictor(image))[0]}", image[0])]
+        for text in targets:
+            result = editor.edit(latent, {"caption": text}, config).result
+            told.append({"seed": str(seed), "asked": text, "read": predictor.words(result.c)[0]})
+            cells.append((f"\u201c{text}\u201d", result.images[0]))
+        return cells
+
+    titles = ("(a) target captions", "", "", "(b) the same words composed", "")
+    rows = [row(seed, TARGETS) for seed in SEEDS] + [row(SEEDS[0], words) for words in COMPOSED]
+    draw_cells(list(zip(titles, rows, strict=True)), path)
+    return told

@@ -1,0 +1,82 @@
+"""A flowers' world without its models: a captioner that looks at colours, and an editor that walks in a line."""
+
+from types import SimpleNamespace
+
+import torch
+
+from app.services import Models
+from app.worlds import Flowers
+from sgf_hub.editor import EditStep, StopReason, edit
+from sgf_hub.types import ConditionSpec, Latent, Target
+
+COLOURS = ("red", "green", "blue")
+
+
+class FakeCaptions:
+    """The contract of `CaptionPredictor`: c is the mean of each colour, which the words name by the largest."""
+
+    spec = ConditionSpec(caption=3)
+
+    def __init__(self):
+        self.embedded: list[str] = []  # sentences that needed the embedder
+
+    def captioner(self, images):
+        return self.words(images.mean(dim=(2, 3)))
+
+    def __call__(self, images):
+        self.embedded.append("a picture")
+        return images.mean(dim=(2, 3))
+
+    def words(self, c):
+        return [f"this flower has {COLOURS[int(row.argmax())]} petals and {len(f'{row[0]:.1f}')} leaves" for row in c]
+
+    def target(self, c0, *, release=(), caption):
+        goal = torch.tensor([float(colour in caption) for colour in COLOURS]) * 2 - 1
+        return Target(goal.expand_as(c0), torch.ones(3, dtype=torch.bool), torch.zeros(3, dtype=torch.bool))
+
+    def distance(self, c, target):
+        return (c - target.c).norm(dim=1)
+
+    def similarity(self, c, text):
+        self.embedded.append(text)
+        return 1 / (1 + (c - self.target(c, caption=text).c).norm(dim=1))
+
+    def familiarity(self, text):
+        self.embedded.append(text)
+        known = any(colour in text for colour in COLOURS)
+        return SimpleNamespace(similarity=0.9 if known else 0.2, nearest="this flower has red petals", known=known)
+
+
+class FakeEditor:
+    """Moves w in a line, and stops at the limit, or at the third step for what is "within reach"."""
+
+    def __init__(self, generator, predictor):
+        self.generator, self.predictor = generator, predictor
+
+    def edit(self, latent, target, config):
+        return edit(self, latent, target, config)
+
+    def steps(self, latent, target, config):
+        if isinstance(target, dict):
+            target = self.predictor.target(self.predictor(self.generator.synthesize(latent)), **target)
+        away = torch.ones_like(latent.data)
+        for index in range(config.max_steps + 1):
+            now = Latent(latent.data + 0.3 * index * away, latent.space)
+            with torch.no_grad():
+                images = self.generator.synthesize(now)
+                c = self.predictor(images)
+            distance = torch.tensor([max(3.0 - index, 0.5)])
+            reason = StopReason.STEP_LIMIT if index == config.max_steps else None
+            if target.c[0, 2] > 0 and index == 3:  # blue
+                reason = StopReason.TARGET_REACHED
+            yield EditStep(index, now, images, c, target, distance, (reason,))
+            if reason:
+                return
+
+
+def with_fake_flowers(models: Models, world: Flowers) -> FakeCaptions:
+    """Models in which the flowers' predictor and editor are fakes; their generator comes from the zoo."""
+    predictor = FakeCaptions()
+    models.once(("predictor", world.heads), lambda: predictor)
+    models.once(("editor", world.captions), lambda: FakeEditor(models.generator(world.generator), predictor))
+    return predictor

@@ -1,0 +1,89 @@
+"""The search for the caption that does what a prompt asks and keeps the rest."""
+
+import itertools
+
+import pytest
+import torch
+
+from sgf_hub.predictors.grounding import Grounding, content, grams
+from tests.caption_toys import WordCounter
+
+BANK = [
+    f"this flower has {size} {color} {shape} petals with a {center} center"
+    for size, color, shape, center in itertools.product(
+        ("small", "large"),
+        ("red", "purple", "yellow", "red and purple", "purple and red"),
+        ("round", "pointed"),
+        ("yellow", "white"),
+    )
+]
+NOW = "this flower has small red round petals with a yellow center"
+NEAR = {"violet": "purple", "tiny": "small"}  # words that no caption has, and what they are like
+
+
+def embed(sentences):
+    return WordCounter().embed([" ".join(NEAR.get(word, word) for word in text.split()) for text in sentences])
+
+
+@pytest.fixture(scope="module")
+def grounding() -> Grounding:
+    return Grounding(BANK, embed)
+
+
+def picked(grounding: Grounding, prompt: str, now: str = NOW) -> str:
+    return BANK[grounding.pick(prompt, now, embed(BANK) @ embed([prompt])[0])]
+
+
+class TestPick:
+    @pytest.mark.parametrize(
+        ("prompt", "expected"),
+        [
+            ("purple petals", "this flower has small purple round petals with a yellow center"),
+            ("a purple flower", "this flower has small purple round petals with a yellow center"),
+            ("violet petals", "this flower has small purple round petals with a yellow center"),
+            ("large", "this flower has large red round petals with a yellow center"),
+            ("a large flower", "this flower has large red round petals with a yellow center"),
+            ("pointed petals", "this flower has small red pointed petals with a yellow center"),
+            ("a white center", "this flower has small red round petals with a white center"),
+            ("large and purple", "this flower has large purple round petals with a yellow center"),
+            ("purple and large", "this flower has large purple round petals with a yellow center"),
+            ("red and purple", "this flower has small red and purple round petals with a yellow center"),
+            ("purple and red", "this flower has small purple and red round petals with a yellow center"),
+            ("a large purple flower with pointed petals", "this flower has large purple pointed petals with a yellow center"),
+            ("tiny", NOW),  # it is that already
+            (NOW, NOW),
+        ],
+    )  # fmt: skip
+    def test_what_is_asked_changes_and_nothing_else(self, grounding: Grounding, prompt: str, expected: str) -> None:
+        assert picked(grounding, prompt) == expected
+
+    def test_the_rest_is_that_of_the_picture(self, grounding: Grounding) -> None:
+        now = "this flower has large purple pointed petals with a white center"
+        assert picked(grounding, "red petals", now) == now.replace("purple", "red")
+
+    def test_a_caption_that_is_not_in_the_bank_may_be_edited(self, grounding: Grounding) -> None:
+        now = "this flower has large green pointed petals with a white center"
+        assert picked(grounding, "red petals", now) == now.replace("green", "red")
+
+    def test_without_a_known_word_the_nearest_is_taken(self, grounding: Grounding) -> None:
+        similarity = torch.zeros(len(BANK))
+        similarity[17] = 0.1
+        assert grounding.pick("asdf qwer", NOW, similarity) == 17
+        assert grounding.pick("...", NOW, similarity) == 17
+
+
+class TestWords:
+    def test_content(self) -> None:
+        assert content("This flower's petals are RED, and it is (very) large!") == [
+            "flower's", "petals", "red", "large",
+        ]  # fmt: skip
+
+    def test_pairs_are_ordered(self) -> None:
+        assert grams(content("red and purple")) == {"red", "purple", ("red", "purple")}
+
+    @pytest.mark.parametrize(
+        ("text", "known"),
+        [("large and red", True), ("a purple flower", True), ("a violet flower", False), ("", False), ("it is", False)],
+    )
+    def test_knows(self, grounding: Grounding, text: str, known: bool) -> None:
+        assert grounding.knows(text) is known

@@ -11,8 +11,8 @@ def as_python(session: Session, generator: str) -> str:
     """Code that ends with `latent` equal to the session's latent.
 
     Args:
-        session: the face and its edits.
-        generator: name of its generator's repo, for a face without an edit.
+        session: the picture and its edits.
+        generator: name of its generator's repo, for a picture without an edit.
     """
     edits = session.standing
     lines = ["from sgf_hub.editor import EditConfig, SGFEditor"]

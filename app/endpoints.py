@@ -49,14 +49,15 @@ def build(faces: FaceBench, flowers: FlowerBench) -> None:
         if not asked:
             raise UserError("Nothing is asked for: name at least one keypoint and where it should be.")
         free = releases(reading.points, asked)
-        plan = Plan(faces.world.keypoints, dict(asked), free, **options_of(max_steps))
+        plan = Plan(faces.world.keypoints, asked, free, **options_of(max_steps))
         yield from _run(faces, seed, truncation, plan, _face_edit)
 
     @told
     def edit_caption(seed: int, caption: str, truncation: float = 0.8, max_steps: int = 60) -> Iterator[dict]:
         """Edit a flower by a sentence: "a small purple flower". One result a step, with the caption as it is read."""
-        plan = Plan(flowers.world.captions, {"caption": caption_of(caption)}, **options_of(max_steps))
-        found = flowers.captioning.familiarity(plan.wishes["caption"])
+        words = caption_of(caption)
+        plan = Plan(flowers.world.captions, {"caption": words}, **options_of(max_steps))
+        found = flowers.captioning.familiarity(words)
         known = {"known": found.known, "nearest": found.nearest}
         for result in _run(flowers, seed, truncation, plan, _flower_edit, _words):
             yield {**known, **result}

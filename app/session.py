@@ -5,6 +5,7 @@ A session is frozen and every transition gives a new one, so a handler that fail
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ class Plan:
     """
 
     editor: str
-    wishes: dict[str, Wish]
+    wishes: Mapping[str, Wish]
     release: tuple[str, ...] = ()
     max_steps: int = 60
     step_size: float = 0.2

@@ -24,10 +24,13 @@ def safe(text: str) -> str:
 def marked(before: str, after: str) -> list[tuple[str, bool]]:
     """The words of `after`, and whether each is new; punctuation and case are no difference."""
     old, new = before.split(), after.split()
-    plain = [[word.strip(",.;:!?").lower() for word in words] for words in (old, new)]
-    same = SequenceMatcher(None, *plain, autojunk=False).get_matching_blocks()
+    same = SequenceMatcher(None, _plain(old), _plain(new), autojunk=False).get_matching_blocks()
     kept = {block.b + i for block in same for i in range(block.size)}
     return [(word, i not in kept) for i, word in enumerate(new)]
+
+
+def _plain(words: list[str]) -> list[str]:
+    return [word.strip(",.;:!?").lower() for word in words]
 
 
 def report(edit: Edit, before: Flower, after: Flower) -> str:

@@ -80,9 +80,12 @@ def captions(
     name: Annotated[str, typer.Argument(help="A mapping of captions of flowers.")] = "sgf-flowers-captions",
     samples: Annotated[int, typer.Option(help="Flowers for each kind of sentence.")] = 100,
     seeds: Annotated[int, typer.Option(help="Repeats with other flowers.")] = 3,
+    write_card: Annotated[bool, typer.Option("--write-card", help="Put the figures into the model card, too.")] = False,
 ) -> None:
     """Edit flowers by eight kinds of sentence, with the paper's stepping and ours, and random sampling beside them."""
     from sgf_hub.evaluation.captions import measure_captions
+    from sgf_hub.evaluation.card import write_captions_card
+    from sgf_hub.types import read_json
 
     if samples < 2 or seeds < 1:
         raise BadValueError("--samples is at least 2 and --seeds at least 1.")
@@ -92,6 +95,8 @@ def captions(
         rows.append(row)
         typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
     keep(name, "captions", {"samples": samples, "seeds": seeds, "rows": rows})
+    if write_card:
+        write_captions_card(read_json(entry_folder(name) / "measured.json")["captions"], entry_folder(name))
 
 
 @app.command()

@@ -55,7 +55,9 @@ def colour_captioner(images: Tensor) -> list[str]:
     return describe((images.mean(dim=(2, 3)) - usual) / spread)
 
 
-def fitted(generator, captioner, *, count: int = 400, components: int = COMPONENTS, name: str = "sgf-hub/toy-captioner"):
+def fitted(
+    generator, captioner, *, count: int = 400, components: int = COMPONENTS, name: str = "sgf-hub/toy-captioner"
+):
     """A `CaptionPredictor` of a generator's pictures, reading with `captioner`."""
     counts: Counter[str] = Counter()
     for counts in count_captions(CaptionsConfig(count=count), generator, captioner):

@@ -7,7 +7,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from yaml import YAMLError
 
 from sgf_hub.errors import CorruptFileError
-from sgf_hub.evaluation.page import renewed
+from sgf_hub.evaluation.page import caption_table, mean, renewed
 from sgf_hub.evaluation.summary import OBSERVERS, tables
 from sgf_hub.hub import CONFIG
 from sgf_hub.types import read_json
@@ -29,6 +29,35 @@ def write_card(results: dict, folder: Path) -> Path:
     Raises:
         CorruptFileError: if the card that is there cannot be read.
     """
+    block = f"Written by `{results['command']}`.\n\n{tables(results)}"
+    return _put(folder, eval_results(results), block)
+
+
+def write_captions_card(said: dict, folder: Path) -> Path:
+    """Put what was measured of edits by sentence into the card of a mapping of captions.
+
+    Args:
+        said: what measured.json holds as "captions".
+        folder: of the mapping. Whatever else its card says is kept.
+
+    Returns:
+        The card.
+
+    Raises:
+        CorruptFileError: if the card that is there cannot be read.
+    """
+    parts = [caption_table(said, stepping) for stepping in ("ours", "paper")]
+    block = f"Written by `{said['command']}`.\n\nOur stepping:\n\n{parts[0]}\n\nThe paper's:\n\n{parts[1]}"
+    rows = [row for row in said["rows"] if row["stepping"] == "ours"]
+    data = f"{said['samples']} flowers a kind of sentence x {said['seeds']} seeds"
+    results = [
+        _result("Editing by sentence", data, f"{figure}_by_judge", f"{title} (judge)", mean(rows, figure))
+        for figure, title in (("found", "asked factors found"), ("kept", "factors left as they were"))
+    ]
+    return _put(folder, results, block)
+
+
+def _put(folder: Path, results: list[EvalResult], block: str) -> Path:
     path = folder / "README.md"
     text = path.read_text("utf-8") if path.exists() else new_card(folder)
     try:
@@ -37,9 +66,8 @@ def write_card(results: dict, folder: Path) -> Path:
         raise CorruptFileError(f"{path} is not a model card with YAML ({str(error).splitlines()[0]}).") from None
     data: ModelCardData = card.data  # type: ignore[assignment]
     data.model_name = data.model_name or folder.name
-    others = [one for one in data.eval_results or [] if one.metric_type != _METRIC]
-    data.eval_results = others + eval_results(results)
-    block = f"Written by `{results['command']}`.\n\n{tables(results)}"
+    ours = {one.metric_type for one in results} | {_METRIC}
+    data.eval_results = [one for one in data.eval_results or [] if one.metric_type not in ours] + results
     if BEGIN not in card.text:
         card.text = f"{card.text.rstrip()}\n\n## Evaluation\n\n{BEGIN}\n{END}\n"
     card.text = renewed(card.text, block, BEGIN, END)
@@ -54,18 +82,21 @@ def eval_results(results: dict) -> list[EvalResult]:
     for attribute, parts in results["figures"].get("sgf", {}).items():
         for observer in OBSERVERS:
             if observer in parts:
-                found.append(
-                    EvalResult(
-                        task_type="image-to-image",
-                        task_name="Attribute editing",
-                        dataset_type="generated",
-                        dataset_name=data,
-                        metric_type=_METRIC,
-                        metric_name=f"MDS, {attribute.replace('_', ' ')} ({observer})",
-                        metric_value=round(parts[observer][_METRIC], 4),
-                    )
-                )
+                title = f"MDS, {attribute.replace('_', ' ')} ({observer})"
+                found.append(_result("Attribute editing", data, _METRIC, title, parts[observer][_METRIC]))
     return found
+
+
+def _result(task: str, data: str, metric: str, title: str, value: float) -> EvalResult:
+    return EvalResult(
+        task_type="image-to-image",
+        task_name=task,
+        dataset_type="generated",
+        dataset_name=data,
+        metric_type=metric,
+        metric_name=title,
+        metric_value=round(value, 4),
+    )
 
 
 def new_card(folder: Path) -> str:
@@ -76,11 +107,16 @@ def new_card(folder: Path) -> str:
     config = read_json(folder / CONFIG)
     space = f"{config['latent_space'].upper()}, {config['latent_dim']} dimensions"
     names = [*config["attributes"], *config["keypoints"]]
+    if config.get("caption"):
+        conditions, wish = "a sentence", '{"caption": "a small purple flower with pointed petals"}'
+    else:
+        conditions = ", ".join(names)
+        wish = f'{{"{names[0]}": {"1" if config["attributes"] else "(0.5, 0.5)"}}}'
     return Template(template.read_text("utf-8")).substitute(
         name=folder.name,
         generator=config["generator"],
         predictor=", ".join(f"`{head}`" for head in config["predictor"]),
         space=space,
-        conditions=", ".join(names),
-        wish=f'{{"{names[0]}": {"1" if config["attributes"] else "(0.5, 0.5)"}}}',
+        conditions=conditions,
+        wish=wish,
     )

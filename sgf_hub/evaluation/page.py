@@ -36,8 +36,8 @@ def summary() -> str:
             rows = [row for row in flips["rows"] if row["stepping"] == stepping]
             lines.append(
                 f"| {len(rows)} attributes x {flips['samples']} flips x {flips['seeds']} seeds, {title}: reached, "
-                f"other attributes changed (judge), steps | {_mean(rows, 'reached'):.1%}, "
-                f"{_mean(rows, 'others_changed'):.2f} of {len(rows) - 1}, {_mean(rows, 'steps'):.1f} "
+                f"other attributes changed (judge), steps | {mean(rows, 'reached'):.1%}, "
+                f"{mean(rows, 'others_changed'):.2f} of {len(rows) - 1}, {mean(rows, 'steps'):.1f} "
                 f"| `{flips['command']}` |"
             )
     moves = _read("sgf-avatars-keypoints", "measured.json").get("edits")
@@ -55,12 +55,12 @@ def summary() -> str:
             lines.append(
                 f"| {name}: {len(rows)} kinds of sentence x {said['samples']} flowers x {said['seeds']} "
                 f"seeds, {title}: asked factors found by the judge, asked colours, factors left as they were; steps "
-                f"| {_mean(rows, 'found'):.1%}, {_mean(colors, 'color_found'):.1%}, {_mean(rows, 'kept'):.1%}; "
-                f"{_mean(rows, 'steps'):.1f} | `{said['command']}` |"
+                f"| {mean(rows, 'found'):.1%}, {mean(colors, 'color_found'):.1%}, {mean(rows, 'kept'):.1%}; "
+                f"{mean(rows, 'steps'):.1f} | `{said['command']}` |"
             )
         lines.append(
-            f"| the same flowers, best of 20 unedited ones | {_mean(rows, 'sampled_found'):.1%}, "
-            f"{_mean(colors, 'sampled_color_found'):.1%}, {_mean(rows, 'sampled_kept'):.1%}; 0 | `{said['command']}` |"
+            f"| the same flowers, best of 20 unedited ones | {mean(rows, 'sampled_found'):.1%}, "
+            f"{mean(colors, 'sampled_color_found'):.1%}, {mean(rows, 'sampled_kept'):.1%}; 0 | `{said['command']}` |"
         )
     for name, held in _held("measured.json", "evaluation").items():
         lines += ["", f"{name}: `{held['command']}`.", "", score_table(held, observers(held)[-1])]
@@ -109,22 +109,24 @@ def full_page() -> str:
         parts.append(_table("sgf-avatars-keypoints: all keypoints to another sample's", head, rows))
     for name, said in _held("measured.json", "captions").items():
         for stepping in ("paper", "ours"):
-            rows = [
-                f"| {r['kind']} | {spread(r, 'found', '.1%')} | {spread(r, 'kept', '.1%')} | "
-                f"{spread(r, 'unsaid_kept', '.1%')} | {spread(r, 'reached', '.1%')} | {spread(r, 'steps', '.1f')} | "
-                f"{r['similarity_before']:.2f} to {r['similarity_after']:.2f} | "
-                f"{spread(r, 'sampled_found', '.1%')} | {spread(r, 'sampled_kept', '.1%')} |"
-                for r in said["rows"]
-                if r["stepping"] == stepping
-            ]
-            head = (
-                "| asked | found | left and kept | never said and kept | reached | steps | similarity | "
-                "best of 20: found | kept |"
-            )
-            parts.append(_table(f"{name}: edits by sentence, stepping {stepping!r}", head, rows))
+            parts.append(f"## {name}: edits by sentence, stepping {stepping!r}\n\n{caption_table(said, stepping)}")
     for name, held in _held("measured.json", "evaluation").items():
         parts.append(f"## {name}: Manipulation Disentanglement Score\n\n`{held['command']}`\n\n{tables(held)}")
     return "\n\n".join(parts) + "\n"
+
+
+def caption_table(said: dict, stepping: str) -> str:
+    """Edits by sentence with one stepping, a row for each kind of sentence."""
+    rows = [
+        f"| {r['kind']} | {spread(r, 'found', '.1%')} | {spread(r, 'kept', '.1%')} | "
+        f"{spread(r, 'unsaid_kept', '.1%')} | {spread(r, 'reached', '.1%')} | {spread(r, 'steps', '.1f')} | "
+        f"{r['similarity_before']:.2f} to {r['similarity_after']:.2f} | "
+        f"{spread(r, 'sampled_found', '.1%')} | {spread(r, 'sampled_kept', '.1%')} |"
+        for r in said["rows"]
+        if r["stepping"] == stepping
+    ]
+    head = "| asked | found | left, kept | never said, kept | reached | steps | similarity | best of 20: found | kept |"
+    return "\n".join([head, _rule(head), *rows])
 
 
 def renew_block(readme: Path, text: str) -> None:
@@ -153,12 +155,17 @@ def _read(name: str, file: str) -> dict:
 
 
 def _pictures(held: dict) -> int:
-    return held.get("pictures", held.get("faces"))  # the first judges counted faces
+    return held["pictures"] if "pictures" in held else held["faces"]  # the first judges counted faces
 
 
-def _mean(rows: list[dict], key: str) -> float:
+def mean(rows: list[dict], key: str) -> float:
+    """Of a figure over rows."""
     return sum(row[key] for row in rows) / max(len(rows), 1)
 
 
 def _table(title: str, head: str, rows: list[str]) -> str:
-    return "\n".join([f"## {title}\n", head, "|---" * (head.count("|") - 1) + "|", *rows])
+    return "\n".join([f"## {title}\n", head, _rule(head), *rows])
+
+
+def _rule(head: str) -> str:
+    return "|---" * (head.count("|") - 1) + "|"

@@ -43,6 +43,9 @@ class Captioner(nn.Module):
         longest: tokens of a caption at most.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         network: Any,
@@ -78,7 +81,7 @@ class Captioner(nn.Module):
         return [text.strip() for text in self.tokenizer.decode_batch(tokens.tolist(), skip_special_tokens=True)]
 
     def tokens(self, images: Tensor, *, longest: int) -> Tensor:
-        """The captions as tokens: [B, 3, R, R] in [-1, 1] => [B, T], T at most `longest` and what the model begins with.
+        """The captions as tokens: [B, 3, R, R] in [-1, 1] => [B, T], T at most `longest` and a beginning.
 
         After a caption's end its row holds special tokens.
         """
@@ -106,9 +109,7 @@ def _greedy(network: Any, pixels: Tensor, longest: int) -> Tensor:
     token = torch.full((len(pixels), 1), start, device=pixels.device)
     ended, cache, tokens = torch.zeros_like(token, dtype=torch.bool), None, []
     for _ in range(longest):
-        output = network.decoder(
-            input_ids=token, encoder_hidden_states=features, past_key_values=cache, use_cache=True
-        )
+        output = network.decoder(input_ids=token, encoder_hidden_states=features, past_key_values=cache, use_cache=True)
         cache = output.past_key_values  # keys and values of the words so far, and of the patches
         token = output.logits[:, -1:].argmax(-1).masked_fill(ended, end)
         tokens.append(token)
@@ -180,10 +181,9 @@ def _load_network(folder: Path, config: dict[str, Any]) -> Any:
 
 def _longest(network: Any) -> int:
     """Tokens of a caption at most: what the repo says, and what its decoder has positions for."""
-    settings, config = network.generation_config, network.config
-    longest = settings.max_new_tokens or _LONGEST
-    positions = getattr(getattr(config, "decoder", config), "max_position_embeddings", None)
-    return min(longest, positions) if isinstance(positions, int) else longest
+    longest = network.generation_config.max_new_tokens or _LONGEST
+    positions = getattr(network.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    return min(longest, positions - 2) if isinstance(positions, int) else longest  # two for what it begins with
 
 
 def _preprocessing(folder: Path) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
@@ -200,9 +200,9 @@ def _preprocessing(folder: Path) -> tuple[int, tuple[float, ...], tuple[float, .
             if len(sides) != 1:
                 raise BadValueError(f"size is {short(size)}; pictures are square.")
             size = sides.pop()
-        bounded("size", size, 8, 2048)
+        side: int = bounded("size", size, 8, 2048)
         if not settings.get("do_normalize", True):
-            return size, (0.0,) * 3, (1.0,) * 3
+            return side, (0.0,) * 3, (1.0,) * 3
         mean, std = (settings.get(key, [0.5] * 3) for key in ("image_mean", "image_std"))
         for key, values, low in (("image_mean", mean, 0.0), ("image_std", std, 1e-3)):
             if not isinstance(values, list) or len(values) != 3:
@@ -211,7 +211,7 @@ def _preprocessing(folder: Path) -> tuple[int, tuple[float, ...], tuple[float, .
                 bounded(key, value, low, 10.0)
     except (SGFError, TypeError) as error:
         raise CorruptFileError(f"{file} of {folder.name!r} is not usable: {error}") from None
-    return size, tuple(mean), tuple(std)
+    return side, tuple(mean), tuple(std)
 
 
 def _reason(error: BaseException) -> str:

@@ -6,9 +6,11 @@ pictures are known to have, with the largest
 
     cos(b, prompt) + 1.5 said(b) - 0.03 changed(b),
 
-said(b) being the share of the prompt's words that b holds, and changed(b) how many words b has gained and lost against
+said(b) being the share of the prompt's words that b says, and changed(b) how many words b has gained and lost against
 the picture's caption. Words are those that carry meaning, alone and by neighbouring pairs: "red and purple" is not
-"purple and red", and a "yellow center" is not a yellow flower. The cosine breaks ties and hears what no word says.
+"purple and red". A word is said where it is the first of its kind, since a "pink and white flower with a yellow center"
+is no white and no yellow flower; words are of a kind if they have the same neighbours. The cosine breaks ties, and
+hears what no word says.
 """
 
 import math
@@ -20,7 +22,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-SAID, CHANGED, PAIR = 1.5, 0.03, 2.0  # weights of said, of each change, and of a pair beside a word's -log(share)
+SAID, CHANGED, PAIR, ADDED = 3.0, 0.03, 2.0, 3  # weights of said, of each change, and of a pair beside a word's -log(share)
+BOUND = 0.25  # share of the captions with both words of a pair that have them side by side, from which it is one thing
+KIND = 0.7  # likeness of two words' neighbours from which they are of a kind: red and yellow, large and small
 ALIKE = 0.4  # cosine from which a word that no caption has is read as one that captions have: "huge", "large"
 _COMMON = 0.003  # share of the captions that such a word is in
 
@@ -55,8 +59,15 @@ class Grounding:
 
     def __init__(self, captions: Sequence[str], embed: Callable[[Sequence[str]], Tensor]) -> None:
         self.embed = embed
-        self.grams = [grams(content(caption)) for caption in captions]
+        self.words = [content(caption) for caption in captions]
+        self.grams = [grams(words) for words in self.words]
         self.counts = Counter(gram for one in self.grams for gram in one)
+        self._neighbours: dict[str, Counter] = {}
+        for gram, count in self.counts.items():
+            if isinstance(gram, tuple):
+                self._neighbours.setdefault(gram[0], Counter())["after", gram[1]] += count
+                self._neighbours.setdefault(gram[1], Counter())["before", gram[0]] += count
+        self._rivals: dict[str, frozenset[str]] = {}
         self.common = [
             gram for gram, count in self.counts.items() if isinstance(gram, str) and count >= _COMMON * len(captions)
         ]
@@ -74,25 +85,58 @@ class Grounding:
             before: the caption of the picture as it is.
             similarity: cosine of every caption to the prompt, [M].
         """
-        wanted, now = self._wanted(prompt), grams(content(before))
-        total = sum(wanted.values())
+        words, now = [word for word in map(self._translated, content(prompt)) if word], grams(content(before))
+        said, total = torch.zeros(len(self.grams)), 0.0
+        for word in dict.fromkeys(words):  # rare ones count more
+            weight = math.log(len(self.grams) / self.counts[word])
+            said += weight * self._first(word, words)
+            total += weight
+        for pair in dict.fromkeys(pairwise(words)):
+            if pair not in self.counts:
+                continue
+            weight = PAIR * self._bond(pair)
+            said += weight * torch.tensor([pair in one for one in self.grams])
+            total += weight
         if not total:  # nothing that captions could say: holding the rest would be all that counts
             return int(similarity.argmax())
-        score = [
-            SAID * sum(wanted[gram] for gram in wanted.keys() & one) / total - CHANGED * len(one ^ now)
-            for one in self.grams
-        ]
-        return int((similarity + torch.tensor(score).to(similarity)).argmax())
+        longest = max(len(content(before)), len(words))
+        changed = torch.tensor(
+            [
+                len(one ^ now) + ADDED * max(0, len(words) - longest)
+                for words, one in zip(self.words, self.grams, strict=True)
+            ]
+        )
+        return int((similarity + (SAID * said / total - CHANGED * changed).to(similarity)).argmax())
 
-    def _wanted(self, prompt: str) -> dict[Gram, float]:
-        """The prompt's words and pairs, in the captions' own words, and how much each counts: rare ones count more."""
-        words = [word for word in map(self._translated, content(prompt)) if word]
-        weights: dict[Gram, float] = {word: math.log(len(self.grams) / self.counts[word]) for word in words}
-        for pair in pairwise(words):
-            if pair in self.counts:  # counts as far as captions with both words put them side by side
-                both = sum(pair[0] in one and pair[1] in one for one in self.grams)
-                weights[pair] = PAIR * self.counts[pair] / both
-        return weights
+    def _first(self, word: str, prompt: Sequence[str]) -> Tensor:
+        """Which captions say a word of the prompt: it is the first of its kind there, or in the prompt's own pair."""
+        pairs = [pair for pair in pairwise(prompt) if pair[0] == word and self._bond(pair) >= BOUND]
+        rivals = self.rivals(word) - set(prompt)
+        return torch.tensor(
+            [
+                any(pair in one for pair in pairs)
+                if pairs
+                else word in one and rivals.isdisjoint(words[: words.index(word)])
+                for words, one in zip(self.words, self.grams, strict=True)
+            ]
+        )
+
+    def _bond(self, pair: tuple[str, str]) -> float:
+        """The share of the captions with both words that have them side by side, in this order."""
+        both = sum(pair[0] in one and pair[1] in one for one in self.grams)
+        return self.counts[pair] / max(both, 1)
+
+    def rivals(self, word: str) -> frozenset[str]:
+        """The words that captions have in its place: those with the same neighbours, by Bhattacharyya's measure."""
+        if word not in self._rivals:
+            mine = self._neighbours.get(word, Counter())
+            found = []
+            for other, theirs in self._neighbours.items():
+                shared = sum(math.sqrt(count * theirs[key]) for key, count in mine.items() if key in theirs)
+                if other != word and shared >= KIND * math.sqrt(mine.total() * theirs.total()):
+                    found.append(other)
+            self._rivals[word] = frozenset(found)
+        return self._rivals[word]
 
     def _translated(self, word: str) -> str | None:
         """The word, the nearest that captions have, or None where none is near."""

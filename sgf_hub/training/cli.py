@@ -80,6 +80,21 @@ def predictor(
 
 
 @app.command()
+def captioner(
+    preset: Annotated[str, typer.Argument(help="'flowers'.")],
+    out: Out = Path("zoo"),
+    runs: Runs = Path("runs"),
+) -> None:
+    """Train a captioner on drawn pictures and their captions."""
+    from sgf_hub.training.captioner import PRESETS, train_captioner
+
+    _known("preset", preset, tuple(PRESETS))
+    config = PRESETS[preset]
+    records = train_captioner(config, out=out, run=runs / config.repo, command=_command())
+    _show(records, "step", -(-config.images // config.batch), ("word_loss", "label_loss"))
+
+
+@app.command()
 def mapping(
     name: Annotated[str, typer.Argument(help="Name of the zoo entry to write, such as sgf-avatars-attributes.")],
     pairs: Annotated[Path, typer.Option(help="Folder written by sample-pairs.")],

@@ -36,14 +36,15 @@ def page(browser, url):
 
 
 @pytest.fixture
-def taken(monkeypatch):
-    """Slow edits, and the steps that the server took."""
+def taken(request, monkeypatch):
+    """Slow edits (its parameter: seconds a step), and the steps that the server took."""
+    seconds = getattr(request, "param", 0.25)
     steps_taken: list[int] = []
 
     def slowly(models, plan, latent, steps=Models.steps):
         for step in steps(models, plan, latent):
             steps_taken.append(step.index)
-            time.sleep(0.25)
+            time.sleep(seconds)
             yield step
 
     monkeypatch.setattr(Models, "steps", slowly)

@@ -15,6 +15,7 @@ pytestmark = [
 ]
 
 BOX = "#caption textarea"
+slowly = pytest.mark.parametrize("taken", [1.0], indirect=True)  # an edit by sentence may take few steps
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def begin(page, words: str) -> None:
     """Ask by keyboard, and wait for the first steps."""
     page.fill(BOX, words)
     page.press(BOX, "Enter")
-    page.wait_for_function("document.querySelectorAll('#flower-stage .strip img').length > 2", timeout=60_000)
+    page.wait_for_function("document.querySelectorAll('#flower-stage .strip img').length > 1", timeout=60_000)
 
 
 def test_from_words_to_a_result(browser, url):
@@ -100,6 +101,7 @@ def test_face_and_flower_are_both_kept(flower):
     assert not flower.is_visible("#flower-result") and not flower.is_visible("#flower-stage .likeness")
 
 
+@slowly
 def test_stop_ends_the_work_on_the_server(flower, taken):
     begin(flower, WORDS)
     flower.press(BOX, "Enter")  # an edit runs: this begins no other
@@ -107,17 +109,18 @@ def test_stop_ends_the_work_on_the_server(flower, taken):
     flower.wait_for_selector("#edit-captions", state="visible", timeout=15_000)
     assert "Stopped by you" in flower.inner_text("#flower-verdict .verdict strong")
     count = len(taken)
-    flower.wait_for_timeout(1500)
+    flower.wait_for_timeout(2500)
     assert len(taken) == count < 15
 
 
+@slowly
 def test_unfamiliar_words_are_said_and_nothing_typed_is_rendered(flower, taken):
     words = "zxqv <img src=x onerror='window.hacked=1'> {{7}} ${7*7} **b** <b>c</b>"
     flower.fill(BOX, words)
     flower.click("#edit-captions")
     flower.wait_for_selector("#caption-notice .notice", timeout=60_000)
     assert "knows no flower described like this" in flower.inner_text("#caption-notice")
-    flower.wait_for_function("document.querySelectorAll('#flower-stage .strip img').length > 2", timeout=60_000)
+    flower.wait_for_function("document.querySelectorAll('#flower-stage .strip img').length > 1", timeout=60_000)
     flower.click("#stop-captions")
     flower.wait_for_selector("#flower-result .verdict", timeout=15_000)
     assert flower.inner_text("#flower-verdict .wish") == words
@@ -147,6 +150,7 @@ def test_everything_has_a_name(flower):
     assert caption(flower) in flower.get_attribute("#flower-stage .stage-picture", "alt")
 
 
+@slowly
 def test_a_phone_sees_the_picture_change(browser, url, taken):
     page = open_page(browser, url, "phone")
     open_captions(page)

@@ -35,9 +35,11 @@ TOY = PredictorConfig(
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
+def one_thread(monkeypatch: pytest.MonkeyPatch):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    monkeypatch.setattr(training, "_REPORT_EVERY", 1e9)  # however slow the machine is
+    monkeypatch.setattr(training, "_SAVE_EVERY", 1e9)
     yield
     torch.set_num_threads(threads)
 

@@ -12,6 +12,13 @@ from app.session import Edit
 if TYPE_CHECKING:
     from app.captioning import Flower
 
+# where the library's advice speaks of attributes, which can be released
+_ADVICE = {
+    "STEP_LIMIT": "The steps ran out before the target was reached: allow more of them, or ask for less at once.",
+    "STALLED": "The picture stopped coming closer: what you ask for may lie outside of what the generator can draw; "
+    "try words that are nearer to its caption.",
+}
+
 # Gradio fills templates in what it shows: what a visitor typed must not be one
 _TEMPLATE_SIGNS = str.maketrans({sign: f"&#{ord(sign)};" for sign in "{}$`"})
 
@@ -36,6 +43,7 @@ def _plain(words: list[str]) -> list[str]:
 def report(edit: Edit, before: Flower, after: Flower) -> str:
     """What an edit by sentence did, as HTML."""
     tone, words, advice = headline(edit)
+    advice = _ADVICE.get(edit.reason, advice)
     old, new = before.similarity or 0.0, after.similarity or 0.0
     if edit.reason != "TARGET_REACHED":
         note = f" {edit.plan.note}" if edit.plan.note else ""

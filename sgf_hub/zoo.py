@@ -41,6 +41,9 @@ class Entry:
         return sum(file.stat().st_size for file in self.path.glob("*.safetensors"))
 
 
+_KINDS = {"vision-encoder-decoder": "captioner"}  # repos in transformers' own format; others are backbones
+
+
 def entries() -> list[Entry]:
     """All entries of the embedded zoo, by name."""
     found = []
@@ -49,7 +52,8 @@ def entries() -> list[Entry]:
             config = read_json(config_path)
         except CorruptFileError:  # one damaged entry must not hide the others
             config = {"class": "damaged"}
-        kind = str(config.get("class", "backbone" if "model_type" in config else "unknown"))
+        theirs = _KINDS.get(str(config["model_type"]), "backbone") if "model_type" in config else "unknown"
+        kind = str(config.get("class", theirs))
         found.append(Entry(config_path.parent.name, kind, config_path.parent, config))
     return found
 

@@ -1,7 +1,6 @@
 """Toy captions: a captioner that looks at colours, an embedder that counts words, and a zoo of both."""
 
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,15 +9,20 @@ from torch import Tensor
 
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.predictors import CaptionPredictor
+from sgf_hub.predictors.grounding import content
 from sgf_hub.training.captions import CaptionsConfig, count_captions, fit_captions
 from tests.toys import PlainGenerator, plain_mapping, toy_generator, toy_mapping
 
 COLOURS = ("red", "green", "blue")
-DIMENSION, COMPONENTS = 48, 5
+VOCABULARY = (
+    "small", "large", "red", "green", "blue", "purple", "yellow", "white", "round", "pointed", "flower", "petals",
+    "center",
+)  # fmt: skip
+DIMENSION, COMPONENTS = 48, 4
 
 
 class WordCounter:
-    """An embedder: every word has a direction of its own, a sentence the sum of its words'."""
+    """An embedder: every word that carries meaning is an axis, and a sentence the sum of its words."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -29,16 +33,17 @@ class WordCounter:
 
     def _embed(self, sentence: str) -> Tensor:
         total = torch.zeros(DIMENSION)
-        for word in sentence.lower().split():
-            rng = torch.Generator().manual_seed(zlib.crc32(word.encode()))
-            total += torch.randn(DIMENSION, generator=rng)
+        for word in content(sentence):
+            known = len(VOCABULARY)
+            axis = VOCABULARY.index(word) if word in VOCABULARY else zlib.crc32(word.encode()) % (DIMENSION - known)
+            total[axis if word in VOCABULARY else known + axis] += 1
         return torch.nn.functional.normalize(total, dim=0)
 
 
 def describe(values: Tensor) -> list[str]:
     """Three numbers a picture => size, colour and shape: [B, 3] => B sentences."""
     return [
-        f"a {'large' if size > 0 else 'small'} {COLOURS[int((colour > -0.5)) + int(colour > 0.5)]} flower with "
+        f"a {'large' if size > 0 else 'small'} {COLOURS[int(colour > -0.5) + int(colour > 0.5)]} flower with "
         f"{'pointed' if shape > 0 else 'round'} petals"
         for size, colour, shape in values.tolist()
     ]
@@ -59,9 +64,7 @@ def fitted(
     generator, captioner, *, count: int = 400, components: int = COMPONENTS, name: str = "sgf-hub/toy-captioner"
 ):
     """A `CaptionPredictor` of a generator's pictures, reading with `captioner`."""
-    counts: Counter[str] = Counter()
-    for counts in count_captions(CaptionsConfig(count=count), generator, captioner):
-        pass
+    *_, counts = count_captions(CaptionsConfig(count=count), generator, captioner)
     predictor, _ = fit_captions(counts, WordCounter().embed, captioner=name, components=components)
     predictor.read_with(captioner)
     return predictor

@@ -23,11 +23,15 @@ NAMES = {
     "avatars-stylegan2",
     "avatars-stylegan2-ganspace",
     "avatars-stylegan2-interfacegan",
+    "flowers-captioner",
+    "flowers-captions",
     "flowers-judge-attributes",
     "flowers-judge-backbone",
+    "flowers-stylegan2",
     "sgf-avatars-attributes",
     "sgf-avatars-keypoints",
     "sgf-avatars-progan-attributes",
+    "sgf-flowers-captions",
 }
 
 
@@ -113,3 +117,18 @@ def test_keypoints_move_towards_the_target() -> None:
     wishes = {name: points[8, i].tolist() for i, name in enumerate(editor.predictor.spec.keypoints)}
     trajectory = editor.edit(latents[:8], wishes, EditConfig.ours(max_steps=20))
     assert trajectory.result.distance.mean() < 0.6 * trajectory.steps[0].distance.mean()
+
+
+def test_the_captioner_meets_its_bar() -> None:
+    right = read_json(root() / "flowers-captioner" / "training.json")["held_out"]["right"]
+    assert right["color"] >= 0.95 and right["size"] >= 0.90 and right["shape"] >= 0.90
+
+
+def test_a_flower_becomes_what_a_sentence_says() -> None:
+    editor = SGFEditor.from_pretrained("sgf-flowers-captions")
+    latent = editor.generator.sample(4, seed=11)
+    trajectory = editor.edit(latent, {"caption": "a red flower"}, EditConfig.ours())
+    predictor = editor.predictor
+    before, after = (predictor.similarity(step.c, "a red flower") for step in (trajectory.steps[0], trajectory.result))
+    assert (after > before).float().mean() >= 0.75
+    assert sum("red" in words.split()[:6] for words in predictor.words(trajectory.result.c)) >= 3

@@ -217,6 +217,14 @@ class TestAim:
         with pytest.raises(UnknownNameError, match="'hat' is unknown here. Known"):
             aim(SPEC, self.c0, {"smile": 1}, release=["hat"])
 
+    def test_a_caption_is_its_predictors_to_aim(self) -> None:
+        with pytest.raises(BadValueError, match=r"call predictor\.target\(c0, caption=\.\.\.\)"):
+            aim(ConditionSpec(caption=3), torch.zeros(1, 3), {"caption": "a red flower"})
+
+    def test_a_sentence_is_no_number(self) -> None:
+        with pytest.raises(BadValueError, match=r"'smile' takes numbers in \[0, 1\], not 'a red flower'"):
+            aim(SPEC, self.c0, {"smile": "a red flower"})
+
     def test_no_wish(self) -> None:
         with pytest.raises(BadValueError, match="no wish was given"):
             aim(SPEC, self.c0, {})
@@ -238,6 +246,22 @@ class TestSpec:
         c = torch.arange(7.0)[None]
         assert SPEC.points(c).tolist() == [[[3, 4], [5, 6]]]
         assert SPEC.names[3:] == ("nose.x", "nose.y", "chin.x", "chin.y")
+
+    def test_a_caption(self) -> None:
+        spec = ConditionSpec(caption=3)
+        assert (spec.kind, spec.dimension, spec.names) == ("caption", 3, ("caption.0", "caption.1", "caption.2"))
+        assert spec.index("caption") == slice(0, 3)
+        c = torch.arange(6.0).view(2, 3)
+        assert spec.scores(c).shape == (2, 0) and spec.points(c).shape == (2, 0, 2)
+        with pytest.raises(UnknownNameError, match=r"'captoin' is unknown here \(did you mean 'caption'\?\)"):
+            spec.index("captoin")
+
+    @pytest.mark.parametrize("others", [{"attributes": ("a",)}, {"keypoints": ("k",)}, {"groups": (("a",),)}])
+    def test_a_caption_is_alone(self, others: dict) -> None:
+        with pytest.raises(
+            BadValueError, match="a caption cannot be joined with attributes or keypoints: use it alone"
+        ):
+            ConditionSpec(caption=3, **others)
 
     def test_siblings(self) -> None:
         assert SPEC.siblings("black_hair") == ("blond_hair",)

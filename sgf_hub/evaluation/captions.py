@@ -7,7 +7,7 @@ The judge was trained on the renderer's labels and has never seen a caption. The
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -34,7 +34,6 @@ KINDS: dict[str, tuple[str, ...]] = {
 SAID = ("color", "second", "pattern", "size", "shape", "center", "closed")  # what captions speak of
 UNSAID = ("petals", "background", "layered", "leaves")  # what they rarely or never do
 DRAWS = 20  # flowers that random sampling picks from
-_POOL = 1_000
 _BATCH = 50
 
 Flower = Mapping[str, str]  # factor -> value, "" where there is none
@@ -122,9 +121,39 @@ def kept(asked: Flower, before: Flower, after: Flower, factors: Sequence[str] = 
     return [after[factor] == before[factor] for factor in factors if factor not in spoken]
 
 
+@dataclass(frozen=True)
+class Pool:
+    """Flowers that nobody edited, for random sampling to pick from.
+
+    Args:
+        c: of their captions, [N, C].
+        seen: what the judge sees in each.
+    """
+
+    c: Tensor
+    seen: list[dict[str, str]]
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, editor: SGFEditor, judge: Predictor, *, size: int = 1_000, seed: int = 500_000) -> Self:
+        """Draw `size` flowers."""
+        latents = editor.generator.sample(size, seed=seed)
+        c, seen = [], []
+        for first in range(0, size, _BATCH):
+            images = editor.generator.synthesize(latents[first : first + _BATCH])
+            c.append(editor.predictor(images))
+            seen += read(judge, images)
+        return cls(torch.cat(c), seen)
+
+    def best(self, predictor: CaptionPredictor, text: str, rng: np.random.Generator) -> dict[str, str]:
+        """Of `DRAWS` flowers, the one whose caption is most like a sentence, as the judge sees it."""
+        rows = rng.choice(len(self.seen), min(DRAWS, len(self.seen)), replace=False)
+        return self.seen[rows[int(predictor.similarity(self.c[rows], text).argmax())]]
+
+
 @torch.no_grad()
 def measure_kind(
-    editor: SGFEditor, judge: Predictor, config: EditConfig, kind: str, *, samples: int, seed: int
+    editor: SGFEditor, judge: Predictor, pool: Pool, config: EditConfig, kind: str, *, samples: int, seed: int
 ) -> dict[str, float]:
     """Edit `samples` flowers by sentences of one kind.
 
@@ -147,7 +176,7 @@ def measure_kind(
     trajectory = editor.edit(latent, target, config)
     result = trajectory.result
     after = read(judge, result.images)
-    sampled = _sampled(editor, judge, requests, rng, seed)
+    sampled = [pool.best(predictor, one.text, rng) for one in requests]
 
     def share(flags: Sequence[Sequence[bool]]) -> float:
         every = [flag for row in flags for flag in row]
@@ -175,26 +204,6 @@ def measure_kind(
     }
 
 
-def _sampled(
-    editor: SGFEditor, judge: Predictor, requests: Sequence[Request], rng: np.random.Generator, seed: int
-) -> list[dict[str, str]]:
-    """What the judge sees in the best of `DRAWS` unedited flowers, one draw a request."""
-    predictor = editor.predictor
-    latents = editor.generator.sample(_POOL, seed=seed + 500_000)
-    c, seen = [], []
-    for first in range(0, _POOL, _BATCH):
-        images = editor.generator.synthesize(latents[first : first + _BATCH])
-        c.append(predictor(images))
-        seen += read(judge, images)
-    pool = torch.cat(c)
-    picks = []
-    for one in requests:
-        rows = rng.choice(_POOL, DRAWS, replace=False)
-        best = predictor.similarity(pool[rows], one.text).argmax().item()  # type: ignore[attr-defined]
-        picks.append(seen[rows[int(best)]])
-    return picks
-
-
 def measure_captions(mapping: str, judge: str, *, samples: int, seeds: int, workers: int) -> Iterator[dict]:
     """Every kind of sentence with the paper's stepping and ours, on all cores.
 
@@ -217,14 +226,15 @@ _loaded: dict[str, Any] = {}  # of a worker process
 
 
 def _load(mapping: str, judge: str) -> None:
-    _loaded.update(editor=SGFEditor.from_pretrained(mapping), judge=load_predictor(judge))
+    editor, seeing = SGFEditor.from_pretrained(mapping), load_predictor(judge)
+    _loaded.update(editor=editor, judge=seeing, pool=Pool.of(editor, seeing))
 
 
 def _task(task: tuple[str, str], samples: int, seeds: int) -> dict:
     stepping, kind = task
     config = steppings(keypoints=False)[stepping]
     rows = [
-        measure_kind(_loaded["editor"], _loaded["judge"], config, kind, samples=samples, seed=seed)
+        measure_kind(**_loaded, config=config, kind=kind, samples=samples, seed=seed)
         for seed in range(1000, 1000 + seeds)
     ]
     return {"stepping": stepping, "kind": kind, **mean_and_spread(rows)}

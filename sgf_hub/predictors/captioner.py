@@ -100,7 +100,7 @@ def _attends_with_gpt2(config: dict[str, Any]) -> bool:
 
 
 def _greedy(network: Any, pixels: Tensor, longest: int) -> Tensor:
-    """What `network.generate` gives, without what that costs beside the network itself (12 of 30 ms a picture)."""
+    """What `network.generate` gives, without the third of its time that goes by outside of the network."""
     settings = network.generation_config
     start, end = settings.decoder_start_token_id, settings.eos_token_id
     features = network.encoder(pixels).last_hidden_state  # => [B, P, F], P patches

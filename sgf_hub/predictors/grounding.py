@@ -4,10 +4,11 @@ A prompt says little ("purple petals"), a caption much. The prompt's embedding l
 points as much to "and nothing about the centre" as to "purple". So an edit goes for the caption b, out of those that
 pictures are known to have, with the largest
 
-    cos(b, prompt) + 1.5 said(b) - 0.03 changed(b),
+    cos(b, prompt) + 3 said(b) - 0.05 changed(b),
 
 said(b) being the share of the prompt's words that b says, and changed(b) how many words b has gained and lost against
-the picture's caption. Words are those that carry meaning, alone and by neighbouring pairs: "red and purple" is not
+the picture's caption, and thrice how many it is longer: a red flower becomes a purple one, not a "purple and red" one,
+where "purple" is asked. Words are those that carry meaning, alone and by neighbouring pairs: "red and purple" is not
 "purple and red". A word is said where it is the first of its kind, since a "pink and white flower with a yellow center"
 is no white and no yellow flower; words are of a kind if they have the same neighbours. The cosine breaks ties, and
 hears what no word says.
@@ -22,7 +23,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-SAID, CHANGED, PAIR, ADDED = 3.0, 0.03, 2.0, 3  # weights of said, of each change, and of a pair beside a word's -log(share)
+SAID, CHANGED = 3.0, 0.05
+ADDED = 3  # what a word more than there were counts as a change
+PAIR = 2.0  # what a pair counts, beside a word's -log(share)
 BOUND = 0.25  # share of the captions with both words of a pair that have them side by side, from which it is one thing
 KIND = 0.7  # likeness of two words' neighbours from which they are of a kind: red and yellow, large and small
 ALIKE = 0.4  # cosine from which a word that no caption has is read as one that captions have: "huge", "large"

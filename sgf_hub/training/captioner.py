@@ -62,6 +62,7 @@ class CaptionerConfig:
         seed: of weights, order, augmentation and choice of captions.
         data_seed: of the drawn pictures.
         tint: strength of the changes of colour in augmentation; below 1, since captions name shades.
+        soften: share of the pictures that augmentation shrinks and enlarges again, as soft as a small GAN's.
         bf16: whether the network is trained in bfloat16.
     """
 
@@ -77,13 +78,14 @@ class CaptionerConfig:
     resolution: int = 64
     pictures: int = 40_000
     held_out: int = 4_000
-    images: int = 240_000
+    images: int = 270_000
     batch: int = 64
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     seed: int = 0
     data_seed: int = 1_000
     tint: float = 0.5
+    soften: float = 0.6
     bf16: bool = True
 
     def __post_init__(self) -> None:
@@ -154,7 +156,7 @@ def _train(config: CaptionerConfig, out: Path, run: Path, command: str) -> Itera
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         rows = _rows(config, step)  # type: ignore[arg-type]
         images, attributes, *_ = pictures.batch(rows)
-        images, _ = augment(images, None, generator=generator, tint=config.tint)
+        images, _ = augment(images, None, generator=generator, tint=config.tint, soften=config.soften)
         images = resize(images, config.image_size)
         losses = learner.losses(images, attributes, _some(tokens[rows], config.sentences, generator), bf16=config.bf16)
         optimizer.zero_grad(set_to_none=True)

@@ -117,7 +117,7 @@ def _version(probe: Any) -> str:
 
 
 def augment(
-    images: Tensor, keypoints: Tensor | None, *, generator: torch.Generator, tint: float = 1.0
+    images: Tensor, keypoints: Tensor | None, *, generator: torch.Generator, tint: float = 1.0, soften: float = 0.0
 ) -> tuple[Tensor, Tensor | None]:
     """Light distortions that leave every label true. About a third of the pictures keep their geometry.
 
@@ -129,6 +129,7 @@ def augment(
         keypoints: [B, K, 2] in [0, 1] of the side, which move with shift and scale; or None.
         generator: the randomness.
         tint: strength of brightness, contrast, tint and blotch; below 1 where the labels name shades.
+        soften: share of the pictures that are shrunk, to a third of their side at most, enlarged again, and stained.
 
     Returns:
         New images (clamped to [-1, 1]) and keypoints.
@@ -158,6 +159,8 @@ def augment(
     weight = torch.outer(kernel, kernel).expand(3, 1, 3, 3)
     blurred = functional.conv2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), weight, groups=3)
     images = torch.lerp(images, blurred, torch.rand(batch, 1, 1, 1, generator=generator) * some(0.5))
+    if soften:
+        images = _softened(images, round(batch * soften), generator)
 
     # colour, blotches, noise
     images = images * (1 + uniform(batch, 1, 1, 1, spread=0.12 * tint)) + uniform(batch, 1, 1, 1, spread=0.08 * tint)
@@ -166,6 +169,23 @@ def augment(
     blotches = functional.interpolate(coarse, (side, side), mode="bilinear") * some(0.4)
     noise = torch.randn(images.shape, generator=generator) * torch.rand(batch, 1, 1, 1, generator=generator) * 0.06
     return (images + blotches + noise).clamp(-1, 1), keypoints
+
+
+def _softened(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Shrinks the first `count` pictures, in four groups, enlarges them again, and stains them; batches have no order.
+
+    Stains are what tells a small GAN's petal from a drawn one: unlearned, they are read as second colours.
+    """
+    side = images.shape[-1]
+    parts = []
+    for part in images[:count].chunk(4):
+        small = int(torch.randint(side // 3, side + 1, (), generator=generator))
+        shrunk = functional.interpolate(part, (small, small), mode="bilinear", antialias=True)
+        coarse = torch.randn(len(part), 3, side // 4, side // 4, generator=generator)
+        strength = 0.12 * torch.rand(len(part), 1, 1, 1, generator=generator)
+        stains = functional.interpolate(coarse, (side, side), mode="bilinear") * strength
+        parts.append(functional.interpolate(shrunk, (side, side), mode="bicubic") + stains)
+    return torch.cat([*parts, images[count:]])
 
 
 def evaluate(predictor: nn.Module, pictures: Labelled, world: str, *, most: int | None = None) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class PredictorConfig:
         seed: of weights, order and augmentation.
         data_seed: of the drawn pictures.
         tint: strength of the changes of colour in augmentation; below 1 where the labels name shades.
+        soften: share of the pictures that augmentation shrinks and enlarges again, as soft as a small GAN's.
         bf16: whether convolutions run in bfloat16.
     """
 
@@ -80,6 +81,7 @@ class PredictorConfig:
     seed: int = 0
     data_seed: int = 1_000
     tint: float = 1.0
+    soften: float = 0.0
     bf16: bool = True
 
     def __post_init__(self) -> None:
@@ -138,6 +140,7 @@ PRESETS: dict[str, PredictorConfig] = {
             seed=7,
             data_seed=500_000,
             tint=0.5,
+            soften=0.6,
         ),
     )
 }
@@ -193,7 +196,7 @@ def _train(config: PredictorConfig, out: Path, run: Path, command: str) -> Itera
         # order and augmentation are a function of (seed, step) alone, so a resumed run sees what an unbroken one would
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         images, attributes, causes, keypoints = pictures.batch(_rows(config, step))
-        images, keypoints = augment(images, keypoints, generator=generator, tint=config.tint)
+        images, keypoints = augment(images, keypoints, generator=generator, tint=config.tint, soften=config.soften)
         total, parts = learner.losses(images, attributes, causes, keypoints, bf16=config.bf16)
         optimizer.zero_grad(set_to_none=True)
         total.backward()

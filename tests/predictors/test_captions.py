@@ -84,7 +84,7 @@ class TestCondition:
 
     def test_memory_is_bounded_and_keeps_single_embeddings(self, predictor, monkeypatch) -> None:
         monkeypatch.setattr(predictor._readings, "most", 3)
-        predictor.project([f"flower {i}" for i in range(9)])
+        predictor.project(predictor.captions[:9])
         assert len(predictor._readings._values) == 3
         for reading in predictor._readings._values.values():
             assert reading.embedding.untyped_storage().nbytes() == reading.embedding.nbytes
@@ -263,7 +263,7 @@ class TestRepo:
             ({"captions": 7}, "captions must be a list"),
             ({"captions": ["only one"]}, "does not fit its config: bank is"),
             ({"components": 0}, "components is 0"),
-            ({"components": 4}, "does not fit its config: axes is"),
+            ({"components": 3}, "does not fit its config: axes is"),
             ({"dimension": 10**9}, "dimension is 1000000000"),
             ({"tolerance": 0}, "tolerance is 0"),
             ({"tolerance": float("nan")}, "tolerance is nan"),

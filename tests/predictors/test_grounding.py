@@ -16,6 +16,7 @@ BANK = [
         ("round", "pointed"),
         ("yellow", "white"),
     )
+    if not (" and " in color and center == "white")  # two colours are rarer than one
 ]
 NOW = "this flower has small red round petals with a yellow center"
 NEAR = {"violet": "purple", "tiny": "small"}  # words that no caption has, and what they are like
@@ -49,7 +50,7 @@ class TestPick:
             ("purple and large", "this flower has large purple round petals with a yellow center"),
             ("red and purple", "this flower has small red and purple round petals with a yellow center"),
             ("purple and red", "this flower has small purple and red round petals with a yellow center"),
-            ("a large purple flower with pointed petals", "this flower has large purple pointed petals with a yellow center"),
+            ("large purple pointed petals", "this flower has large purple pointed petals with a yellow center"),
             ("tiny", NOW),  # it is that already
             (NOW, NOW),
         ],

@@ -36,6 +36,13 @@ TOY = CaptionerConfig(
 
 
 @pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine adds no records."""
+    monkeypatch.setattr(training, "_SAVE_EVERY", 1e9)
+    monkeypatch.setattr(training, "_REPORT_EVERY", 1e9)
+
+
+@pytest.fixture(autouse=True)
 def one_thread():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -112,6 +112,26 @@ class TestResuming:
             sample(tmp_path, count=count)
 
 
+class TestOlderFolders:
+    """Those of before captions name no "caption"."""
+
+    def test_they_load_and_go_on(self, folder: Path) -> None:
+        path = folder / "pairs.json"
+        index = json.loads(path.read_text())
+        assert index["spec"].pop("caption") == 0
+        path.write_text(json.dumps(index))
+        assert load_pairs(folder).info == INFO
+        assert sample(folder)[-1] == 25
+
+    @pytest.mark.parametrize("caption", [-1, "x", 2])
+    def test_a_caption_that_is_none(self, folder: Path, caption: object) -> None:
+        index = json.loads((folder / "pairs.json").read_text())
+        index["spec"]["caption"] = caption
+        (folder / "pairs.json").write_text(json.dumps(index))
+        with pytest.raises(CorruptFileError, match="does not describe pairs"):
+            load_pairs(folder)
+
+
 class TestDamage:
     def test_a_truncated_shard(self, folder: Path) -> None:
         path = folder / "pairs-00001.safetensors"

@@ -130,7 +130,7 @@ def words_read(
         similarity: of the caption to what is asked for, a cosine.
         busy: it is still being read.
     """
-    rounded = None if similarity is None or similarity != similarity else round(similarity, 3)
+    rounded = None if similarity is None or similarity != similarity else round(similarity, 2)
     return {"words": [list(word) for word in words], "similarity": rounded, "busy": busy}
 
 

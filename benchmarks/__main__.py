@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import demo, step
+from benchmarks import captions, demo, step
 
 
 def main() -> None:
@@ -27,6 +27,15 @@ def main() -> None:
                 f"| {name} | {batch} | {row['generator_ms']:.2f} | {row['predictor_ms']:.2f} | {row['field_ms']:.2f} | "
                 f"{row['step_ms']:.2f} | {row['field_share']:.0%} | {row['over_generator_and_predictor']:.2f} |"
             )
+    row = captions.measure()
+    lines += [
+        f"\n## One edit by sentence, {captions.STEPS} steps\n",
+        "| generator, ms | captioner, ms | a new sentence's embedding, ms | field, ms | whole edit, s | "
+        "first caption, with loading, s |",
+        "|---|---|---|---|---|---|",
+        f"| {row['generator_ms']:.1f} | {row['captioner_ms']:.1f} | {row['embedding_ms']:.1f} | "
+        f"{row['field_ms']:.1f} | {row['edit_s']:.2f} | {row['first_caption_s']:.1f} |",
+    ]
     row = demo.measure()
     lines += [
         "\n## The demo, from a cold start\n",

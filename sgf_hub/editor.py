@@ -97,17 +97,29 @@ class _Course:
         attributes = torch.zeros(c0.shape[1], dtype=torch.bool, device=c0.device)
         attributes[: len(predictor.spec.attributes)] = True
         self.driven = target.asked & attributes
+        self.far = config.stepping == "drive" and bool(predictor.spec.caption)
         self.drive = torch.full((len(c0), 1), config.step_size, device=c0.device)
         self.distance = torch.full((len(c0),), float("inf"), device=c0.device)  # at the step before
 
     def __call__(self, at: Standing) -> Tensor:
         """delta_z: lines 5 to 10 of Algorithm 1, or Heun's average of two of them."""
+        if self.far:
+            return self._secant(at)
         delta_c = self.delta_c(at)
         delta_z = self.field(at.z, at.c, delta_c)
         if self.config.integrator == "euler":
             return delta_z
         moved = at.z + delta_z
         return (delta_z + self.field(moved, at.look(moved), delta_c)) / 2
+
+    def _secant(self, at: Standing) -> Tensor:
+        """F(z, c1) - F(z, c), the field summed along the whole way of c, at order 0 (ours).
+
+        Captions are far from each other, and nothing lies between them: followed along dF/dc, a caption leaves the
+        range that F was trained on within a few steps; F itself never does.
+        """
+        mapping, c1 = self.field.mapping, self.target.c[at.rows]
+        return mapping(at.z, c1) - mapping(at.z, at.c)
 
     def delta_c(self, at: Standing) -> Tensor:
         """delta_c of the samples that move."""
@@ -122,6 +134,6 @@ class _Course:
             grown = (self.drive[rows] * config.drive_growth).clamp_max(config.drive_limit)
             self.drive[rows] = torch.where(little, grown, self.drive[rows])
         self.distance[rows] = at.distance
-        # asked keypoints and captions take half of what is missing at every step, whatever the drive: no push is needed
+        # asked keypoints take half of what is missing at every step, whatever the drive: they need no push
         rate = torch.where(self.target.asked, 0.5, config.hold_rate)
         return torch.where(self.driven, self.drive[rows] * self.whole[rows], rate * towards)

@@ -69,7 +69,8 @@ class EditConfig:
             (1 or 0): short of that, the picture is often in between (ours: 0.05).
         stepping: what delta_c is. "fixed": lambda (c1 - c0) throughout, the paper's. "reaim" (ours): lambda (c1 - c),
             towards the target from wherever the edit is. "drive" (ours): asked attributes are driven along c1 - c0,
-            harder while they stall; asked keypoints, captions and held coordinates are re-aimed.
+            harder while they stall; asked keypoints and held coordinates are re-aimed; for captions, the secant
+            F(z, c1) - F(z, c) takes the place of the field.
         hold_rate: lambda of held coordinates, in "drive".
         drive_growth: factor on the drive after a step that gained too little, in "drive".
         drive_limit: largest drive, in "drive".

@@ -163,6 +163,7 @@ class TestFiles:
             "attributes": ATTRIBUTES,
             "keypoints": KEYPOINTS,
             "groups": GROUPS,
+            "caption": 0,
         }
         assert again.spec.names == ("smile", "black_hair", "blond_hair", "nose.x", "nose.y", "chin.x", "chin.y")
 

@@ -14,7 +14,7 @@ from sgf_hub.baselines import METHODS as BASELINES
 from sgf_hub.baselines.fitted import Fitted
 from sgf_hub.editor import SGFEditor
 from sgf_hub.hub import CONFIG, WEIGHTS
-from sgf_hub.predictors import load_predictor
+from sgf_hub.predictors import ImagePredictor, load_predictor
 from sgf_hub.predictors.backbone import fingerprint
 from sgf_hub.training.pairs import Pairs, PairsInfo, load_pairs, sample_pairs
 from sgf_hub.trajectory import EditConfig, Editor
@@ -132,7 +132,9 @@ def digests(models: Sequence[str], heads: Sequence[str]) -> dict[str, str]:
         found[name] = fingerprint(folder / CONFIG) + fingerprint(folder / WEIGHTS)
     for head in heads:
         name = read_json(locate(head) / CONFIG)["backbone"]
-        found[name] = "".join(str(backbone.fingerprint) for backbone in load_predictor(head).backbones)
+        lens = load_predictor(head)
+        assert isinstance(lens, ImagePredictor)  # captions have no baselines to be set against
+        found[name] = "".join(str(backbone.fingerprint) for backbone in lens.backbones)
     return found
 
 

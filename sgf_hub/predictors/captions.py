@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sgf_hub.predictors.captioner import Captioner
 
 MOST_CAPTIONS = 4096  # of a bank
+COMMON = 0.06  # weight of the logarithm of how frequent a caption is, in grounding
 _KEPT = 16384  # readings remembered; 30 MB of MiniLM's
 
 
@@ -77,6 +78,7 @@ class CaptionPredictor(HubModule):
     axes: Tensor  # principal components, [C, E]
     scale: Tensor  # standard deviation along each, [C]
     bank: Tensor  # embeddings of the bank, [M, E]
+    share: Tensor  # of the unedited pictures that have each caption of the bank, [M]
 
     def __init__(
         self,
@@ -103,6 +105,7 @@ class CaptionPredictor(HubModule):
         for name, size in sizes.items():
             self.register_buffer(name, torch.zeros(size))
         self.register_buffer("scale", torch.ones(components))
+        self.register_buffer("share", torch.full((len(self.captions),), 1 / len(self.captions)))
         self._readings: Recent[bytes, Reading] = Recent(_KEPT)
         self._models: dict[str, Callable] = {}  # kept from nn.Module, which would save them with the weights
         self._search: Grounding | None = None
@@ -199,7 +202,9 @@ class CaptionPredictor(HubModule):
         """
         grounding = self._grounding()
         similarity = self.embedding(target.c) @ self.bank.T  # B, M
-        texts = zip(self.words(target.c), self.words(c0), similarity, strict=True)
+        # of captions that do, frequent ones: a flower that the generator hardly ever draws is hardly ever reached
+        usual = COMMON * (self.share.clamp_min(1e-6) / self.share.max()).log()
+        texts = zip(self.words(target.c), self.words(c0), similarity + usual, strict=True)
         picked = [self.captions[grounding.pick(*row)] for row in texts]
         return Target(self.project(picked).to(target.c.device), target.asked, target.released)
 

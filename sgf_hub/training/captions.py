@@ -180,13 +180,15 @@ def fit_captions(
         dimension=embeddings.shape[1],
         embedder=embedder,
     )
-    for name, value in (("mean", mean), ("axes", axes), ("scale", scale.clamp_min(1e-4)), ("bank", rows)):
+    share = torch.tensor([counts[caption] for caption in kept]) / counts.total()
+    parts = {"mean": mean, "axes": axes, "scale": scale.clamp_min(1e-4), "bank": rows, "share": share}
+    for name, value in parts.items():
         getattr(predictor, name).copy_(value.half())  # as it will be read back: a sentence's c must not depend on that
-    share = (values / values.sum().clamp_min(1e-12)).cumsum(0)
+    held = (values / values.sum().clamp_min(1e-12)).cumsum(0)
     report = CaptionsReport(
         distinct=len(captions),
         banked=sum(counts[caption] for caption in kept) / counts.total(),
-        variance={n: round(share[n - 1].item(), 4) for n in (8, 16, 24, 32, 48, components) if n <= len(share)},
+        variance={n: round(held[n - 1].item(), 4) for n in (8, 16, 24, 32, 48, components) if n <= len(held)},
         tolerance=tolerance,
         floor=floor,
         frequent=dict(counts.most_common(10)),

@@ -237,7 +237,7 @@ class TestRepo:
     def test_the_captioner_is_not_saved_with_it(self, predictor: CaptionPredictor, tmp_path: Path) -> None:
         predictor.read_with(torch.nn.Linear(2, 2))
         predictor.save_pretrained(tmp_path)
-        assert sorted(load_file(tmp_path / "model.safetensors")) == ["axes", "bank", "mean", "scale"]
+        assert sorted(load_file(tmp_path / "model.safetensors")) == ["axes", "bank", "mean", "scale", "share"]
 
     @pytest.mark.parametrize("many", [False, True])
     def test_load_predictor(self, folder: Path, many: bool) -> None:

@@ -318,7 +318,7 @@ class TestTraining:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("gan", "houses"), "world is 'houses'; choose 'avatars'."),
+            (("gan", "houses"), "world is 'houses'; choose 'avatars' or 'flowers'."),
             (("gan", "avatars", "--preset", "tpu"), "--preset is 'tpu'; choose 'cpu' or 'gpu'."),
             (("gan", "avatars", "--architecture", "vae"), "--architecture is 'vae'; choose 'stylegan2' or 'progan'."),
             (("predictor", "houses"), "preset is 'houses'; choose 'avatars' or"),
@@ -334,7 +334,8 @@ class TestTraining:
         ("arguments", "message"),
         [
             (("edits", ATTRIBUTES, "--samples", "1"), "--samples is at least 2"),
-            (("generator", "toy-stylegan2", "--seeds", "0"), "--seeds at least 1"),
+            (("generator", "toy-stylegan2"), "is not named after a drawn world"),
+            (("generator", "avatars-x", "--seeds", "0"), "--seeds at least 1"),
             (("edits", "nothing"), "is not a folder, not in the zoo"),
         ],
     )

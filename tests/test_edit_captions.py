@@ -83,24 +83,12 @@ class TestEditor:
         assert aimed(EditConfig()) == "blue"
         assert aimed(EditConfig(grounded=True)) in editor.predictor.captions
 
-    def test_re_aimed_by_half(self, editor: SGFEditor) -> None:
-        """delta_c of a step of ours: half of what is missing, whatever the drive."""
-        seen = []
-
-        class Field:
-            def __call__(self, z, c, delta_c):
-                seen.append((c, delta_c))
-                return torch.zeros_like(z)
-
-        from sgf_hub.editor import _Course
-        from sgf_hub.walk import Standing
-
-        c0 = editor.predictor(editor.generator.synthesize(editor.generator.sample(2, seed=5)))
-        target = editor.predictor.target(c0, caption="a large green flower with round petals")
-        course = _Course(Field(), editor.predictor, c0, target, EditConfig.ours())
-        for index in (1, 2, 3):
-            course(Standing(index, torch.arange(2), torch.zeros(2, 4), c0, torch.full((2,), 5.0), lambda z: c0))
-        assert all(torch.equal(delta, 0.5 * (target.c - c)) for c, delta in seen)
+    def test_ours_moves_along_the_secant(self, editor: SGFEditor) -> None:
+        """A step of ours: F(z, c1) - F(z, c), whatever the step size."""
+        latent = editor.generator.sample(3, seed=5)
+        steps = list(editor.steps(latent, {"caption": self.text}, EditConfig.ours(max_steps=1, step_size=0.01)))
+        z, c, c1 = latent.data, steps[0].c, steps[0].target.c
+        torch.testing.assert_close(steps[1].latent.data, z + editor.mapping(z, c1) - editor.mapping(z, c))
 
     def test_attributes_are_not_grounded(self, toy_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sgf_hub.zoo, "root", lambda: toy_zoo)

@@ -98,7 +98,7 @@ def build_network(config: "CaptionerConfig", words: int) -> Any:
     # a ResNet down to patches of 8 px and a transformer on those, which is DPT's hybrid: after 20,000 pictures its loss
     # on the labels was 0.19, where a plain ViT, a Swin and a SegFormer of the same cost had 0.26 to 0.27
     side = config.image_size // _PATCH
-    convolutions = ResNetConfig(
+    convolutions = ResNetConfig(  # type: ignore[call-arg]
         embedding_size=config.embedding_size,
         hidden_sizes=list(config.hidden_sizes),
         depths=list(config.depths),
@@ -120,7 +120,7 @@ def build_network(config: "CaptionerConfig", words: int) -> Any:
         **common,
     )
     marks: dict[str, Any] = {"bos_token_id": _START, "eos_token_id": _END, "pad_token_id": _PAD}
-    decoder = GPT2Config(
+    decoder = GPT2Config(  # type: ignore[call-arg]
         vocab_size=words,
         n_positions=LONGEST + 2,
         n_embd=config.width,

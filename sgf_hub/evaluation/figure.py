@@ -144,7 +144,8 @@ def draw_cells(rows: Sequence[tuple[str, Sequence[tuple[str, Tensor]]]], path: P
         SGFError: if matplotlib is not installed.
     """
     columns = len(rows[0][1])
-    figure = _figure(1.75 * columns, 2.3 * len(rows))
+    figure = _figure(1.75 * columns, 2.6 * len(rows))
+    figure.get_layout_engine().set(h_pad=0.08, w_pad=0.03)  # type: ignore[union-attr, call-arg]
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for line, (title, cells) in zip(axes, rows, strict=True):
         for ax, (words, image) in zip(line, cells, strict=True):

@@ -40,8 +40,8 @@ figures: install
 	.venv/bin/sgf-hub measure generator avatars-progan
 	.venv/bin/sgf-hub measure edits sgf-avatars-attributes
 	.venv/bin/sgf-hub measure edits sgf-avatars-keypoints
-	.venv/bin/sgf-hub measure generator flowers-stylegan2
-	.venv/bin/sgf-hub measure captions --write-card
+	.venv/bin/sgf-hub measure generator flowers-stylegan2 --samples 3000
+	.venv/bin/sgf-hub measure captions --samples 34 --write-card
 	.venv/bin/sgf-hub measure sentences --out docs/sentences.png
 	.venv/bin/sgf-hub evaluate sgf-avatars-attributes --out out/report-stylegan2 --write-card
 	.venv/bin/sgf-hub evaluate sgf-avatars-progan-attributes --out out/report-progan --write-card

@@ -24,6 +24,14 @@ def summary() -> str:
                 f"{', keypoint error' if points else ''} | {held['accuracy']:.2%}, {held['accuracies'][worst]:.2%} "
                 f"({worst}){points} | `{judge['command']}` |"
             )
+    reader = _read("flowers-captioner", "training.json")
+    if reader:
+        right = reader["held_out"]["right"]
+        parts = ", ".join(f"{factor} {share:.1%}" for factor, share in right.items() if share is not None)
+        lines.append(
+            f"| flowers-captioner on {reader['held_out']['pictures']:,} held-out drawn flowers: stated and right "
+            f"| {parts} | `{reader['command']}` |"
+        )
     for name, made in _held("measured.json", "generator").items():
         lines.append(
             f"| {name}: Frechet distance in the judge's features (drawn against drawn) | "
@@ -77,7 +85,9 @@ def full_page() -> str:
             held = report["held_out"]
             rows = [f"| {k} | {v:.1%} | {held['balanced_accuracies'][k]:.1%} |" for k, v in held["accuracies"].items()]
             parts.append(_table(f"{name}, on held-out drawn pictures", "| attribute | accuracy | balanced |", rows))
-    for name, report in _held("training.json", "report").items():  # of mappings
+    for name, report in _held("training.json", "report").items():
+        if "slopes" not in report:  # not a mapping's
+            continue
         weakest = sorted(report["slopes"], key=report["slopes"].get)[:3]
         rows = [
             f"| reconstruction error with the right c | {report['loss']:.3f} |",

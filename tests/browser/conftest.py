@@ -6,11 +6,14 @@ import pytest
 
 from app.screenshots import chromium, open_page, served
 from app.services import Models
-from app.worlds import Faces
+from app.worlds import Faces, Flowers
 from sgf_hub.zoo import root
 
-WORLD = Faces()
-NEEDED = (WORLD.generator, *WORLD.heads, WORLD.attributes, WORLD.keypoints)
+FACES, FLOWERS = Faces(), Flowers()
+NEEDED = (
+    FACES.generator, *FACES.heads, FACES.attributes, FACES.keypoints,
+    FLOWERS.generator, *FLOWERS.heads, FLOWERS.captions,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -36,15 +39,14 @@ def page(browser, url):
 
 
 @pytest.fixture
-def taken(request, monkeypatch):
-    """Slow edits (its parameter: seconds a step), and the steps that the server took."""
-    seconds = getattr(request, "param", 0.25)
+def taken(monkeypatch):
+    """Slow edits, and the steps that the server took."""
     steps_taken: list[int] = []
 
     def slowly(models, plan, latent, steps=Models.steps):
         for step in steps(models, plan, latent):
             steps_taken.append(step.index)
-            time.sleep(seconds)
+            time.sleep(0.25)
             yield step
 
     monkeypatch.setattr(Models, "steps", slowly)

@@ -3,19 +3,18 @@
 Run with `pytest -m browser`.
 """
 
+from dataclasses import replace
+
 import pytest
 
-from app.screenshots import WORDS, finish_edit, flowers_are_there, open_captions, open_page
+from app.screenshots import WORDS, finish_edit, open_captions, open_page
+from app.services import config_of
 from app.tabs.captions import EXAMPLES
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not flowers_are_there(), reason="the zoo lacks the flowers"),
-]
+pytestmark = pytest.mark.browser
 
 BOX = "#caption textarea"
-slowly = pytest.mark.parametrize("taken", [1.0], indirect=True)  # an edit by sentence may take few steps
 
 
 @pytest.fixture
@@ -23,6 +22,13 @@ def flower(page):
     """The page with the tab opened."""
     open_captions(page)
     return page
+
+
+@pytest.fixture
+def endless(monkeypatch, taken):
+    """Slow edits that never arrive, and the steps that the server took."""
+    monkeypatch.setattr("app.services.config_of", lambda plan: replace(config_of(plan), tolerance=0.0, patience=None))
+    return taken
 
 
 def picture(page) -> str:
@@ -62,7 +68,7 @@ def test_from_words_to_a_result(browser, url):
     assert len(caption(page).split()) > 2 and not page.is_visible("#flower-stage .likeness")
     start, words = picture(page), another_colour(page)
     begin(page, words)
-    assert page.is_visible("#flower-stage .likeness") and page.is_visible("#stop-captions")
+    assert page.is_visible("#flower-stage .likeness")
     page.wait_for_selector("#flower-result .verdict", timeout=90_000)
     page.wait_for_selector("#edit-captions", state="visible", timeout=10_000)
     assert picture(page) != start
@@ -101,20 +107,18 @@ def test_face_and_flower_are_both_kept(flower):
     assert not flower.is_visible("#flower-result") and not flower.is_visible("#flower-stage .likeness")
 
 
-@slowly
-def test_stop_ends_the_work_on_the_server(flower, taken):
+def test_stop_ends_the_work_on_the_server(flower, endless):
     begin(flower, WORDS)
     flower.press(BOX, "Enter")  # an edit runs: this begins no other
     flower.click("#stop-captions")
     flower.wait_for_selector("#edit-captions", state="visible", timeout=15_000)
     assert "Stopped by you" in flower.inner_text("#flower-verdict .verdict strong")
-    count = len(taken)
-    flower.wait_for_timeout(2500)
-    assert len(taken) == count < 15
+    count = len(endless)
+    flower.wait_for_timeout(1500)
+    assert len(endless) == count < 50, "60 steps are allowed"
 
 
-@slowly
-def test_unfamiliar_words_are_said_and_nothing_typed_is_rendered(flower, taken):
+def test_unfamiliar_words_are_said_and_nothing_typed_is_rendered(flower, endless):
     words = "zxqv <img src=x onerror='window.hacked=1'> {{7}} ${7*7} **b** <b>c</b>"
     flower.fill(BOX, words)
     flower.click("#edit-captions")
@@ -150,8 +154,7 @@ def test_everything_has_a_name(flower):
     assert caption(flower) in flower.get_attribute("#flower-stage .stage-picture", "alt")
 
 
-@slowly
-def test_a_phone_sees_the_picture_change(browser, url, taken):
+def test_a_phone_sees_the_picture_change(browser, url, endless):
     page = open_page(browser, url, "phone")
     open_captions(page)
     begin(page, WORDS)

@@ -27,7 +27,7 @@ def build(bench: FlowerBench) -> gr.Tab:
     with gr.Tab("Captions", id="captions", elem_id="tab-captions") as tab:
         gr.HTML(
             "<p class='hint'>Say in your own words what the flower should become, or take an example. "
-            "What you do not mention is held.</p>",
+            "The rest of its caption is held.</p>",
             apply_default_css=False,
         )
         text = gr.Textbox(

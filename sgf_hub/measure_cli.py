@@ -68,6 +68,7 @@ def edits(
 
     if samples < 2 or seeds < 1:
         raise BadValueError("--samples is at least 2 and --seeds at least 1.")
+    _takes(name, captions=False)
     rows = []
     for row in measure_in_parallel(name, JUDGE, samples=samples, seeds=seeds, workers=os.cpu_count() or 1):
         rows.append(row)
@@ -89,6 +90,7 @@ def captions(
 
     if samples < 2 or seeds < 1:
         raise BadValueError("--samples is at least 2 and --seeds at least 1.")
+    _takes(name, captions=True)
     rows = []
     workers = os.cpu_count() or 1
     for row in measure_captions(name, FLOWER_JUDGE, samples=samples, seeds=seeds, workers=workers):
@@ -108,6 +110,7 @@ def sentences(
     from sgf_hub.editor import SGFEditor
     from sgf_hub.evaluation.sentences import draw_sentences
 
+    _takes(name, captions=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     told = draw_sentences(SGFEditor.from_pretrained(name), out)
     typer.echo(json.dumps({"out": str(out), "edits": told}, indent=1))
@@ -127,6 +130,15 @@ def page(
     out.write_text(full_page())
     renew_block(readme, summary())
     typer.echo(json.dumps({"out": str(out), "readme": str(readme)}))
+
+
+def _takes(name: str, *, captions: bool) -> None:
+    """Refuse a mapping of the other kind of condition."""
+    from sgf_hub.mapping import SGFMapping
+
+    if bool(SGFMapping.from_pretrained(name).spec.caption) != captions:
+        wanted, command = ("captions", "measure edits") if captions else ("attributes or keypoints", "measure captions")
+        raise BadValueError(f"{name!r} is no mapping of {wanted}: measure it with `sgf-hub {command}`.")
 
 
 def keep(name: str, part: str, figures: dict, *, tell: bool = True) -> None:

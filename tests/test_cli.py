@@ -337,6 +337,8 @@ class TestTraining:
             (("generator", "toy-stylegan2"), "is not named after a drawn world"),
             (("generator", "avatars-x", "--seeds", "0"), "--seeds at least 1"),
             (("edits", "nothing"), "is not a folder, not in the zoo"),
+            (("captions", ATTRIBUTES), "is no mapping of captions: measure it with `sgf-hub measure edits`"),
+            (("sentences", ATTRIBUTES), "is no mapping of captions"),
         ],
     )
     def test_bad_measurements(self, run: Run, in_toy_zoo, arguments: tuple[str, ...], message: str) -> None:

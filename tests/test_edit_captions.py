@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import sgf_hub.zoo
+from sgf_hub.baselines.latent_descent import LatentDescentEditor
 from sgf_hub.cli import main
 from sgf_hub.editor import EditConfig, SGFEditor, StopReason
 from sgf_hub.errors import BadValueError, CorruptFileError
@@ -89,6 +90,10 @@ class TestEditor:
         steps = list(editor.steps(latent, {"caption": self.text}, EditConfig.ours(max_steps=1, step_size=0.01)))
         z, c, c1 = latent.data, steps[0].c, steps[0].target.c
         torch.testing.assert_close(steps[1].latent.data, z + editor.mapping(z, c1) - editor.mapping(z, c))
+
+    def test_latent_descent_is_refused(self, editor: SGFEditor) -> None:
+        with pytest.raises(BadValueError, match="latent descent needs gradients, and a caption has none"):
+            LatentDescentEditor(editor.generator, editor.predictor)
 
     def test_attributes_are_not_grounded(self, toy_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sgf_hub.zoo, "root", lambda: toy_zoo)

@@ -17,6 +17,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from sgf_hub.errors import BadValueError
 from sgf_hub.predictors.base import ATTRIBUTE_TOLERANCE, KEYPOINT_TOLERANCE
 from sgf_hub.trajectory import EditConfig, EditStep, Wishes
 from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
@@ -38,6 +39,8 @@ class LatentDescentEditor:
     """
 
     def __init__(self, generator: Generator, predictor: Predictor, *, held: float = HELD, prior: float = PRIOR) -> None:
+        if predictor.spec.caption:
+            raise BadValueError("latent descent needs gradients, and a caption has none: use attributes or keypoints.")
         self.generator, self.predictor, self.held, self.prior = generator, predictor, held, prior
 
     def steps(self, latent: Latent, target: Target | Wishes, config: EditConfig | None = None) -> Iterator[EditStep]:

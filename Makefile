@@ -41,8 +41,9 @@ figures: install
 	.venv/bin/sgf-hub measure edits sgf-avatars-attributes
 	.venv/bin/sgf-hub measure edits sgf-avatars-keypoints
 	.venv/bin/sgf-hub measure generator flowers-stylegan2 --samples 3000
-	.venv/bin/sgf-hub measure captions --samples 34 --write-card
 	.venv/bin/sgf-hub measure sentences --out docs/sentences.png
+	cp docs/sentences.png zoo/sgf-flowers-captions/sentences.png
+	.venv/bin/sgf-hub measure captions --samples 34 --write-card
 	.venv/bin/sgf-hub evaluate sgf-avatars-attributes --out out/report-stylegan2 --write-card
 	.venv/bin/sgf-hub evaluate sgf-avatars-progan-attributes --out out/report-progan --write-card
 	cp out/report-stylegan2/mdc-judge.png docs/mdc-stylegan2.png

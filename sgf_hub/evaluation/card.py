@@ -14,6 +14,7 @@ from sgf_hub.types import read_json
 
 BEGIN, END = "<!-- evaluation: begin (written by `sgf-hub evaluate`) -->", "<!-- evaluation: end -->"
 _METRIC = "mds"
+SENTENCES = "sentences.png"  # beside a mapping of captions
 
 
 def write_card(results: dict, folder: Path) -> Path:
@@ -48,6 +49,9 @@ def write_captions_card(said: dict, folder: Path) -> Path:
     """
     parts = [caption_table(said, stepping) for stepping in ("ours", "paper")]
     block = f"Written by `{said['command']}`.\n\nOur stepping:\n\n{parts[0]}\n\nThe paper's:\n\n{parts[1]}"
+    if (folder / SENTENCES).is_file():
+        picture = f"![Flowers edited by sentence, as in the paper's Figure 7]({SENTENCES})"
+        block += f"\n\n{picture}\n\nDrawn by `sgf-hub measure sentences`."
     rows = [row for row in said["rows"] if row["stepping"] == "ours"]
     data = f"{said['samples']} flowers a kind of sentence x {said['seeds']} seeds"
     results = [

@@ -1,11 +1,16 @@
 """Edits by sentence as they are measured: what a sentence asks for, what a judge sees, what counts as kept."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 from sgf_hub.datasets.flowers import ATTRIBUTES, EXCLUSIVE, stated
 from sgf_hub.evaluation.captions import KINDS, SAID, UNSAID, found, kept, read, request
+from sgf_hub.evaluation.card import write_captions_card
 from sgf_hub.types import ConditionSpec
 
 NOW = {
@@ -72,3 +77,22 @@ def test_reading_takes_the_best_of_each_group_or_none():
         "closed": "", "petals": "5", "background": "sky", "layered": "", "leaves": "",
     }  # fmt: skip
     assert (second["closed"], second["leaves"], second["center"], second["second"]) == ("closed", "leaves", "", "")
+
+
+def test_the_card_shows_what_was_measured(tmp_path: Path):
+    config = {"latent_space": "w", "latent_dim": 4, "generator": "g", "predictor": ["p"], "attributes": [],
+              "keypoints": [], "caption": 2}  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "sentences.png").touch()
+    figures = {"found": 0.75, "kept": 0.5, "unsaid_kept": 0.4, "reached": 0.6, "steps": 7.0, "similarity_before": 0.2,
+               "similarity_after": 0.8, "sampled_found": 0.3, "sampled_kept": 0.1}  # fmt: skip
+    rows = [{"stepping": stepping, "kind": "color", **figures} for stepping in ("paper", "ours")]
+    said = {"command": "sgf-hub measure captions x", "samples": 3, "seeds": 1, "rows": rows}
+    for _ in range(2):  # writing again replaces
+        text = write_captions_card(said, tmp_path).read_text()
+    assert text.count("| color | 75.0% | 50.0% | 40.0% | 60.0% | 7.0 | 0.20 to 0.80 | 30.0% | 10.0% |") == 2
+    assert text.count("](sentences.png)") == 1 and '{"caption": ' in text
+    assert {one.metric_type: one.metric_value for one in ModelCard(text).data.eval_results} == {
+        "found_by_judge": 0.75,
+        "kept_by_judge": 0.5,
+    }

@@ -122,7 +122,8 @@ def test_a_new_face_ends_a_running_edit(page, taken):
     page.click("#shuffle")
     page.wait_for_function("document.querySelector('.stage-status').textContent.startsWith('Face ')", timeout=15_000)
     assert_no_more_steps(page, taken)
-    assert page.is_visible("#edit-attributes") and page.is_disabled("#undo")
+    page.wait_for_selector("#edit-attributes", state="visible", timeout=15_000)
+    page.wait_for_selector("#undo:disabled", timeout=15_000)  # a slow machine draws the buttons after the face
     assert page.locator(".strip img").count() == 0
 
 

@@ -22,17 +22,17 @@ from sgf_hub.predictors.backbone import resize
 from sgf_hub.predictors.captioner import Captioner, load_captioner
 from sgf_hub.training.caption_learner import LONGEST, CaptionLearner, build_tokenizer, encode, save_repo
 from sgf_hub.training.drawn import Labelled, augment, drawn, load_world
-from sgf_hub.training.predictors import (
-    _HELD_OUT_SEED,
-    _PROBE,
-    _REPORT_EVERY,
-    _SAVE_EVERY,
+from sgf_hub.training.supervised import (
+    HELD_OUT_SEED,
+    PROBE,
     REPORT,
-    _decayed,
-    _resume,
-    _rows,
-    _save_checkpoint,
-    _schedule,
+    REPORT_EVERY,
+    SAVE_EVERY,
+    decayed,
+    resume_run,
+    rows_of,
+    save_run,
+    schedule,
 )
 
 _FACTORS = ("color", "second", "pattern", "size", "shape", "center", "petals", "layered", "closed")
@@ -130,7 +130,7 @@ def _train(config: CaptionerConfig, out: Path, run: Path, command: str) -> Itera
     if not hasattr(load_world(config.name), "stated"):
         raise BadValueError(f"the world {config.name!r} has no captions: a captioner is trained on 'flowers'.")
     clock = time.monotonic()
-    held_out = drawn(config.name, run, config.held_out, seed=_HELD_OUT_SEED, resolution=config.resolution)
+    held_out = drawn(config.name, run, config.held_out, seed=HELD_OUT_SEED, resolution=config.resolution)
     pictures = drawn(config.name, run, config.pictures, seed=config.data_seed, resolution=config.resolution)
     captions = pictures.captions or []
     yield {"event": "drawn", "pictures": len(pictures), "held_out": len(held_out), "seconds": time.monotonic() - clock}
@@ -141,8 +141,8 @@ def _train(config: CaptionerConfig, out: Path, run: Path, command: str) -> Itera
         torch.manual_seed(config.seed)  # transformers draws weights from the global generator, restored afterwards
         learner = CaptionLearner(config, words=tokenizer.get_vocab_size(), labels=pictures.attributes.shape[1])
         learner = learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(_decayed(learner, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99))
-    step, spent = _resume(run / "checkpoint.pt", config, learner, optimizer)  # type: ignore[arg-type]
+    optimizer = torch.optim.AdamW(decayed(learner, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99))
+    step, spent = resume_run(run / "checkpoint.pt", config, learner, optimizer)
     steps = math.ceil(config.images / config.batch)
     captioner = Captioner(learner.network, tokenizer, image_size=config.image_size, longest=LONGEST)
     clock = reported = saved = time.monotonic()
@@ -150,11 +150,11 @@ def _train(config: CaptionerConfig, out: Path, run: Path, command: str) -> Itera
     while step < steps:
         learner.train()
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _schedule(step / steps)
+            group["lr"] = config.learning_rate * schedule(step / steps)
         # order, augmentation and captions are a function of (seed, step) alone: a resumed run sees what an unbroken
         # one would
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-        rows = _rows(config, step)  # type: ignore[arg-type]
+        rows = rows_of(config, step)
         images, attributes, *_ = pictures.batch(rows)
         images, _ = augment(images, None, generator=generator, tint=config.tint, soften=config.soften)
         images = resize(images, config.image_size)
@@ -167,14 +167,14 @@ def _train(config: CaptionerConfig, out: Path, run: Path, command: str) -> Itera
         recent.append({key: value.detach() for key, value in losses.items()})
         now = time.monotonic()
         record: dict[str, Any] = {"step": step, "of": steps, "seconds": round(spent + now - clock, 1)}
-        if now - saved > _SAVE_EVERY or step == steps:
+        if now - saved > SAVE_EVERY or step == steps:
             so_far = (learner, optimizer, step, spent + now - clock)
-            _save_checkpoint(run / "checkpoint.pt", config, *so_far)  # type: ignore[arg-type]
+            save_run(run / "checkpoint.pt", config, *so_far)
             learner.eval()
-            probe = evaluate(captioner, held_out, most=_PROBE)
+            probe = evaluate(captioner, held_out, most=PROBE)
             yield {"event": "checkpoint", **record, "right": probe["right"], "example": probe["examples"][0]}
             saved = time.monotonic()
-        if now - reported > _REPORT_EVERY:
+        if now - reported > REPORT_EVERY:
             means = {key: float(torch.stack([one[key] for one in recent]).mean()) for key in recent[0]}
             yield {"event": "progress", **record, **means}
             recent, reported = [], now

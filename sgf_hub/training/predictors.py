@@ -9,7 +9,6 @@ other seeds and other faces, and only ever measures: an edit that fools the pred
 import copy
 import json
 import math
-import pickle
 import platform
 import time
 from collections.abc import Iterator
@@ -17,23 +16,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sgf_hub.errors import BadValueError, CorruptFileError
+from sgf_hub.errors import BadValueError
 from sgf_hub.hub import WEIGHTS
 from sgf_hub.predictors import load_predictor
 from sgf_hub.predictors.backbone import fingerprint
-from sgf_hub.training.checkpoint import save_checkpoint
 from sgf_hub.training.drawn import augment, drawn, evaluate
 from sgf_hub.training.learner import Learner
+from sgf_hub.training.supervised import (
+    HELD_OUT_SEED,
+    PROBE,
+    REPORT,
+    REPORT_EVERY,
+    SAVE_EVERY,
+    decayed,
+    resume_run,
+    rows_of,
+    save_run,
+    schedule,
+)
 from sgf_hub.zoo import NAMESPACE
-
-REPORT = "training.json"  # beside the weights: how they were made, and what they measure
-_HELD_OUT_SEED = 900_000_000  # no preset draws its training pictures from here on
-_SAVE_EVERY, _REPORT_EVERY = 60.0, 10.0  # seconds
-_PROBE = 1024  # held-out pictures looked at while training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +177,7 @@ def train_predictor(config: PredictorConfig, *, out: Path, run: Path, command: s
 
 def _train(config: PredictorConfig, out: Path, run: Path, command: str) -> Iterator[dict[str, Any]]:
     clock = time.monotonic()
-    held_out = drawn(config.world, run, config.held_out, seed=_HELD_OUT_SEED, resolution=config.resolution)
+    held_out = drawn(config.world, run, config.held_out, seed=HELD_OUT_SEED, resolution=config.resolution)
     pictures = drawn(config.world, run, config.pictures, seed=config.data_seed, resolution=config.resolution)
     yield {"event": "drawn", "pictures": len(pictures), "held_out": len(held_out), "seconds": time.monotonic() - clock}
 
@@ -184,18 +188,18 @@ def _train(config: PredictorConfig, out: Path, run: Path, command: str) -> Itera
         learner = learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if learner.keypoints is not None and pictures.keypoints is not None:
         learner.keypoints.mean.copy_(torch.from_numpy(pictures.keypoints.mean(0)))
-    optimizer = torch.optim.AdamW(_decayed(learner, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99))
-    step, spent = _resume(run / "checkpoint.pt", config, learner, optimizer)
+    optimizer = torch.optim.AdamW(decayed(learner, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99))
+    step, spent = resume_run(run / "checkpoint.pt", config, learner, optimizer)
     steps = math.ceil(config.images / config.batch)
     clock = reported = saved = time.monotonic()
     recent: list[dict[str, Tensor]] = []
     while step < steps:
         learner.train()
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _schedule(step / steps)
+            group["lr"] = config.learning_rate * schedule(step / steps)
         # order and augmentation are a function of (seed, step) alone, so a resumed run sees what an unbroken one would
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-        images, attributes, causes, keypoints = pictures.batch(_rows(config, step))
+        images, attributes, causes, keypoints = pictures.batch(rows_of(config, step))
         images, keypoints = augment(images, keypoints, generator=generator, tint=config.tint, soften=config.soften)
         total, parts = learner.losses(images, attributes, causes, keypoints, bf16=config.bf16)
         optimizer.zero_grad(set_to_none=True)
@@ -206,13 +210,13 @@ def _train(config: PredictorConfig, out: Path, run: Path, command: str) -> Itera
         recent.append({"total": total.detach(), **parts})
         now = time.monotonic()
         record: dict[str, Any] = {"step": step, "of": steps, "seconds": round(spent + now - clock, 1)}
-        if now - saved > _SAVE_EVERY or step == steps:
-            _save_checkpoint(run / "checkpoint.pt", config, learner, optimizer, step, spent + now - clock)
-            probe = evaluate(learner.eval(), held_out, config.world, most=_PROBE)
+        if now - saved > SAVE_EVERY or step == steps:
+            save_run(run / "checkpoint.pt", config, learner, optimizer, step, spent + now - clock)
+            probe = evaluate(learner.eval(), held_out, config.world, most=PROBE)
             figures: dict[str, Any] = {key: probe[key] for key in ("accuracy", "keypoint_error") if key in probe}
             yield {"event": "checkpoint", **record, **figures}
             saved = time.monotonic()
-        if now - reported > _REPORT_EVERY:
+        if now - reported > REPORT_EVERY:
             means = {key: float(torch.stack([one[key] for one in recent]).mean()) for key in recent[0]}
             yield {"event": "progress", **record, **means}
             recent, reported = [], now
@@ -232,59 +236,6 @@ def _train(config: PredictorConfig, out: Path, run: Path, command: str) -> Itera
     for part in ("backbone", *learner.heads):
         (out / config.repo(part) / REPORT).write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     yield {"event": "done", **report}
-
-
-def _decayed(module: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Parameter groups: kernels and matrices decay, biases and normalisations do not."""
-    kernels = [p for p in module.parameters() if p.ndim > 1]
-    return [
-        {"params": kernels, "weight_decay": decay},
-        {"params": [p for p in module.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
-def _schedule(progress: float, warmup: float = 0.05) -> float:
-    """Share of the peak learning rate: linear warm-up, then half a cosine down to zero."""
-    if progress < warmup:
-        return (progress + 1e-3) / (warmup + 1e-3)
-    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
-
-
-def _rows(config: PredictorConfig, step: int) -> np.ndarray:
-    """The pictures of a step: each epoch is a new permutation, of which the last incomplete batch is left out."""
-    per_epoch = config.pictures // config.batch
-    epoch, place = divmod(step, per_epoch)
-    order = np.random.default_rng((config.seed, epoch)).permutation(config.pictures)
-    return np.sort(order[place * config.batch : (place + 1) * config.batch])
-
-
-def _identity(config: PredictorConfig) -> str:
-    return json.dumps(asdict(config), sort_keys=True)
-
-
-def _save_checkpoint(
-    path: Path, config: PredictorConfig, learner: nn.Module, optimizer: torch.optim.Optimizer, step: int, spent: float
-) -> None:
-    state = {"model": learner.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seconds": spent}
-    save_checkpoint(path, {"config": _identity(config), **state})
-
-
-def _resume(
-    path: Path, config: PredictorConfig, learner: nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[int, float]:
-    """Steps done and seconds spent so far, with the state restored; (0, 0) for a new run."""
-    if not path.is_file():
-        return 0, 0.0
-    try:
-        state = torch.load(path, weights_only=True)
-        same = state["config"] == _identity(config)
-        if same:
-            learner.load_state_dict(state["model"])
-            optimizer.load_state_dict(state["optimizer"])
-            return int(state["step"]), float(state["seconds"])
-    except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError, pickle.UnpicklingError) as error:
-        raise CorruptFileError(f"{path} cannot be read ({error}): delete it to start over.") from None
-    raise BadValueError(f"{path} is of a run with other settings: delete it to start over, or give another run folder.")
 
 
 def _save_repos(config: PredictorConfig, learner: Learner, out: Path) -> None:

@@ -1,0 +1,92 @@
+"""What trainings on labelled pictures share: order, learning rate, checkpoints that continue, and when they report."""
+
+import json
+import math
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from sgf_hub.errors import BadValueError, CorruptFileError
+from sgf_hub.training.checkpoint import save_checkpoint
+
+REPORT = "training.json"  # beside the weights: how they were made, and what they measure
+HELD_OUT_SEED = 900_000_000  # no preset draws its training pictures from here on
+SAVE_EVERY, REPORT_EVERY = 60.0, 10.0  # seconds
+PROBE = 1024  # held-out pictures looked at while training
+
+
+class RunConfig(Protocol):
+    """What is read here of a training's settings, a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def pictures(self) -> int:
+        """How many are drawn to train on."""
+
+    @property
+    def batch(self) -> int:
+        """Pictures a step."""
+
+    @property
+    def seed(self) -> int:
+        """Of the order."""
+
+
+def decayed(module: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Parameter groups: kernels and matrices decay, biases and normalisations do not."""
+    kernels = [p for p in module.parameters() if p.ndim > 1]
+    return [
+        {"params": kernels, "weight_decay": decay},
+        {"params": [p for p in module.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def schedule(progress: float, warmup: float = 0.05) -> float:
+    """Share of the peak learning rate: linear warm-up, then half a cosine down to zero."""
+    if progress < warmup:
+        return (progress + 1e-3) / (warmup + 1e-3)
+    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+def rows_of(config: RunConfig, step: int) -> np.ndarray:
+    """The pictures of a step: each epoch is a new permutation, of which the last incomplete batch is left out."""
+    per_epoch = config.pictures // config.batch
+    epoch, place = divmod(step, per_epoch)
+    order = np.random.default_rng((config.seed, epoch)).permutation(config.pictures)
+    return np.sort(order[place * config.batch : (place + 1) * config.batch])
+
+
+def _identity(config: RunConfig) -> str:
+    return json.dumps(asdict(config), sort_keys=True)
+
+
+def save_run(
+    path: Path, config: RunConfig, learner: nn.Module, optimizer: torch.optim.Optimizer, step: int, spent: float
+) -> None:
+    """Write everything that continuing needs."""
+    state = {"model": learner.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seconds": spent}
+    save_checkpoint(path, {"config": _identity(config), **state})
+
+
+def resume_run(
+    path: Path, config: RunConfig, learner: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[int, float]:
+    """Steps done and seconds spent so far, with the state restored; (0, 0) for a new run."""
+    if not path.is_file():
+        return 0, 0.0
+    try:
+        state = torch.load(path, weights_only=True)
+        same = state["config"] == _identity(config)
+        if same:
+            learner.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+            return int(state["step"]), float(state["seconds"])
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise CorruptFileError(f"{path} cannot be read ({error}): delete it to start over.") from None
+    raise BadValueError(f"{path} is of a run with other settings: delete it to start over, or give another run folder.")

@@ -156,24 +156,35 @@ def import_libraries() -> None:
         import sgf_hub.editor  # noqa: F401
 
 
+class Stop(threading.Event):
+    """Set when an edit is asked to stop.
+
+    `superseded` is true where another picture takes its place: nobody waits for the edit's result, and its buttons
+    would outlive it on a slow page.
+    """
+
+    superseded = False
+
+
 class Stops:
     """Who asked for their edit to be stopped, by the page's session."""
 
     def __init__(self) -> None:
-        self._events: dict[str, threading.Event] = {}
+        self._events: dict[str, Stop] = {}
 
-    def begin(self, who: str) -> threading.Event:
+    def begin(self, who: str) -> Stop:
         """An edit begins; the event is set when it is asked to stop."""
-        self._events[who] = threading.Event()
+        self._events[who] = Stop()
         return self._events[who]
 
-    def ask(self, who: str) -> None:
+    def ask(self, who: str, *, superseded: bool = False) -> None:
         """Stop the edit of that page, if one runs."""
         event = self._events.get(who)
         if event is not None:
+            event.superseded = superseded
             event.set()
 
-    def end(self, who: str, event: threading.Event) -> None:
+    def end(self, who: str, event: Stop) -> None:
         """The edit is over."""
         if self._events.get(who) is event:
             del self._events[who]

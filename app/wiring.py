@@ -57,17 +57,18 @@ def wire(bench: Workbench, opening: Any, in_tabs: list[Any]) -> None:
         gr.on(offer.events, offer.run, [bench.session, *offer.inputs], view, **quiet)
         offer.stop.click(bench.ask_to_stop, queue=False, **QUIET)
     moves = ((bench.undo, Session.undone), (bench.redo, Session.redone), (bench.reset, Session.reset))
-    transitions: list[tuple[Callable, Callable, list[Any]]] = [
+    pictures: list[tuple[Callable, Callable, list[Any]]] = [
         (bench.seed.submit, told(bench.begin), seed_bar),
         (bench.variety.release, told(bench.begin), seed_bar),
         (bench.shuffle.click, told(bench.shuffled), [bench.variety]),
         (bench.open.upload, told(bench.opened), [bench.open]),
-        *((button.click, bench.moved_in_history(move), [bench.session]) for button, move in moves),
     ]
-    for listen, handler, inputs in transitions:
-        # an edit that runs is asked to stop, or this would wait in line behind it
-        listen(bench.ask_to_stop, queue=False, **QUIET)
-        listen(handler, inputs, view, **quiet)
+    history = [(button.click, bench.moved_in_history(move), [bench.session]) for button, move in moves]
+    for end, transitions in ((bench.give_way, pictures), (bench.ask_to_stop, history)):
+        for listen, handler, inputs in transitions:
+            # an edit that runs is asked to end, or this would wait in line behind it
+            listen(end, queue=False, **QUIET)
+            listen(handler, inputs, view, **quiet)
     downloads = Downloads(bench.world, bench.models, bench.download, bench.noun)
     files = ((bench.png, downloads.png), (bench.gif, downloads.gif), (bench.latent, downloads.latent))
     fetch = _FETCH.format(bench.download.elem_id)

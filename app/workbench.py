@@ -182,7 +182,7 @@ class Workbench(Parts):
         return told(handler)
 
     def run(self, session: Session | None, plan: Plan, who: str) -> Iterator[Updates]:
-        """Edit, one update a step; the last one shows the result, whatever ended it."""
+        """Edit, one update a step; the last one shows the result, whatever ended it but another picture."""
         from sgf_hub.editor import Trajectory
 
         session = present(session)
@@ -205,6 +205,10 @@ class Workbench(Parts):
             raise
         finally:
             self.stops.end(who, event)
+        if event.superseded:
+            # as before the edit, in case no other picture comes (its seed was mistyped)
+            yield self.show(session, done=())
+            return
         trajectory = Trajectory(config_of(plan).return_best, steps)
         reason = trajectory.reasons[0]
         taken = len(steps) - 1
@@ -263,5 +267,9 @@ class Workbench(Parts):
         offer.run, offer.inputs, offer.events = told(run), inputs, [offer.edit.click, *also]
 
     def ask_to_stop(self, request: gr.Request) -> None:
-        """End the visitor's running edit, if there is one."""
+        """End the visitor's running edit, if there is one, and show what came of it."""
         self.stops.ask(str(request.session_hash))
+
+    def give_way(self, request: gr.Request) -> None:
+        """End it for another picture: what came of it is not shown."""
+        self.stops.ask(str(request.session_hash), superseded=True)

@@ -17,6 +17,7 @@ from sgf_hub.predictors import load_predictor
 from sgf_hub.trajectory import EditConfig, Editor, EditStep, StopReason, Trajectory, Wishes, edit
 from sgf_hub.types import Generator, Latent, Predictor, Target
 from sgf_hub.walk import Standing, walk
+from sgf_hub.zoo import beside, locate
 
 __all__ = ["EditConfig", "EditStep", "Editor", "SGFEditor", "StopReason", "Trajectory", "Wishes", "edit"]
 
@@ -49,15 +50,33 @@ class SGFEditor:
         self.mapping, self.generator, self.predictor = mapping, generator, predictor
 
     @classmethod
-    def from_pretrained(cls, name: str, *, revision: str | None = None) -> Self:
+    def from_pretrained(
+        cls,
+        name: str,
+        *,
+        revision: str | None = None,
+        generator: Generator | None = None,
+        predictor: Predictor | None = None,
+    ) -> Self:
         """Compose a mapping with the generator and the predictor that its config names.
 
         Args:
             name: a folder, an entry of the embedded zoo, or a Hub id.
             revision: of the mapping's Hub repo.
+            generator: one that is loaded, in place of the named one; your own, if it is no repo.
+            predictor: likewise.
         """
         mapping = SGFMapping.from_pretrained(name, revision=revision)
-        return cls(mapping, load_generator(mapping.generator_name), load_predictor(mapping.predictor_names))
+        folder = locate(name, revision=revision)
+
+        def near(part: str) -> str:  # a folder that `sgf-hub fit` wrote beside the mapping's
+            return str(beside(folder, part) or part)
+
+        return cls(
+            mapping,
+            load_generator(near(mapping.generator_name)) if generator is None else generator,
+            load_predictor([near(part) for part in mapping.predictor_names]) if predictor is None else predictor,
+        )
 
     def edit(self, latent: Latent, target: Target | Wishes, config: EditConfig | None = None) -> Trajectory:
         """Drain `steps`."""

@@ -91,6 +91,12 @@ def locate(name: str, *, revision: str | None = None, files: tuple[str, ...] = (
     return _download(name, revision, files)
 
 
+def beside(folder: Path, name: str) -> Path | None:
+    """The folder of the repo `name` beside another's, if it is there: a zoo in the making."""
+    neighbour = folder.resolve().parent / name.rsplit("/", 1)[-1]
+    return neighbour if (neighbour / "config.json").is_file() else None
+
+
 def _with_files(folder: Path, files: tuple[str, ...]) -> Path:
     missing = [file for file in files if not (folder / file).is_file()]
     if missing:

@@ -15,7 +15,7 @@ from sgf_hub.predictors.captions import CaptionPredictor
 from sgf_hub.predictors.head import Head
 from sgf_hub.predictors.keypoints import KeypointHead
 from sgf_hub.types import ConditionSpec, read_json
-from sgf_hub.zoo import locate
+from sgf_hub.zoo import beside, locate
 
 _HEADS: dict[str, type[Head]] = {"AttributeHead": AttributeHead, "KeypointHead": KeypointHead}
 
@@ -77,7 +77,7 @@ def load_predictor(names: str | Sequence[str]) -> ImagePredictor | CaptionPredic
     branches = []
     for folder in folders:
         head = _load_head(folder)
-        where = _beside(folder, head.backbone) or locate(head.backbone).resolve()
+        where = beside(folder, head.backbone) or locate(head.backbone).resolve()
         if where not in backbones:
             backbones[where] = load_backbone(where)
         try:
@@ -100,16 +100,10 @@ def _load_head(folder: Path) -> Head:
 
 def _load_captions(folder: Path) -> CaptionPredictor:
     predictor = CaptionPredictor.from_pretrained(folder)
-    beside = _beside(folder, predictor.captioner_name)
-    if beside is not None:
-        predictor.captioner_name = str(beside)
+    neighbour = beside(folder, predictor.captioner_name)
+    if neighbour is not None:
+        predictor.captioner_name = str(neighbour)
     return predictor
-
-
-def _beside(folder: Path, name: str) -> Path | None:
-    """The folder of the repo `name` beside another's, if it is there: a zoo in the making."""
-    beside = folder.resolve().parent / name.rsplit("/", 1)[-1]
-    return beside if (beside / CONFIG).is_file() else None
 
 
 def _check_fit(backbone: Backbone, head: Head) -> None:

@@ -116,6 +116,16 @@ def test_stop_ends_the_work_and_keeps_the_closest_step(bench):
     assert "Stopped by you" in last[bench.verdict]
 
 
+def test_an_edit_that_gives_way_leaves_the_session_as_it_was(bench):
+    session = face(bench)
+    steps = bench.run(session, plan(max_steps=200), "me")
+    list(itertools.islice(steps, 3))
+    bench.stops.ask("me", superseded=True)
+    last = next(steps)
+    assert last[bench.session] == session and not last[bench.undo].interactive
+    assert next(steps, None) is None and not bench.stops._events
+
+
 def test_closing_the_stream_ends_the_work(bench):
     steps = bench.run(face(bench), plan(max_steps=200), "me")
     next(steps)

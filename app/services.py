@@ -2,15 +2,30 @@
 
 Loading has one lock a model, so that two visitors wait for one load and two models can load side by side. Computing
 has one lock in all: the page runs on a few cores, and a step is short.
+
+On a Space with ZeroGPU, the package `spaces` runs what is marked `on_gpu` in a process that it forks off, where a GPU
+is: arguments and results are pickled. That is done for edits; one picture is quicker drawn here than a GPU is lent.
 """
 
 from __future__ import annotations
 
+import copy
+import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+try:
+    from spaces import GPU as on_gpu  # before torch is imported; elsewhere than on ZeroGPU it changes nothing
+except ImportError:
+
+    def on_gpu(function: Callable) -> Callable:
+        """What marks a function for the GPU of a Space; here it changes nothing."""
+        return function
+
 
 from app.session import Plan
 from app.worlds import World
@@ -19,7 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sgf_hub.editor import EditConfig, EditStep, SGFEditor
-    from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor
+    from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
 
 
 @dataclass(frozen=True)
@@ -54,9 +69,18 @@ class Models:
 
     def __init__(self) -> None:
         self._loaded: dict[object, Any] = {}
+        self.new_locks()
+        _ALL[id(self)] = self
+
+    def new_locks(self) -> None:
+        """Forget who holds which lock; a forked process begins with that, for nobody there will give them back."""
         self._locks: dict[object, threading.Lock] = {}
         self._register = threading.Lock()
         self.computing = threading.Lock()
+
+    def __reduce__(self) -> Any:
+        """Pickled by name alone: a forked process finds the models that this one had loaded."""
+        return _known, (id(self),)
 
     def once(self, key: object, load: Callable[[], Any]) -> Any:
         """What `load` gives, called at the first use of the key; others who need it wait for that."""
@@ -132,13 +156,59 @@ class Models:
 
     def steps(self, plan: Plan, latent: Latent) -> Iterator[EditStep]:
         """The steps of a plan, begun at `latent`; closing the iterator ends the work."""
-        steps = self.editor(plan.editor).steps(latent, self.target(plan, latent), config_of(plan))
+        target = self.target(plan, latent)
+        # what a caption's predictor read it remembers, and the page asks for it here
+        here = self.editor(plan.editor).predictor.spec.caption
+        yield from (self._steps if here else self._steps_on_gpu)(plan, latent, target)
+
+    @on_gpu
+    def _steps_on_gpu(self, plan: Plan, latent: Latent, target: Target) -> Iterator[EditStep]:
+        import torch
+
+        yield from self._steps(plan, latent, target, device="cuda" if torch.cuda.is_available() else "cpu")
+
+    def _steps(self, plan: Plan, latent: Latent, target: Target, *, device: str = "cpu") -> Iterator[EditStep]:
+        editor = self._editor_on(plan.editor, device)
+        steps = editor.steps(_moved(latent, device), _moved(target, device), config_of(plan))
         while True:
             with self.computing:
                 step = next(steps, None)
             if step is None:
                 return
-            yield step
+            yield _moved(step, "cpu")
+
+    def _editor_on(self, name: str, device: str) -> SGFEditor:
+        """The editor, or a copy of it on a GPU."""
+        editor = self.editor(name)
+        if device == "cpu":
+            return editor
+        parts: list[Any] = [editor.mapping, editor.generator, editor.predictor]
+        return self.once(
+            ("editor", name, device), lambda: type(editor)(*(copy.deepcopy(part).to(device) for part in parts))
+        )
+
+
+_ALL: weakref.WeakValueDictionary[int, Models] = weakref.WeakValueDictionary()
+
+
+def _known(key: int) -> Models:
+    return _ALL[key]
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=lambda: [models.new_locks() for models in list(_ALL.values())])
+
+
+def _moved(value: Any, device: str) -> Any:
+    """A `Latent`, `Target` or `EditStep` with its tensors on a device."""
+    import torch
+
+    parts = {
+        name: _moved(part, device) if name in ("latent", "target") else part.to(device)
+        for name, part in vars(value).items()
+        if isinstance(part, torch.Tensor) or name in ("latent", "target")
+    }
+    return replace(value, **parts)
 
 
 def config_of(plan: Plan) -> EditConfig:

@@ -6,22 +6,53 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sgf_hub.editor import SGFEditor
     from sgf_hub.errors import SGFError
+    from sgf_hub.generators import load_generator
+    from sgf_hub.generators.custom import CustomGenerator
     from sgf_hub.mapping import SGFMapping
+    from sgf_hub.predictors import (
+        CustomPredictor,
+        PromptPredictor,
+        TransformersClassifier,
+        TransformersKeypoints,
+        load_predictor,
+    )
     from sgf_hub.trajectory import EditConfig, StopReason, Trajectory
     from sgf_hub.types import Latent
 
 # imported when first used: importing sgf_hub itself costs nothing
 _HOME = {
+    "CustomGenerator": "generators.custom",
+    "CustomPredictor": "predictors",
     "EditConfig": "trajectory",
     "Latent": "types",
+    "PromptPredictor": "predictors",
     "SGFEditor": "editor",
     "SGFError": "errors",
     "SGFMapping": "mapping",
     "StopReason": "trajectory",
     "Trajectory": "trajectory",
+    "TransformersClassifier": "predictors",
+    "TransformersKeypoints": "predictors",
+    "load_generator": "generators",
+    "load_predictor": "predictors",
 }
 
-__all__ = ["EditConfig", "Latent", "SGFEditor", "SGFError", "SGFMapping", "StopReason", "Trajectory"]
+__all__ = [
+    "CustomGenerator",
+    "CustomPredictor",
+    "EditConfig",
+    "Latent",
+    "PromptPredictor",
+    "SGFEditor",
+    "SGFError",
+    "SGFMapping",
+    "StopReason",
+    "Trajectory",
+    "TransformersClassifier",
+    "TransformersKeypoints",
+    "load_generator",
+    "load_predictor",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,10 @@ from rich.table import Table
 
 from sgf_hub.errors import BadValueError, SGFError
 from sgf_hub.evaluate_cli import evaluate
+from sgf_hub.fit_cli import GENERATOR_HELP, PREDICTOR_HELP, fit, load_parts
+from sgf_hub.generators_cli import convert, inspect
 from sgf_hub.measure_cli import app as measure_app
+from sgf_hub.publish_cli import cards, push, push_space
 from sgf_hub.training.cli import app as train_app
 from sgf_hub.training.cli import sample_pairs
 
@@ -30,6 +33,12 @@ app.add_typer(train_app, name="train")
 app.add_typer(measure_app, name="measure")
 app.command("sample-pairs")(sample_pairs)
 app.command("evaluate")(evaluate)
+app.command("fit")(fit)
+app.command("convert")(convert)
+app.command("inspect")(inspect)
+app.command("push")(push)
+app.command("push-space")(push_space)
+app.command("cards")(cards)
 
 
 def main() -> None:
@@ -52,6 +61,8 @@ def edit(
     stepping: Annotated[str, typer.Option(help="'ours', or 'paper' for Algorithm 1 as published.")] = "ours",
     steps: Annotated[int | None, typer.Option(help="At most so many steps.")] = None,
     truncation: Annotated[float, typer.Option(help="Of the picture to start from.")] = 0.8,
+    generator: Annotated[str | None, typer.Option(help=f"In place of the mapping's own. {GENERATOR_HELP}")] = None,
+    predictor: Annotated[list[str] | None, typer.Option(help=f"In place of its own. {PREDICTOR_HELP}")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
 ) -> None:
     """Edit a picture; write before.png, after.png, steps.gif, latent.safetensors and trajectory.json."""
@@ -72,12 +83,12 @@ def edit(
     if len(wishes) < len(pairs):
         raise BadValueError("a name is wished for twice: give one --set a name.")
     start = Latent.load(latent) if latent is not None else None
-    editor = SGFEditor.from_pretrained(mapping)
-    predictor: Any = editor.predictor
-    if predictor.spec.caption and wishes:
+    editor = SGFEditor.from_pretrained(mapping, **load_parts(generator, tuple(predictor or ())))
+    sees: Any = editor.predictor
+    if sees.spec.caption and wishes:
         raise BadValueError(f"{mapping} is edited by a sentence: give --caption in place of --set.")
     if caption is not None:
-        if not predictor.spec.caption:
+        if not sees.spec.caption:
             raise BadValueError(f"{mapping} takes no sentence: give --set name=value in place of --caption.")
         wishes = {"caption": caption}
     if start is None:
@@ -85,18 +96,18 @@ def edit(
     if len(start) != 1:
         raise BadValueError(f"the latent file holds {len(start)} samples; this command edits one.")
     for name in wishes:
-        predictor.spec.index(name)  # a wish named "release" is no keyword of ours
+        sees.spec.index(name)  # a wish named "release" is no keyword of ours
     console = Console(stderr=True)
     with console.status("reading the picture"):
-        c0 = predictor(editor.generator.synthesize(start))
-        target = predictor.target(c0, release=release or (), **wishes)
-        doubt = "" if caption is None else _doubt(predictor.familiarity(caption))
+        c0 = sees(editor.generator.synthesize(start))
+        target = sees.target(c0, release=release or (), **wishes)
+        doubt = "" if caption is None else _doubt(sees.familiarity(caption))
     if doubt:
         typer.echo(doubt, err=True)
     _make_folder(out)
 
     def read(c: Any) -> dict[str, str]:
-        return {} if caption is None else {"caption": predictor.words(c)[0]}
+        return {} if caption is None else {"caption": sees.words(c)[0]}
 
     trajectory = Trajectory(config.return_best)
     with console.status("editing") as status:
@@ -119,10 +130,10 @@ def edit(
     }
     ends = trajectory.steps[0].c, result.c
     if caption is None:
-        summary["changed"] = changes(predictor.spec, ends[0][0], ends[1][0], wishes)
+        summary["changed"] = changes(sees.spec, ends[0][0], ends[1][0], wishes)
     else:
         summary["caption"] = [read(c)["caption"] for c in ends]
-        summary["similarity"] = [round(predictor.similarity(c, caption).item(), 4) for c in ends]
+        summary["similarity"] = [round(sees.similarity(c, caption).item(), 4) for c in ends]
     path = [
         {
             "step": s.index,
@@ -133,7 +144,7 @@ def edit(
         for s in trajectory.steps
     ]
     asked = {} if caption is None else {"asked": caption}
-    detail = {"mapping": mapping, "names": list(predictor.spec.names), **asked, "path": path, **summary}
+    detail = {"mapping": mapping, "names": list(sees.spec.names), **asked, "path": path, **summary}
     (out / "trajectory.json").write_text(json.dumps(detail, indent=1))
     typer.echo(json.dumps(summary))
     if reason.value != "target reached":

@@ -4,18 +4,19 @@ The paper's stepping is the default (`EditConfig()`): fixed delta_c, step size 0
 """
 
 from collections.abc import Iterator
-from typing import Self
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
-from sgf_hub.errors import BadValueError, SpaceError
+from sgf_hub.errors import BadValueError, SpaceError, UnknownNameError
 from sgf_hub.field import SurrogateGradientField
 from sgf_hub.generators import load_generator
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import load_predictor
 from sgf_hub.trajectory import EditConfig, Editor, EditStep, StopReason, Trajectory, Wishes, edit
 from sgf_hub.types import Generator, Latent, Predictor, Target
+from sgf_hub.user_code import is_code
 from sgf_hub.walk import Standing, walk
 from sgf_hub.zoo import beside, locate
 
@@ -70,6 +71,11 @@ class SGFEditor:
         folder = locate(name, revision=revision)
 
         def near(part: str) -> str:  # a folder that `sgf-hub fit` wrote beside the mapping's
+            if is_code(part):
+                raise UnknownNameError(
+                    f"{name!r} was fitted to its maker's own code, {part}: give the generator and the predictor, "
+                    "--generator and --predictor, or generator= and predictor= in Python."
+                )
             return str(beside(folder, part) or part)
 
         return cls(

@@ -5,11 +5,13 @@ missing weights random without a word. A network is first built without memory (
 held against the file's header, so that a hostile config cannot make it allocate anything.
 """
 
+import hashlib
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -17,19 +19,24 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.overrides import TorchFunctionMode
+from typing_extensions import Self
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.types import read_json, short
-from sgf_hub.zoo import locate
+from sgf_hub.zoo import called, locate
 
 FORMAT = 1  # of config.json; raised when an older library could not read a newer file
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+INDEX = "model.safetensors.index.json"  # of weights in several files
+_SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+_MOST_SHARDS = 64
 
 
 class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license="apache-2.0"):
     """A network whose keyword arguments are its config.json. Subclasses take JSON values only, by keyword."""
 
     saved_as: torch.dtype = torch.float16  # what floating weights are written in
+    folder: Path | None = None  # that it was loaded from
 
     @classmethod
     def from_pretrained(cls, source: str | Path, *, revision: str | None = None, **unknown: Any) -> Self:  # type: ignore[override]
@@ -51,17 +58,18 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
         if unknown:
             raise BadValueError(f"from_pretrained takes no {', '.join(unknown)}: the config.json decides.")
         folder = locate(str(source), revision=revision, files=(CONFIG, WEIGHTS))
-        config = cls._checked_config(read_json(folder / CONFIG), folder.name)
+        config = cls._checked_config(read_json(folder / CONFIG), called(folder))
         try:
             with shapes_only():
                 module = cls(**config)
         except SGFError as error:
-            raise CorruptFileError(f"{CONFIG} of {folder.name!r} is not usable: {error}") from None
+            raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable: {error}") from None
         except (TypeError, ValueError, RuntimeError, OverflowError, ArithmeticError, LookupError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CorruptFileError(f"{CONFIG} of {folder.name!r} is not usable: {reason}") from None
-        weights = read_weights(folder / WEIGHTS, module.state_dict(), folder.name)
+            raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable: {reason}") from None
+        weights = read_weights(folder / WEIGHTS, module.state_dict(), called(folder))
         module.load_state_dict(weights, strict=True, assign=True)
+        module.folder = folder
         return module.eval().requires_grad_(False)
 
     @classmethod
@@ -104,6 +112,26 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
         """Write config.json and model.safetensors into a folder."""
         kwargs.setdefault("config", self.config())
         return super().save_pretrained(save_directory, **kwargs)
+
+    def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:  # type: ignore[override]
+        """Push it, with its card, to the Hub in one commit; nothing is sent that is there already.
+
+        What was loaded from a folder, and not changed, is pushed with all that is told of it there.
+
+        Args:
+            repo_id: "owner/name", or "name" for one of the logged-in user's.
+            private: whether a new repo is private.
+            token: of the Hub; the one that is logged in by default.
+
+        Returns:
+            The repo's address.
+
+        Raises:
+            SGFError: if it cannot be done, in a sentence.
+        """
+        from sgf_hub.publishing import push_module
+
+        return push_module(self, repo_id, private=private, token=token)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:
         """The mixin's own card is not written: cards come from `model_cards/`."""
@@ -191,6 +219,31 @@ def _listed(keys: list[str]) -> str:
 def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     value = value.detach().cpu().contiguous()
     return value.to(dtype) if value.is_floating_point() else value
+
+
+def sha256(path: Path) -> str:
+    """A file's SHA-256, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def shards_of(folder: Path) -> list[str]:
+    """The files that a folder's index of weights names.
+
+    Raises:
+        CorruptFileError: if the index cannot be read, or names what is no file of weights.
+    """
+    listed = read_json(folder / INDEX, limit=2**24).get("weight_map")
+    shards = sorted(set(map(str, listed.values()))) if isinstance(listed, dict) else []
+    if not shards or len(shards) > _MOST_SHARDS or not all(_SHARD.fullmatch(name) for name in shards):
+        raise CorruptFileError(
+            f"{INDEX} of {called(folder)!r} must name 1 to {_MOST_SHARDS} files, such as "
+            "model-00001-of-00002.safetensors."
+        )
+    return shards
 
 
 def read_weights(path: Path, expected: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:

@@ -1,13 +1,15 @@
 """Images as files: tensors to Pillow pictures, sheets, and animated GIFs."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+_INK = "#333333"
 _SHOWN = 256  # px; a small generator's pictures are enlarged to this when saved for people to look at
 
 
@@ -28,6 +30,37 @@ def sheet(images: Tensor, *, columns: int | None = None) -> Image.Image:
     page = Image.new("RGB", (columns * side, math.ceil(len(pictures) / columns) * side), "white")
     for i, picture in enumerate(pictures):
         page.paste(picture, (i % columns * side, i // columns * side))
+    return page
+
+
+def told_sheet(
+    rows: Sequence[Sequence[tuple[str, Image.Image]]], *, titles: Sequence[str] = (), side: int = 128
+) -> Image.Image:
+    """Rows of pictures, each with words under it, on white.
+
+    Args:
+        rows: (words, picture) cells; the rows may differ in length.
+        titles: above each row; none where it is empty.
+        side: of a picture, in pixels.
+    """
+    font, bold = ImageFont.load_default(side / 10), ImageFont.load_default(side / 8)
+    gap, line = side // 16, side // 8
+    said = [[textwrap.wrap(words, 24) for words, _ in row] for row in rows]
+    above = [2 * line if title else 0 for title in (*titles, *[""] * (len(rows) - len(titles)))]
+    heights = [top + side + line * max(map(len, texts)) + 2 * gap for top, texts in zip(above, said, strict=True)]
+    wide = max(map(len, rows)) * (side + gap) + gap
+    page = Image.new("RGB", (wide, sum(heights) + gap), "white")
+    pen = ImageDraw.Draw(page)
+    y = gap
+    for number, (row, texts) in enumerate(zip(rows, said, strict=True)):
+        if above[number]:
+            pen.text((gap, y + gap), titles[number], _INK, bold)
+        for column, ((_, picture), lines) in enumerate(zip(row, texts, strict=True)):
+            x, top = gap + column * (side + gap), y + above[number]
+            page.paste(picture.resize((side, side), Image.Resampling.LANCZOS), (x, top))
+            for at, text in enumerate(lines):
+                pen.text((x + side / 2, top + side + gap / 2 + at * line), text, _INK, font, anchor="ma")
+        y += heights[number]
     return page
 
 

@@ -6,10 +6,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from sgf_hub.errors import BadValueError
 from sgf_hub.hub import bounded

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import sgf_hub.zoo
-from sgf_hub.errors import CorruptFileError, SGFError, UnknownNameError
-from sgf_hub.zoo import entries, locate
+from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
+from sgf_hub.zoo import called, entries, kind_of, locate
 
 
 @pytest.fixture
@@ -54,6 +54,50 @@ class TestOrder:
     def test_anothers_repo_is_not_ours(self, in_toy_zoo: Path, elsewhere: Path, hub: list) -> None:
         locate("someone/toy-stylegan2")
         assert len(hub) == 1
+
+
+class TestRevisions:
+    def test_a_folder_has_none(self, in_toy_zoo: Path, elsewhere: Path) -> None:
+        shutil.copytree(in_toy_zoo / "toy-attributes", elsewhere / "mine")
+        with pytest.raises(
+            BadValueError, match="'mine' is a folder, and revision 'v1' was asked for: only repos of the"
+        ):
+            locate("mine", revision="v1")
+
+    def test_an_entry_of_the_zoo_has_none(self, in_toy_zoo: Path, elsewhere: Path) -> None:
+        with pytest.raises(
+            BadValueError, match="is in the embedded zoo; 'sgf-hub/toy-stylegan2' is on the Hub, and rev"
+        ):
+            locate("toy-stylegan2", revision="v1")
+
+
+class TestWithoutAZoo:
+    def test_a_bare_name_is_ours_on_the_hub(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: list) -> None:
+        monkeypatch.setattr(sgf_hub.zoo, "root", lambda: tmp_path / "none")
+        locate("toy-stylegan2", revision="v1")
+        locate("someone/model")
+        assert [name for name, *_ in hub] == ["sgf-hub/toy-stylegan2", "someone/model"]
+
+
+class TestKinds:
+    @pytest.mark.parametrize(
+        ("config", "kind"),
+        [
+            ({"class": "SGFMapping", "model_type": "x"}, "SGFMapping"),
+            ({"model_type": "resnet", "architectures": ["ResNetBackbone"]}, "backbone"),
+            ({"model_type": "convnextv2"}, "backbone"),
+            ({"model_type": "resnet", "architectures": ["ResNetForImageClassification"]}, "classifier"),
+            ({"model_type": "blip", "architectures": ["BlipForConditionalGeneration"]}, "captioner"),
+            ({"model_type": "bert"}, "unknown"),
+            ({}, "unknown"),
+        ],
+    )
+    def test_kind_of(self, config: dict, kind: str) -> None:
+        assert kind_of(config) == kind
+
+    def test_what_a_cached_repo_is_called(self) -> None:
+        assert called(Path("cache/models--me--my--model/snapshots/0123")) == "me/my--model"
+        assert called(Path("zoo/toy")) == "toy"
 
 
 class TestNothingAnswers:

@@ -33,10 +33,11 @@ GROUPS = [["black_hair", "blond_hair"]]
 
 
 def write_predictor(root: Path, *, name: str = "toy", seed: int = 0, **changes: object) -> Path:
-    """A backbone and two heads under `root`."""
+    """A backbone and two heads under `root`; a change to None leaves a key of CONFIG out."""
+    config = {key: value for key, value in {**CONFIG, **changes}.items() if value is not None}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        backbone = Backbone(build_network({**CONFIG, **changes}).eval())
+        backbone = Backbone(build_network(config).eval())
         for module in backbone.modules():  # statistics that folding must not lose
             if isinstance(module, torch.nn.BatchNorm2d):
                 torch.nn.init.uniform_(module.running_mean, -0.3, 0.3)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from sgf_hub.baselines.arrays import read_npy
 from sgf_hub.baselines.fitted import Fitted, described, sklearn

@@ -7,11 +7,12 @@ The judge was trained on the renderer's labels and has never seen a caption. The
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from sgf_hub.datasets.flowers.factors import COLORS, GROUPS, SECONDS, SHAPES, SIZES
 from sgf_hub.editor import EditConfig, SGFEditor, StopReason

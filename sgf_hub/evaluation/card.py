@@ -1,24 +1,21 @@
 """The figures of an evaluation in a model card: `model-index` in its YAML, and a block of tables in its text."""
 
 from pathlib import Path
-from string import Template
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from yaml import YAMLError
 
+from sgf_hub.cards import BEGIN, END, fresh_card
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.evaluation.page import caption_table, mean, renewed
 from sgf_hub.evaluation.summary import OBSERVERS, tables
-from sgf_hub.hub import CONFIG
-from sgf_hub.types import read_json
 
-BEGIN, END = "<!-- evaluation: begin (written by `sgf-hub evaluate`) -->", "<!-- evaluation: end -->"
 _METRIC = "mds"
 SENTENCES = "sentences.png"  # beside a mapping of captions
 
 
 def write_card(results: dict, folder: Path) -> Path:
-    """Put an evaluation into the card of a mapping, which is made from the template if there is none.
+    """Put an evaluation into the card of a mapping, which is written if there is none.
 
     Args:
         results: what results.json holds; every figure comes from there.
@@ -63,7 +60,7 @@ def write_captions_card(said: dict, folder: Path) -> Path:
 
 def _put(folder: Path, results: list[EvalResult], block: str) -> Path:
     path = folder / "README.md"
-    text = path.read_text("utf-8") if path.exists() else new_card(folder)
+    text = path.read_text("utf-8") if path.exists() else fresh_card(folder)
     try:
         card = ModelCard(text)
     except (YAMLError, ValueError, TypeError, KeyError) as error:
@@ -100,27 +97,4 @@ def _result(task: str, data: str, metric: str, title: str, value: float) -> Eval
         metric_type=metric,
         metric_name=title,
         metric_value=round(value, 4),
-    )
-
-
-def new_card(folder: Path) -> str:
-    """The template, filled in for a mapping."""
-    here = Path(__file__).resolve().parents[1]
-    packed = here / "_model_cards"  # in a wheel
-    template = (packed if packed.is_dir() else here.parent / "model_cards") / "template.md"
-    config = read_json(folder / CONFIG)
-    space = f"{config['latent_space'].upper()}, {config['latent_dim']} dimensions"
-    names = [*config["attributes"], *config["keypoints"]]
-    if config.get("caption"):
-        conditions, wish = "a sentence", '{"caption": "a small purple flower with pointed petals"}'
-    else:
-        conditions = ", ".join(names)
-        wish = f'{{"{names[0]}": {"1" if config["attributes"] else "(0.5, 0.5)"}}}'
-    return Template(template.read_text("utf-8")).substitute(
-        name=folder.name,
-        generator=config["generator"],
-        predictor=", ".join(f"`{head}`" for head in config["predictor"]),
-        space=space,
-        conditions=conditions,
-        wish=wish,
     )

@@ -17,7 +17,7 @@ from sgf_hub.evaluation.pool import in_parallel
 from sgf_hub.evaluation.sweep import flip
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import load_predictor
-from sgf_hub.types import Predictor, Target
+from sgf_hub.types import Predictor, Space, Target
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ def _task(task: tuple[str, str], samples: int, seeds: int) -> dict:
     return next(rows)
 
 
-def steppings(*, keypoints: bool) -> dict[str, EditConfig]:
-    """The paper's stepping, and ours for the kind of condition."""
-    ours = EditConfig.ours()
+def steppings(*, keypoints: bool, space: Space = "w") -> dict[str, EditConfig]:
+    """The paper's stepping, and ours for the kind of condition and the latent space."""
+    ours = EditConfig.ours(space=space)
     return {"paper": EditConfig(), "ours": replace(ours, tolerance=0.5) if keypoints else ours}

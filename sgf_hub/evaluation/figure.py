@@ -1,7 +1,6 @@
 """The figures of an evaluation, as the paper's Figure 5: curves by attribute (a), and pictures by method (b, c)."""
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,32 +129,6 @@ def draw_grid(titles: Sequence[str], rows: Mapping[str, Tensor], path: Path) -> 
         line[0].set_ylabel(label.replace(", ", ",\n"), fontsize=9, **style)
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title, fontsize=10, color=_INK)
-    figure.savefig(path, dpi=150)
-
-
-def draw_cells(rows: Sequence[tuple[str, Sequence[tuple[str, Tensor]]]], path: Path) -> None:
-    """Rows of pictures with words under each.
-
-    Args:
-        rows: (title above the row or "", its cells), each cell (words, picture [3, R, R] in [-1, 1]); equally many.
-        path: the picture to write.
-
-    Raises:
-        SGFError: if matplotlib is not installed.
-    """
-    columns = len(rows[0][1])
-    figure = _figure(1.75 * columns, 2.6 * len(rows))
-    figure.get_layout_engine().set(h_pad=0.08, w_pad=0.03)  # type: ignore[union-attr, call-arg]
-    axes = figure.subplots(len(rows), columns, squeeze=False)
-    for line, (title, cells) in zip(axes, rows, strict=True):
-        for ax, (words, image) in zip(line, cells, strict=True):
-            ax.imshow(to_pictures(image[None])[0], interpolation="lanczos")
-            ax.set_xticks([])
-            ax.set_yticks([])
-            ax.spines[:].set_visible(False)
-            ax.set_xlabel(textwrap.fill(words, 26), fontsize=8, color=_INK)
-        if title:
-            line[0].set_title(title, fontsize=10, color=_INK, loc="left", fontweight="bold")
     figure.savefig(path, dpi=150)
 
 

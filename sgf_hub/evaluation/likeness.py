@@ -6,11 +6,11 @@ pictures' score of the attribute depends on the pixels.
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from typing_extensions import Self
 
 from sgf_hub.predictors import Backbone, ImagePredictor
 from sgf_hub.predictors.backbone import resize
@@ -37,7 +37,7 @@ class Likeness:
     @classmethod
     def of(cls, lens: Predictor, before: Tensor, attribute: str) -> Self | None:
         """For an attribute as `lens` sees it; None if it is no network with a backbone."""
-        if not isinstance(lens, ImagePredictor):
+        if not isinstance(lens, ImagePredictor) or not lens.backbones:
             return None
         index = lens.spec.attributes.index(attribute)
         return cls(lens.backbones[0], before, saliency(lens, before, index))  # type: ignore[arg-type]

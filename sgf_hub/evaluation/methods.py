@@ -131,10 +131,12 @@ def digests(models: Sequence[str], heads: Sequence[str]) -> dict[str, str]:
         folder = locate(name, files=(CONFIG, WEIGHTS))
         found[name] = fingerprint(folder / CONFIG) + fingerprint(folder / WEIGHTS)
     for head in heads:
-        name = read_json(locate(head) / CONFIG)["backbone"]
+        config = read_json(locate(head) / CONFIG)
+        if "backbone" not in config:  # what is no head on a backbone is whole in its own folder
+            continue
         lens = load_predictor(head)
-        assert isinstance(lens, ImagePredictor)  # captions have no baselines to be set against
-        found[name] = "".join(str(backbone.fingerprint) for backbone in lens.backbones)
+        assert isinstance(lens, ImagePredictor)
+        found[config["backbone"]] = "".join(str(backbone.fingerprint) for backbone in lens.backbones)
     return found
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from PIL import Image
 
 from sgf_hub.editor import EditConfig, SGFEditor
-from sgf_hub.evaluation.figure import draw_cells
+from sgf_hub.pictures import to_pictures, told_sheet
 from sgf_hub.predictors import CaptionPredictor
 
 TARGETS = (
@@ -34,25 +34,22 @@ def draw_sentences(editor: SGFEditor, path: Path, config: EditConfig | None = No
 
     Returns:
         What was asked of each flower and what the captioner reads in the result: "seed", "asked", "read".
-
-    Raises:
-        SGFError: if matplotlib is not installed.
     """
     predictor, config = editor.predictor, config or EditConfig.ours()
     assert isinstance(predictor, CaptionPredictor)
     told: list[dict[str, str]] = []
 
-    def row(seed: int, targets: tuple[str, ...]) -> list[tuple[str, Tensor]]:
+    def row(seed: int, targets: tuple[str, ...]) -> list[tuple[str, Image.Image]]:
         latent = editor.generator.sample(1, seed=seed)
         image = editor.generator.synthesize(latent)
-        cells = [(f"read as: {predictor.words(predictor(image))[0]}", image[0])]
+        cells = [(f"read as: {predictor.words(predictor(image))[0]}", to_pictures(image)[0])]
         for text in targets:
             result = editor.edit(latent, {"caption": text}, config).result
             told.append({"seed": str(seed), "asked": text, "read": predictor.words(result.c)[0]})
-            cells.append((f"\u201c{text}\u201d", result.images[0]))
+            cells.append((f"\u201c{text}\u201d", to_pictures(result.images)[0]))
         return cells
 
     titles = ("(a) target captions", "", "", "(b) the same words composed", "")
     rows = [row(seed, TARGETS) for seed in SEEDS] + [row(SEEDS[-1], words) for words in COMPOSED]
-    draw_cells(list(zip(titles, rows, strict=True)), path)
+    told_sheet(rows, titles=titles).save(path)
     return told

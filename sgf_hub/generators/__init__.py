@@ -1,29 +1,44 @@
-"""Generators: latent to image. `load_generator` gives one by name."""
+"""Generators: latent to image. `load_generator` gives one by name, whoever made it."""
 
 from pathlib import Path
 
 from sgf_hub.errors import CorruptFileError
+from sgf_hub.generators.convert import convert
+from sgf_hub.generators.describe import Description, inspect
+from sgf_hub.generators.sources import find
 from sgf_hub.types import Generator, read_json, short
-from sgf_hub.zoo import locate
 
 
-def load_generator(name: str | Path, *, revision: str | None = None) -> Generator:
-    """The generator called `name`: a folder, an entry of the embedded zoo, or a Hub id.
+def load_generator(source: str | Path, *, revision: str | None = None) -> Generator:
+    """The generator that `source` names, in float32, on the CPU, in evaluation mode.
+
+    Args:
+        source: a folder of ours or of diffusers, an entry of the embedded zoo, a checkpoint file of another project
+            (docs/formats.md), a Hub id "owner/name", or one file of a Hub repo, "owner/name/file.pkl".
+        revision: of a Hub repo.
 
     Raises:
         UnknownNameError: if nothing answers to the name.
-        CorruptFileError: if it is not a generator, or damaged.
+        CorruptFileError: if it is not a generator, damaged, or of a format that is not supported.
     """
+    found = find(source, revision=revision)
+    if found.kind == "checkpoint":
+        from sgf_hub.generators.formats import open_checkpoint
+
+        return open_checkpoint(found.path).generator()
+    if found.kind == "diffusers":
+        from sgf_hub.generators.diffusion import DiffusionGenerator
+
+        return DiffusionGenerator.from_pretrained(source, revision=revision)
     from sgf_hub.generators.progan import ProGAN
     from sgf_hub.generators.stylegan2 import StyleGAN2
 
     kinds: dict[str, type[StyleGAN2 | ProGAN]] = {"StyleGAN2": StyleGAN2, "ProGAN": ProGAN}
-    folder = locate(str(name), revision=revision)
-    kind = read_json(folder / "config.json").get("class")
+    kind = read_json(found.path / "config.json").get("class")
     if not isinstance(kind, str) or kind not in kinds:
         held = short(kind) if kind else "a foreign model"
-        raise CorruptFileError(f"{str(name)!r} holds {held}, not a generator: {', '.join(kinds)}.")
-    return kinds[kind].from_pretrained(name, revision=revision)
+        raise CorruptFileError(f"{str(source)!r} holds {held}, not a generator: {', '.join(kinds)}.")
+    return kinds[kind].from_pretrained(source, revision=revision)
 
 
-__all__ = ["load_generator"]
+__all__ = ["Description", "convert", "inspect", "load_generator"]

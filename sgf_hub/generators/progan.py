@@ -30,6 +30,7 @@ class ProGAN(HubModule):
         resolution: R, side of the image, a power of two.
         latent_dim: D, of z.
         channels: widths of the blocks at 4, 8, ..., R pixels.
+        fade: how far the last block has faded in, in [0, 1]; below 1 in checkpoints of an unfinished growth.
 
     Raises:
         BadValueError: if the widths do not match the resolution, or a number is out of range.
@@ -43,10 +44,11 @@ class ProGAN(HubModule):
         resolution: int = 64,
         latent_dim: int = 128,
         channels: Sequence[int] = (128, 128, 64, 32, 16),
+        fade: float = 1.0,
     ) -> None:
         super().__init__()
         check_sizes(resolution, latent_dim, channels)
-        self.resolution, self.latent_dim = resolution, latent_dim
+        self.resolution, self.latent_dim, self.fade = resolution, latent_dim, bounded("fade", fade, 0.0, 1.0)
         self.first = dense(latent_dim, channels[0] * 16)
         self.blocks = nn.ModuleList(
             GrowthBlock(channels[max(i - 1, 0)], width, first=i == 0) for i, width in enumerate(channels)
@@ -102,7 +104,7 @@ class ProGAN(HubModule):
 
     def forward(self, z: Tensor) -> Tensor:
         """z [B, D] => images [B, 3, R, R], not clamped."""
-        return self.grown(z, level=len(self.blocks) - 1)
+        return self.grown(z, level=len(self.blocks) - 1, alpha=self.fade)
 
     def grown(self, z: Tensor, *, level: int, alpha: float = 1.0) -> Tensor:
         """Images of the network grown so far: z [B, D] => [B, 3, S, S], S = 4 << level, not clamped.

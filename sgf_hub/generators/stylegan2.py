@@ -10,6 +10,7 @@ The published network, written anew, with three liberties that change its cost a
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +30,10 @@ class StyleGAN2(HubModule):
 
     Args:
         resolution: R, side of the image, a power of two.
-        latent_dim: D, of z and w alike.
+        latent_dim: D, of w.
+        z_dim: of z; None for D.
         mapping_layers: fully connected layers from z to w.
+        mapping_width: of the layers between them; None for D.
         channels: widths of the blocks at 4, 8, ..., R pixels.
         noise: whether layers add a stored noise image (constant: synthesis stays deterministic).
         clamp: bound on activations, part of the function of networks trained in half precision; None for no bound.
@@ -51,6 +54,8 @@ class StyleGAN2(HubModule):
         channels: Sequence[int] = (128, 128, 64, 32, 16),
         noise: bool = False,
         clamp: float | None = None,
+        z_dim: int | None = None,
+        mapping_width: int | None = None,
     ) -> None:
         super().__init__()
         check_sizes(resolution, latent_dim, channels)
@@ -60,7 +65,10 @@ class StyleGAN2(HubModule):
         if clamp is not None:
             bounded("clamp", clamp, 1e-3, 1e6)
         self.resolution, self.latent_dim, self.clamp = resolution, latent_dim, clamp
-        self.mapping = nn.ModuleList(dense(latent_dim, latent_dim) for _ in range(mapping_layers))
+        self.z_dim = latent_dim if z_dim is None else bounded("z_dim", z_dim, 1, 4096)
+        between = latent_dim if mapping_width is None else bounded("mapping_width", mapping_width, 1, 4096)
+        widths = [self.z_dim, *[between] * (mapping_layers - 1), latent_dim]
+        self.mapping = nn.ModuleList(dense(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
         self.register_buffer("w_avg", torch.zeros(latent_dim))
         self.blocks = nn.ModuleList(
             SynthesisBlock(channels[max(i - 1, 0)], width, latent_dim, 4 << i, noise=noise, clamp=clamp)
@@ -71,7 +79,7 @@ class StyleGAN2(HubModule):
     # -- latents ------------------------------------------------------------------------------------------------
 
     def map(self, z: Tensor) -> Tensor:
-        """f: z [B, D] => w [B, D], before truncation."""
+        """f: z [B, z_dim] => w [B, D], before truncation."""
         x = normalized(z)
         for layer in self.mapping:
             x = F.leaky_relu(layer(x), 0.2) * GAIN
@@ -85,7 +93,7 @@ class StyleGAN2(HubModule):
             seed: a whole number.
             truncation: psi; 1 leaves w as it is, 0 gives the mean image.
         """
-        z = draw_z(n, self.latent_dim, seed=seed).to(self.w_avg)
+        z = draw_z(n, self.z_dim, seed=seed).to(self.w_avg)
         return self.to_w(Latent(z, "z"), truncation=truncation)
 
     @torch.no_grad()
@@ -104,7 +112,7 @@ class StyleGAN2(HubModule):
 
     def _checked(self, latent: Latent) -> Tensor:
         rows = (self.num_layers,) if latent.space == "w+" else ()
-        wanted = (*rows, self.latent_dim)
+        wanted = (*rows, self.z_dim if latent.space == "z" else self.latent_dim)
         if tuple(latent.data.shape[1:]) != wanted:
             raise BadValueError(
                 f"a latent of this generator in {latent.space!r} has shape [batch, {', '.join(map(str, wanted))}], "

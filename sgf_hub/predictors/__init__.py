@@ -1,20 +1,29 @@
-"""Predictors C: image to condition. Heads on a shared backbone, the join that runs it once, and captions."""
+"""Predictors C: image to condition. Heads on a shared backbone, models of transformers, prompts, captions, your own."""
 
 from sgf_hub.predictors.attributes import AttributeHead
 from sgf_hub.predictors.backbone import Backbone, load_backbone
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.captions import CaptionPredictor, Familiarity
-from sgf_hub.predictors.joint import ImagePredictor, load_predictor
+from sgf_hub.predictors.classifier import TransformersClassifier
+from sgf_hub.predictors.custom import CustomPredictor
+from sgf_hub.predictors.joint import ImagePredictor, join, load_predictor
 from sgf_hub.predictors.keypoints import KeypointHead
+from sgf_hub.predictors.prompts import PromptPredictor
+from sgf_hub.predictors.transformers_keypoints import TransformersKeypoints
 
 __all__ = [
     "AttributeHead",
     "Backbone",
     "BasePredictor",
     "CaptionPredictor",
+    "CustomPredictor",
     "Familiarity",
     "ImagePredictor",
     "KeypointHead",
+    "PromptPredictor",
+    "TransformersClassifier",
+    "TransformersKeypoints",
+    "join",
     "load_backbone",
     "load_predictor",
 ]

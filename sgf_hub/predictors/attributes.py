@@ -44,14 +44,9 @@ class AttributeHead(Head):
         fingerprint: str = "",
     ) -> None:
         names = names_of("attributes", attributes, most=MAX_NAMES)
-        if not isinstance(groups, (list, tuple)) or len(groups) > MAX_NAMES:
-            raise BadValueError(f"groups must be a list of at most {MAX_NAMES} lists of attributes.")
-        sets = tuple(names_of("a group", group, most=MAX_NAMES) for group in groups)
-        strangers = sorted({name for group in sets for name in group} - set(names))
-        if not names or strangers:
-            raise BadValueError(
-                f"groups name unknown attributes: {', '.join(strangers)}." if names else "no attribute."
-            )
+        if not names:
+            raise BadValueError("no attribute.")
+        sets = groups_of(groups, names)
         super().__init__(
             backbone=backbone,
             channels=channels,
@@ -66,3 +61,14 @@ class AttributeHead(Head):
     def forward(self, features: Tensor) -> Tensor:
         """2 p - 1 with p = sigmoid(logit): [B, F, S, S] => [B, A] in [-1, 1]."""
         return torch.tanh(self.output(self.trunk(features)) / 2)  # 2 sigmoid(x) - 1 = tanh(x / 2)
+
+
+def groups_of(value: object, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """`value` as sets of attributes of which at most one holds, else a BadValueError."""
+    if not isinstance(value, (list, tuple)) or len(value) > MAX_NAMES:
+        raise BadValueError(f"groups must be a list of at most {MAX_NAMES} lists of attributes.")
+    sets = tuple(names_of("a group", group) for group in value)
+    strangers = sorted({name for group in sets for name in group} - set(names))
+    if strangers:
+        raise BadValueError(f"groups name unknown attributes: {', '.join(strangers)}.")
+    return sets

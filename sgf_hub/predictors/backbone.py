@@ -5,7 +5,9 @@ only from the Hub: it refuses a local folder). It is loaded here as strictly as 
 memory, held against the file's header, every weight accounted for.
 """
 
-import hashlib
+import copy
+import tempfile
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,9 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.hub import CONFIG, WEIGHTS, bounded, read_weights, shapes_only
+from sgf_hub.hub import CONFIG, WEIGHTS, bounded, read_weights, sha256, shapes_only
 from sgf_hub.types import read_json
-from sgf_hub.zoo import locate
+from sgf_hub.zoo import called, locate
 
 # model_type of config.json -> transformers' module of that name, its config class and its backbone class
 _ARCHITECTURES = {
@@ -40,6 +42,8 @@ class Backbone(nn.Module):
         channels: F, channels of the last feature map.
         side: S, its side.
     """
+
+    folder: Path | None = None  # that it was loaded from
 
     def __init__(self, network: nn.Module, *, fingerprint: str = "") -> None:
         super().__init__()
@@ -67,6 +71,17 @@ class Backbone(nn.Module):
             )
         images = resize(images, self.image_size)
         return self.network(images.contiguous(memory_format=torch.channels_last)).feature_maps[-1]
+
+    def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
+        """Push it to the Hub in transformers' format, with its card, in one commit; see `HubModule.push_to_hub`."""
+        from sgf_hub.publishing import push_folder
+
+        if self.folder is not None:  # as it is there: here its BatchNorm is folded
+            return push_folder(self.folder, repo_id, private=private, token=token)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / repo_id.rpartition("/")[2]
+            copy.deepcopy(self.network).half().save_pretrained(folder)  # type: ignore[operator]
+            return push_folder(folder, repo_id, private=private, token=token)
 
 
 def resize(images: Tensor, size: int) -> Tensor:
@@ -101,10 +116,42 @@ def build_network(config: dict[str, Any]) -> nn.Module:
     configuration = import_module(f"transformers.models.{kind}.configuration_{kind}")
     modeling = import_module(f"transformers.models.{kind}.modeling_{kind}")
     try:
-        return getattr(modeling, network_class)(getattr(configuration, config_class).from_dict(dict(config)))
+        settings = getattr(configuration, config_class)
+        check_keys(config, settings, also=("image_size", "out_features", "out_indices", "stage_names"))
+        return getattr(modeling, network_class)(settings.from_dict(dict(config)))
+    except SGFError:
+        raise
     except (StrictDataclassError, TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BadValueError(f"transformers cannot build this {kind}: {reason}") from None
+
+
+# what transformers writes into every config, now or in former versions
+_EVERYWHERE = ("model_type", "_name_or_path", "torch_dtype", "tie_word_embeddings", "return_dict", "use_cache",
+               "bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")  # fmt: skip
+
+
+def check_keys(config: dict[str, Any], settings: Any, *, also: tuple[str, ...] = ()) -> None:
+    """Raise a BadValueError for keys that transformers would keep and ignore, or a config of a newer transformers.
+
+    Args:
+        config: content of a config.json.
+        settings: transformers' config class for it.
+        also: keys that are known besides.
+    """
+    from transformers import __version__
+
+    written = str(config.get("transformers_version"))
+    major = written.partition(".")[0]
+    if major.isdecimal() and int(major) > int(__version__.partition(".")[0]):
+        raise BadValueError(
+            f"it was written by transformers {written[:20]}, and {__version__} is installed: upgrade transformers."
+        )
+    known = {*settings().to_dict(), *(field.name for field in fields(settings)), *_EVERYWHERE, *also}
+    unknown = sorted(set(config) - known)
+    if unknown:
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        raise BadValueError(f"unknown {', '.join(key[:100] for key in unknown[:5])}{more}.")
 
 
 def load_backbone(source: str | Path, *, revision: str | None = None) -> Backbone:
@@ -126,13 +173,15 @@ def load_backbone(source: str | Path, *, revision: str | None = None) -> Backbon
             Backbone(network)  # shapes only: does the network read a picture of image_size at all?
     except (SGFError, TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
         reason = " ".join(str(error).split())
-        raise CorruptFileError(f"{CONFIG} of {folder.name!r} is not usable as a backbone: {reason}") from None
-    weights = read_weights(folder / WEIGHTS, network.state_dict(), folder.name)
+        raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable as a backbone: {reason}") from None
+    weights = read_weights(folder / WEIGHTS, network.state_dict(), called(folder))
     network.load_state_dict(weights, strict=True, assign=True)
     network = fold_batchnorm(network.eval().requires_grad_(False))
     # channels_last and folded: 3.0 ms => 2.0 ms a picture of 128 px (a plain float32 ResNet takes 4.6 ms)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Backbone(network, fingerprint=fingerprint(folder / WEIGHTS)).eval()
+    backbone = Backbone(network, fingerprint=fingerprint(folder / WEIGHTS)).eval()
+    backbone.folder = folder
+    return backbone
 
 
 def fold_batchnorm(network: nn.Module) -> nn.Module:
@@ -147,5 +196,4 @@ def fold_batchnorm(network: nn.Module) -> nn.Module:
 
 def fingerprint(path: Path) -> str:
     """The first 16 hexadecimal digits of a file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return sha256(path)[:16]

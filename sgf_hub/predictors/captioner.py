@@ -1,8 +1,8 @@
 """`Captioner`: pictures to sentences, with any captioner of transformers (Vinyals et al., 2015; Xu et al., 2015).
 
 Ours is a `VisionEncoderDecoderModel` whose GPT-2 attends to the encoder's patches. BLIP and its like are read too, as
-long as the repo has its weights in one safetensors file and its tokenizer in one tokenizer.json. No code from a repo is
-ever run.
+long as the repo has its weights in safetensors (one file, or several and their index) and its tokenizer in one
+tokenizer.json. No code from a repo is ever run.
 """
 
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.hub import CONFIG, WEIGHTS, bounded
-from sgf_hub.predictors.backbone import fold_batchnorm, resize
+from sgf_hub.hub import CONFIG, INDEX, WEIGHTS, bounded, shards_of
+from sgf_hub.predictors.backbone import check_keys, fold_batchnorm, resize
 from sgf_hub.types import read_json, short
-from sgf_hub.zoo import locate
+from sgf_hub.zoo import called, locate
 
 TOKENIZER, PREPROCESSOR, GENERATION = "tokenizer.json", "preprocessor_config.json", "generation_config.json"
 _PROCESSOR = "processor_config.json"  # where transformers 5 writes the preprocessor's settings of BLIP and others
@@ -45,6 +45,7 @@ class Captioner(nn.Module):
 
     mean: Tensor
     std: Tensor
+    folder: Path | None = None  # that it was loaded from
 
     def __init__(
         self,
@@ -90,6 +91,21 @@ class Captioner(nn.Module):
             return _greedy(self.network, pixels, longest)
         return self.network.generate(pixel_values=pixels, max_new_tokens=longest, do_sample=False, num_beams=1)
 
+    def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
+        """Push its folder to the Hub, with its card, in one commit; see `HubModule.push_to_hub`.
+
+        Raises:
+            SGFError: if it cannot be done, or if it is not from a folder.
+        """
+        from sgf_hub.publishing import push_folder
+
+        if self.folder is None:
+            raise BadValueError(
+                "this captioner is not from a folder: save its network, tokenizer and preprocessor_config.json to one, "
+                "and push that with `sgf-hub push`."
+            )
+        return push_folder(self.folder, repo_id, private=private, token=token)
+
 
 def _attends_with_gpt2(config: dict[str, Any]) -> bool:
     """Whether this is the config of an encoder and a GPT-2 that attends to it."""
@@ -132,7 +148,7 @@ def load_captioner(source: str | Path, *, revision: str | None = None) -> Captio
     """
     from tokenizers import Tokenizer
 
-    folder = locate(str(source), revision=revision, files=(CONFIG, WEIGHTS, TOKENIZER))
+    folder = _locate(str(source), revision)
     for file in (PREPROCESSOR, _PROCESSOR, GENERATION):  # a repo has one of the first two, and perhaps the third
         with suppress(SGFError):
             locate(str(source), revision=revision, files=(file,))
@@ -141,7 +157,7 @@ def load_captioner(source: str | Path, *, revision: str | None = None) -> Captio
     try:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # what tokenizers raises has no narrower class
-        raise CorruptFileError(f"{TOKENIZER} of {folder.name!r} cannot be read: {_reason(error)}") from None
+        raise CorruptFileError(f"{TOKENIZER} of {called(folder)!r} cannot be read: {_reason(error)}") from None
     try:
         with _quietly():
             network = _load_network(folder, config)
@@ -152,9 +168,24 @@ def load_captioner(source: str | Path, *, revision: str | None = None) -> Captio
                 captioner.tokens(torch.zeros(1, 3, image_size, image_size), longest=1)
     except CorruptFileError:
         raise
+    except BadValueError as error:
+        raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable as a captioner's: {error}") from None
     except _BROKEN as error:
-        raise CorruptFileError(f"{folder.name!r} is not usable as a captioner: {_reason(error)}") from None
+        raise CorruptFileError(f"{called(folder)!r} is not usable as a captioner: {_reason(error)}") from None
+    captioner.folder = folder
     return captioner
+
+
+def _locate(source: str, revision: str | None) -> Path:
+    """The folder of a captioner, its weights in one file or in several."""
+    try:
+        return locate(source, revision=revision, files=(CONFIG, TOKENIZER, WEIGHTS))
+    except CorruptFileError as error:
+        try:
+            folder = locate(source, revision=revision, files=(CONFIG, TOKENIZER, INDEX))
+        except CorruptFileError:
+            raise error from None
+    return locate(source, revision=revision, files=(CONFIG, TOKENIZER, INDEX, *shards_of(folder)))
 
 
 def _load_network(folder: Path, config: dict[str, Any]) -> Any:
@@ -163,6 +194,7 @@ def _load_network(folder: Path, config: dict[str, Any]) -> Any:
         # the module by name: transformers' auto classes take seconds more
         name = "transformers.models.vision_encoder_decoder.modeling_vision_encoder_decoder"
         kind = import_module(name).VisionEncoderDecoderModel
+        check_keys(config, kind.config_class)
     else:
         from transformers import AutoModelForImageTextToText as kind
     network, report = kind.from_pretrained(
@@ -173,9 +205,10 @@ def _load_network(folder: Path, config: dict[str, Any]) -> Any:
         local_files_only=True,
         output_loading_info=True,
     )
-    if missing := sorted(report["missing_keys"]):
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise CorruptFileError(f"{WEIGHTS} of {folder.name!r} does not fit its config: missing {missing[0]}{more}.")
+    for what in ("missing", "unexpected"):
+        if keys := sorted(report[f"{what}_keys"]):
+            more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+            raise CorruptFileError(f"{WEIGHTS} of {called(folder)!r} does not fit its config: {what} {keys[0]}{more}.")
     return fold_batchnorm(network.eval().requires_grad_(False))
 
 
@@ -210,7 +243,7 @@ def _preprocessing(folder: Path) -> tuple[int, tuple[float, ...], tuple[float, .
             for value in values:
                 bounded(key, value, low, 10.0)
     except (SGFError, TypeError) as error:
-        raise CorruptFileError(f"{file} of {folder.name!r} is not usable: {error}") from None
+        raise CorruptFileError(f"{file} of {called(folder)!r} is not usable: {error}") from None
     return side, tuple(mean), tuple(std)
 
 

@@ -1,4 +1,4 @@
-"""`ImagePredictor`: one or more heads, and one pass of each backbone that they share."""
+"""`ImagePredictor`: predictors side by side, and one pass of each backbone that heads among them share."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,98 +12,168 @@ from sgf_hub.predictors.attributes import AttributeHead
 from sgf_hub.predictors.backbone import Backbone, load_backbone
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.captions import CaptionPredictor
+from sgf_hub.predictors.classifier import TransformersClassifier
+from sgf_hub.predictors.custom import CustomPredictor
 from sgf_hub.predictors.head import Head
 from sgf_hub.predictors.keypoints import KeypointHead
-from sgf_hub.types import ConditionSpec, read_json
+from sgf_hub.predictors.pretrained import architecture
+from sgf_hub.predictors.prompts import PromptPredictor
+from sgf_hub.predictors.transformers_keypoints import TransformersKeypoints
+from sgf_hub.types import ConditionSpec, Predictor, read_json, short
 from sgf_hub.zoo import beside, locate
 
-_HEADS: dict[str, type[Head]] = {"AttributeHead": AttributeHead, "KeypointHead": KeypointHead}
+_KINDS: dict[str, type] = {
+    kind.__name__: kind for kind in (AttributeHead, KeypointHead, PromptPredictor, CaptionPredictor)
+}
+_TRANSFORMERS: dict[str, type] = {  # by a part of the name of transformers' class
+    "ForImageClassification": TransformersClassifier,
+    "ForPoseEstimation": TransformersKeypoints,
+}
+
+Branch = tuple[Backbone | None, nn.Module]
 
 
 class ImagePredictor(BasePredictor):
     """C: attributes, keypoints, or both. Attribute scores come first in c, then the keypoints as x, y, x, y, ...
 
     Args:
-        branches: (backbone, head) pairs; heads that name the same backbone object share its pass.
+        branches: (backbone, head) pairs, of which those that name the same backbone object share its pass; and (None,
+            predictor) pairs for predictors that read pictures themselves.
 
     Raises:
-        BadValueError: for no head, for a name that two heads share, or for a head that does not fit its backbone.
+        BadValueError: for no branch, for a name that two of them share, for a caption, or for a head that does not fit
+            its backbone.
     """
 
-    def __init__(self, branches: Sequence[tuple[Backbone, Head]]) -> None:
+    def __init__(self, branches: Sequence[Branch]) -> None:
         super().__init__()
         if not branches:
             raise BadValueError("a predictor needs at least one head.")
         for backbone, head in branches:
-            _check_fit(backbone, head)
-        # attributes before keypoints, otherwise in the order given
-        branches = sorted(branches, key=lambda branch: bool(branch[1].spec.keypoints))
-        backbones = list(dict.fromkeys(backbone for backbone, _ in branches))
+            if backbone is not None:
+                _check_fit(backbone, head)  # type: ignore[arg-type]
+        backbones = list(dict.fromkeys(backbone for backbone, _ in branches if backbone is not None))
         self.backbones = nn.ModuleList(backbones)
         self.heads = nn.ModuleList(head for _, head in branches)
-        self._backbone_of = [backbones.index(backbone) for backbone, _ in branches]
-        self.spec = _join([head.spec for _, head in branches])
+        self._backbone_of = [None if backbone is None else backbones.index(backbone) for backbone, _ in branches]
+        specs: list[ConditionSpec] = [head.spec for _, head in branches]  # type: ignore[misc]
+        self.spec = _joined(specs)
+        # attributes before keypoints, otherwise in the order given
+        given = [name for spec in specs for name in spec.names]
+        self._order = [given.index(name) for name in self.spec.names]
+        self._in_order = self._order == list(range(len(given)))
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, R, R] in [-1, 1] => c: [B, C]."""
         features = [backbone(images) for backbone in self.backbones]
-        return torch.cat([head(features[i]) for head, i in zip(self.heads, self._backbone_of, strict=True)], dim=1)
+        read = zip(self.heads, self._backbone_of, strict=True)
+        c = torch.cat([head(images if i is None else features[i]) for head, i in read], dim=1)
+        return c if self._in_order else c[:, self._order]
 
 
-def load_predictor(names: str | Sequence[str]) -> ImagePredictor | CaptionPredictor:
-    """Load a predictor from the repos of its heads; each head's config names its backbone.
+def join(predictors: Sequence[Predictor]) -> ImagePredictor:
+    """Several predictors as one: all their attributes, then all their keypoints.
 
     Args:
-        names: a folder, zoo entry or Hub id of an `AttributeHead` or `KeypointHead`, or several of them; or of one
-            `CaptionPredictor`, whose config names its captioner.
-
-    Returns:
-        The predictor in evaluation mode, float32, on the CPU. Its weights take no gradient; images may.
+        predictors: any but those of captions.
 
     Raises:
-        UnknownNameError: if nothing answers to a name.
-        CorruptFileError: if a head or its backbone is damaged, or the two do not belong together.
-        BadValueError: if no head is named, two of them predict the same thing, or a caption is to be joined.
+        BadValueError: for no predictor, for a caption, or for a name that two of them give.
     """
-    names = [names] if isinstance(names, str) else list(names)
-    folders = [locate(name, files=(CONFIG, WEIGHTS)) for name in names]
-    if any(read_json(folder / CONFIG).get("class") == CaptionPredictor.__name__ for folder in folders):
-        if len(folders) > 1:
+    branches: list[Branch] = []
+    for predictor in predictors:
+        if not isinstance(predictor, Predictor):
             raise BadValueError(
-                f"a caption cannot be joined with other conditions: {', '.join(names)} hold one; name that alone."
+                f"{short(predictor)} is no predictor: wrap a network or a function, CustomPredictor(network, "
+                "attributes=[...])."
             )
-        return _load_captions(folders[0])
-    backbones: dict[Path, Backbone] = {}
-    branches = []
-    for folder in folders:
-        head = _load_head(folder)
-        where = beside(folder, head.backbone) or locate(head.backbone).resolve()
-        if where not in backbones:
-            backbones[where] = load_backbone(where)
-        try:
-            _check_fit(backbones[where], head)
-        except BadValueError as error:
-            raise CorruptFileError(f"{folder.name!r} cannot be used: {error}") from None
-        branches.append((backbones[where], head))
+        if predictor.spec.caption:
+            raise BadValueError("a caption cannot be joined with other conditions: use its predictor alone.")
+        branches += _branches(predictor)
     return ImagePredictor(branches).eval()
 
 
-def _load_head(folder: Path) -> Head:
-    kind = read_json(folder / CONFIG).get("class")
-    if not isinstance(kind, str) or kind not in _HEADS:
-        raise CorruptFileError(
-            f"{folder.name!r} holds a {kind or 'foreign model'}; a predictor is made of {' and '.join(_HEADS)} repos, "
-            f"or of one {CaptionPredictor.__name__}."
+def _branches(predictor: Predictor) -> list[Branch]:
+    if isinstance(predictor, ImagePredictor):  # what shares a backbone goes on to share it
+        backbones = [None if i is None else predictor.backbones[i] for i in predictor._backbone_of]
+        return list(zip(backbones, predictor.heads, strict=True))  # type: ignore[arg-type]
+    if isinstance(predictor, nn.Module):
+        return [(None, predictor)]
+    spec = predictor.spec
+    return [
+        (None, CustomPredictor(predictor, attributes=spec.attributes, keypoints=spec.keypoints, groups=spec.groups))
+    ]
+
+
+def load_predictor(names: str | Sequence[str]) -> BasePredictor | CaptionPredictor:
+    """Load a predictor from repos, and join them if there are several.
+
+    Args:
+        names: a folder, zoo entry or Hub id, or several of them: of an `AttributeHead` or `KeypointHead`, whose config
+            names its backbone; of a `PromptPredictor`; of an image classifier or a ViTPose of transformers; or of one
+            `CaptionPredictor` alone, whose config names its captioner.
+
+    Returns:
+        The predictor in evaluation mode, float32, on the CPU. Its weights take no gradient; images may. An
+        `ImagePredictor` where it is made of heads, or of several repos.
+
+    Raises:
+        UnknownNameError: if nothing answers to a name.
+        CorruptFileError: if a repo is damaged or of another kind, or a head and its backbone do not belong together.
+        BadValueError: if no repo is named, two of them predict the same thing, or a caption is to be joined.
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    backbones: dict[Path, Backbone] = {}
+    kinds = [_kind(name) for name in names]
+    if CaptionPredictor in kinds and len(names) > 1:
+        raise BadValueError(
+            f"a caption cannot be joined with other conditions: {', '.join(names)} hold one; name that alone."
         )
-    return _HEADS[kind].from_pretrained(folder)
+    branches = [_load(name, kind, backbones) for name, kind in zip(names, kinds, strict=True)]
+    if len(branches) == 1 and branches[0][0] is None:
+        return branches[0][1]  # type: ignore[return-value]
+    return ImagePredictor(branches).eval()
 
 
-def _load_captions(folder: Path) -> CaptionPredictor:
-    predictor = CaptionPredictor.from_pretrained(folder)
-    neighbour = beside(folder, predictor.captioner_name)
-    if neighbour is not None:
-        predictor.captioner_name = str(neighbour)
-    return predictor
+def _kind(name: str) -> type:
+    """The class that reads a repo, by what its config.json says."""
+    folder = locate(name)
+    config = read_json(folder / CONFIG)
+    ours, theirs = config.get("class"), architecture(config)
+    if isinstance(ours, str) and ours in _KINDS:
+        return _KINDS[ours]
+    if ours is None:
+        for part, kind in _TRANSFORMERS.items():
+            if part in theirs:
+                return kind
+    held = short(ours or theirs or "foreign model").strip("'")
+    raise CorruptFileError(
+        f"{folder.name!r} holds a {held}; a predictor is made of {', '.join(_KINDS)} repos, and of image classifiers "
+        "and ViTPoses of transformers."
+    )
+
+
+def _load(name: str, kind: type, backbones: dict[Path, Backbone]) -> Branch:
+    if kind in _TRANSFORMERS.values():
+        return None, kind(name)
+    folder = locate(name, files=(CONFIG, WEIGHTS))
+    if kind is CaptionPredictor:
+        captions = CaptionPredictor.from_pretrained(folder)
+        captions.captioner_name = str(beside(folder, captions.captioner_name) or captions.captioner_name)
+        return None, captions
+    if kind is PromptPredictor:
+        prompts = PromptPredictor.from_pretrained(folder)
+        prompts.model_name = str(beside(folder, prompts.model_name) or prompts.model_name)
+        return None, prompts
+    head: Head = kind.from_pretrained(folder)  # type: ignore[attr-defined]
+    where = beside(folder, head.backbone) or locate(head.backbone, files=(CONFIG, WEIGHTS)).resolve()
+    if where not in backbones:
+        backbones[where] = load_backbone(where)
+    try:
+        _check_fit(backbones[where], head)
+    except BadValueError as error:
+        raise CorruptFileError(f"{folder.name!r} cannot be used: {error}") from None
+    return backbones[where], head
 
 
 def _check_fit(backbone: Backbone, head: Head) -> None:
@@ -120,11 +190,11 @@ def _check_fit(backbone: Backbone, head: Head) -> None:
         )
 
 
-def _join(specs: Sequence[ConditionSpec]) -> ConditionSpec:
+def _joined(specs: Sequence[ConditionSpec]) -> ConditionSpec:
     attributes = tuple(name for spec in specs for name in spec.attributes)
     keypoints = tuple(name for spec in specs for name in spec.keypoints)
     names = attributes + keypoints
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise BadValueError(f"two heads of the predictor both give {', '.join(twice)}: name each head once.")
+        raise BadValueError(f"two of the predictors both give {', '.join(twice)}: each name may be given once.")
     return ConditionSpec(attributes, keypoints, tuple(group for spec in specs for group in spec.groups))

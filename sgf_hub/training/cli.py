@@ -75,7 +75,7 @@ def predictor(
 
     _known("preset", preset, tuple(PRESETS))
     config = PRESETS[preset]
-    records = train_predictor(config, out=out, run=runs / f"{preset}-predictor", command=_command())
+    records = train_predictor(config, out=out, run=runs / f"{preset}-predictor", command=typed())
     _show(records, "step", -(-config.images // config.batch), ("attribute_loss", "keypoint_error", "accuracy"))
 
 
@@ -90,7 +90,7 @@ def captioner(
 
     _known("preset", preset, tuple(PRESETS))
     config = PRESETS[preset]
-    records = train_captioner(config, out=out, run=runs / config.repo, command=_command())
+    records = train_captioner(config, out=out, run=runs / config.repo, command=typed())
     _show(records, "step", -(-config.images // config.batch), ("word_loss", "label_loss"))
 
 
@@ -107,7 +107,8 @@ def mapping(
     out: Out = Path("zoo"),
     runs: Runs = Path("runs"),
 ) -> None:
-    """Train F on sampled pairs."""
+    """Train F on sampled pairs; under `accelerate launch`, in several processes."""
+    from sgf_hub.training.group import group
     from sgf_hub.training.mapping import PRESETS, train
     from sgf_hub.training.pairs import load_pairs, select
 
@@ -117,9 +118,11 @@ def mapping(
     config = replace(PRESETS[preset], **{key: value for key, value in given.items() if value is not None})
     data = load_pairs(pairs)
     data = select(data, attributes=condition != "keypoints", keypoints=condition != "attributes")
-    records = train(config, data, runs / f"{name}-{preset}", out / name, command=_command())
-    _show(records, "iteration", config.iterations, ("loss",))
-    typer.echo((out / name / "training.json").read_text())
+    together = group()
+    records = train(config, data, runs / f"{name}-{preset}", out / name, command=typed(), group=together)
+    _show(records, "iteration", config.iterations, ("loss",), quiet=not together.leads)
+    if together.leads:
+        typer.echo((out / name / "training.json").read_text())
 
 
 @app.command()
@@ -144,7 +147,7 @@ def baselines(
             fitted = fit(kind, editor.generator, editor.predictor, data, generator_name=name, seed=seed)
         fitted.save_pretrained(out / fitted_name(name, kind))
         figures = {"pairs": len(data.z), "seed": seed, "seconds": round(time.monotonic() - start)}
-        made = {"command": _command(), **figures, "measured": fitted.measured()}
+        made = {"command": typed(), **figures, "measured": fitted.measured()}
         (out / fitted_name(name, kind) / "training.json").write_text(json.dumps(made, indent=1) + "\n")
         typer.echo(json.dumps({"out": str(out / fitted_name(name, kind)), **made}))
 
@@ -165,7 +168,7 @@ def captions(
 
     config = CaptionsConfig(count=count, components=components, seed=seed)
     made = load_generator(generator)
-    records = train_captions(config, made, out / name, captioner=captioner, command=_command())
+    records = train_captions(config, made, out / name, captioner=captioner, command=typed())
     _show(records, "pictures", count, ("embedded",))
     typer.echo((out / name / "training.json").read_text())
 
@@ -178,17 +181,21 @@ def sample_pairs(
     truncation: Annotated[float, typer.Option(help="Of the latents.")] = 0.8,
     seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
 ) -> None:
-    """Sample (z, c) pairs to train a mapping on."""
+    """Sample (z, c) pairs to train a mapping on; under `accelerate launch`, in several processes."""
     from sgf_hub.generators import load_generator
     from sgf_hub.predictors import load_predictor
+    from sgf_hub.training.group import group, on_device
     from sgf_hub.training.pairs import PairsInfo
     from sgf_hub.training.pairs import sample_pairs as sample
 
     heads = tuple(predictor or ("sgf-hub/avatars-attributes", "sgf-hub/avatars-keypoints"))
-    made, sees = load_generator(generator), load_predictor(heads)
+    together = group()
+    made, sees = on_device(load_generator(generator), together), on_device(load_predictor(heads), together)
     info = PairsInfo(generator, heads, made.latent_space, sees.spec, truncation, seed)
-    _show(({"pairs": n} for n in sample(made, sees, info, out, count=count)), "pairs", count, ())
-    typer.echo(json.dumps({"pairs": count, "out": str(out)}))
+    records = ({"pairs": n} for n in sample(made, sees, info, out, count=count, group=together))
+    _show(records, "pairs", count, (), quiet=not together.leads)
+    if together.leads:
+        typer.echo(json.dumps({"pairs": count, "out": str(out)}))
 
 
 def _known(what: str, value: str, choices: tuple[str, ...]) -> None:
@@ -196,26 +203,28 @@ def _known(what: str, value: str, choices: tuple[str, ...]) -> None:
         raise BadValueError(f"{what} is {value!r}; choose {' or '.join(map(repr, choices))}.")
 
 
-def _show(records: Iterator[dict], counter: str, total: int, figures: tuple[str, ...]) -> None:
+def _show(records: Iterator[dict], counter: str, total: int, figures: tuple[str, ...], *, quiet: bool = False) -> None:
     """Run a training to its end under a progress bar, or with a line now and then where there is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     console = Console(stderr=True)
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=quiet or not console.is_terminal
+    ) as progress:
         task, told = progress.add_task(counter, total=total), time.monotonic()
         for record in records:
             text = " ".join(f"{key} {record[key]:.4g}" for key in figures if key in record)
             progress.update(task, completed=record.get(counter, 0), description=f"{counter} {text}")
-            if not progress.console.is_terminal and time.monotonic() - told > 30:
+            if not quiet and not progress.console.is_terminal and time.monotonic() - told > 30:
                 told = time.monotonic()
                 typer.echo(f"{counter} {record.get(counter)} of {total} {text}", err=True)
 
 
-def _command() -> str:
+def typed() -> str:
     """What the user typed, without the path of the program."""
     return shlex.join(["sgf-hub", *sys.argv[1:]])
 
 
 def _report(folder: Path, config: object, **figures: object) -> None:
-    made = {"command": _command(), "config": vars(config), **figures}
+    made = {"command": typed(), "config": vars(config), **figures}
     (folder / "training.json").write_text(json.dumps(made, indent=1) + "\n")
     typer.echo(json.dumps(made))

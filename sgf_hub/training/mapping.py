@@ -19,7 +19,8 @@ from sgf_hub.errors import BadValueError, DegenerateMappingError
 from sgf_hub.field import contraction
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.training.checkpoint import save_checkpoint
-from sgf_hub.training.pairs import Pairs
+from sgf_hub.training.group import ALONE, Group
+from sgf_hub.training.pairs import Pairs, PairsInfo
 
 LEAST_SLOPE = 0.05  # of F in c, standardised: below it, a field would be noise
 LEAST_GAP = 1.02  # error with a shuffled c over that with the right one: chance alone reaches 1.006, useful F's 1.2
@@ -75,8 +76,13 @@ class MappingReport:
     jacobian: dict[str, float]
 
 
-def train(config: MappingConfig, pairs: Pairs, work: Path, out: Path, *, command: str = "") -> Iterator[dict]:
+def train(
+    config: MappingConfig, pairs: Pairs, work: Path, out: Path, *, command: str = "", group: Group = ALONE
+) -> Iterator[dict]:
     """Train F on pairs, continuing what `work` holds, and write it to `out`.
+
+    Several processes draw the same batches, take the gradient of their parts, and add them up: what comes out is the
+    same as with one, up to rounding.
 
     Args:
         config: the settings.
@@ -84,9 +90,10 @@ def train(config: MappingConfig, pairs: Pairs, work: Path, out: Path, *, command
         work: folder for the checkpoint and log.jsonl.
         out: folder for config.json, model.safetensors and training.json.
         command: what the user typed, for training.json.
+        group: the processes that train together, on one file system; all of them call this.
 
     Yields:
-        A record every 100 steps, {"iteration", "loss"}; the last one is the report.
+        A record every 100 steps, {"iteration", "loss"}; the last one is the report, in the process that leads.
 
     Raises:
         BadValueError: for too few pairs.
@@ -96,56 +103,60 @@ def train(config: MappingConfig, pairs: Pairs, work: Path, out: Path, *, command
     if held < 2:
         raise BadValueError(f"{len(pairs.z)} pairs are too few to train on and measure: sample at least 1,000.")
     info, (train_z, train_c) = pairs.info, (pairs.z[:-held], pairs.c[:-held])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        mapping = SGFMapping(
-            generator=info.generator,
-            predictor=list(info.predictor),
-            latent_dim=pairs.z.shape[1],
-            latent_space=info.space,
-            layers=(6 if info.space == "z" else 15) if config.layers is None else config.layers,
-            embedding=config.embedding,
-            attributes=list(info.spec.attributes),
-            keypoints=list(info.spec.keypoints),
-            groups=[list(group) for group in info.spec.groups],
-            caption=info.spec.caption,
-        )
+    mapping = mapping_for(config, info, pairs.z.shape[1])
     for name, data in (("z", train_z), ("c", train_c)):
         getattr(mapping, f"{name}_mean").copy_(data.mean(dim=0))
         getattr(mapping, f"{name}_std").copy_(data.std(dim=0).clamp_min(1e-3))
     mapping.normalize_spectrally()
-    mapping.train()
-    z, c = (train_z - mapping.z_mean) / mapping.z_std, (train_c - mapping.c_mean) / mapping.c_std
+    mapping.train().to(group.device)
+    z, c = (
+        (data.to(group.device) - mean) / std
+        for data, mean, std in (
+            (train_z, mapping.z_mean, mapping.z_std),
+            (train_c, mapping.c_mean, mapping.c_std),
+        )
+    )
     optimizer = torch.optim.Adam(mapping.parameters(), lr=config.learning_rate, foreach=True)
     rng = torch.Generator().manual_seed(config.seed + 1)
     work.mkdir(parents=True, exist_ok=True)
+    group.wait()  # nobody reads a checkpoint that is being replaced
     start, seconds = _resume(work / "checkpoint.pt", config, mapping, optimizer, rng)
+    mine = group.share(config.batch)
     began = saved = time.monotonic()
-    running, since = torch.zeros(()), start
+    running, since = torch.zeros((), device=group.device), start
     for iteration in range(start, config.iterations):
         if config.decay:
             share = iteration / config.iterations
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * (0.5 + 0.5 * torch.cos(torch.tensor(torch.pi * share)).item())
+            for settings in optimizer.param_groups:
+                settings["lr"] = config.learning_rate * (0.5 + 0.5 * torch.cos(torch.tensor(torch.pi * share)).item())
         index = torch.randint(len(z), (config.batch,), generator=rng)
+        noise = config.noise * torch.randn(config.batch, z.shape[1], generator=rng) if config.noise else None
+        index = index[mine].to(group.device)
         target = z[index]
-        read = target + config.noise * torch.randn(target.shape, generator=rng) if config.noise else target
-        loss = F.mse_loss(mapping.core(read, c[index]), target)
+        read = target if noise is None else target + noise[mine].to(group.device)
+        loss = F.mse_loss(mapping.core(read, c[index]), target, reduction="sum") / (config.batch * z.shape[1])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        loss = loss.detach()
+        group.add([parameter.grad for parameter in mapping.parameters() if parameter.grad is not None] + [loss])
         optimizer.step()
-        running += loss.detach()
+        running += loss
         if (iteration + 1) % 100 == 0:
             record = {"iteration": iteration + 1, "loss": running.item() / (iteration + 1 - since)}
             since = iteration + 1
             running.zero_()
-            with open(work / "log.jsonl", "a") as log:
-                log.write(json.dumps(record) + "\n")
+            if group.leads:
+                with open(work / "log.jsonl", "a") as log:
+                    log.write(json.dumps(record) + "\n")
             yield record
+        if not group.leads:
+            continue
         if time.monotonic() - saved > 60 or iteration + 1 == config.iterations:
             _save(work / "checkpoint.pt", config, mapping, optimizer, rng, iteration + 1, seconds + saved - began)
             saved = time.monotonic()
-    mapping.fold()
+    if not group.leads:
+        return
+    mapping.cpu().fold()
     mapping.requires_grad_(False)
     report = measure(mapping, pairs.z[-held:], pairs.c[-held:])
     refuse_degenerate(report)
@@ -159,6 +170,24 @@ def train(config: MappingConfig, pairs: Pairs, work: Path, out: Path, *, command
     }
     (out / "training.json").write_text(json.dumps(made, indent=1))
     yield {"iteration": config.iterations, **dataclasses.asdict(report)}
+
+
+def mapping_for(config: MappingConfig, info: PairsInfo, latent_dim: int) -> SGFMapping:
+    """F as it is before training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return SGFMapping(
+            generator=info.generator,
+            predictor=list(info.predictor),
+            latent_dim=latent_dim,
+            latent_space=info.space,
+            layers=(6 if info.space == "z" else 15) if config.layers is None else config.layers,
+            embedding=config.embedding,
+            attributes=list(info.spec.attributes),
+            keypoints=list(info.spec.keypoints),
+            groups=[list(group) for group in info.spec.groups],
+            caption=info.spec.caption,
+        )
 
 
 @torch.no_grad()
@@ -221,7 +250,7 @@ def _resume(
     """Load a checkpoint, if there is one; returns the iterations done and the seconds they took."""
     if not path.exists():
         return 0, 0.0
-    held = torch.load(path, weights_only=True)
+    held = torch.load(path, weights_only=True, map_location="cpu")
     if held["config"] != dataclasses.asdict(config):
         raise BadValueError(f"{path.parent} holds a training with other settings: choose another work folder.")
     mapping.load_state_dict(held["mapping"])

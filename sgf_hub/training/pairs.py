@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.hub import bounded
+from sgf_hub.training.group import ALONE, Group
 from sgf_hub.types import ConditionSpec, Generator, Predictor, Space, read_json
 
 SHARD = 5_000
@@ -54,22 +55,37 @@ class Pairs:
     z: Tensor
     c: Tensor
 
+    def first(self, count: int) -> "Pairs":
+        """The first of them."""
+        return Pairs(self.info, self.z[:count], self.c[:count])
+
 
 def sample_pairs(
-    generator: Generator, predictor: Predictor, info: PairsInfo, folder: Path, *, count: int, batch: int = 64
+    generator: Generator,
+    predictor: Predictor,
+    info: PairsInfo,
+    folder: Path,
+    *,
+    count: int,
+    batch: int = 64,
+    group: Group = ALONE,
 ) -> Iterator[int]:
     """Sample `count` pairs into shards of 5,000, continuing what the folder holds.
+
+    A shard depends on the seed and its number alone. Several processes take turns at them: whichever number of
+    processes goes on with a folder, no pair is lost or there twice.
 
     Args:
         generator: G.
         predictor: C.
         info: what to write beside the pairs.
-        folder: where to.
+        folder: where to; the same for all processes.
         count: how many in all.
         batch: images at a time.
+        group: the processes that sample together; all of them call this.
 
     Yields:
-        How many pairs are there, after every batch.
+        How many pairs are there, after every batch of this process.
 
     Raises:
         BadValueError: if the folder holds pairs of something else, or `count` is not positive.
@@ -81,26 +97,37 @@ def sample_pairs(
     if (folder / _INDEX).exists():
         if _read_info(folder / _INDEX) != info:
             raise BadValueError(f"{folder} holds pairs of another generator, predictor or seed: choose another folder.")
-    else:
-        (folder / _INDEX).write_text(json.dumps(asdict(info), indent=1))
-    done = 0
-    for shard, start in enumerate(range(0, count, SHARD)):
-        path = folder / f"pairs-{shard:05d}.safetensors"
-        size = min(SHARD, count - start)
-        if path.exists() and len(_read_shard(path)["z"]) >= size:
-            done += size
-            yield done
-            continue
-        latents = generator.sample(size, seed=info.seed * 1_000_003 + shard, truncation=info.truncation)
-        conditions = []
+    elif group.leads:
+        part = folder / f"{_INDEX}.part"  # another process may be reading
+        part.write_text(json.dumps(asdict(info), indent=1))
+        os.replace(part, folder / _INDEX)
+    sizes = [min(SHARD, count - start) for start in range(0, count, SHARD)]
+    paths = [folder / f"pairs-{shard:05d}.safetensors" for shard in range(len(sizes))]
+    group.wait()  # nobody looks for a shard that another has begun to write
+
+    def there() -> int:
+        return sum(size for path, size in zip(paths, sizes, strict=True) if path.exists())
+
+    missing = [
+        shard
+        for shard, (path, size) in enumerate(zip(paths, sizes, strict=True))
+        if not path.exists() or len(_read_shard(path)["z"]) < size
+    ]
+    yield count - sum(sizes[shard] for shard in missing)
+    group.wait()
+    for shard in missing[group.rank :: group.size]:
+        latents = generator.sample(sizes[shard], seed=info.seed * 1_000_003 + shard, truncation=info.truncation)
+        conditions: list[Tensor] = []
+        done = there()
         with torch.inference_mode():
-            for first in range(0, size, batch):
-                conditions.append(predictor(generator.synthesize(latents[first : first + batch])))
-                yield done + min(first + batch, size)
-        done += size
-        part = path.with_suffix(".part")  # a kill leaves no half shard behind
-        save_file({"z": latents.data.contiguous(), "c": torch.cat(conditions).contiguous()}, str(part))
-        os.replace(part, path)
+            for first in range(0, sizes[shard], batch):
+                conditions.append(predictor(generator.synthesize(latents[first : first + batch])).cpu())
+                yield done + sum(map(len, conditions))
+        part = paths[shard].with_suffix(".part")  # a kill leaves no half shard behind
+        save_file({"z": latents.data.cpu().contiguous(), "c": torch.cat(conditions).contiguous()}, str(part))
+        os.replace(part, paths[shard])
+    group.wait()
+    yield count
 
 
 def load_pairs(folder: Path) -> Pairs:
@@ -128,7 +155,8 @@ def select(pairs: Pairs, *, attributes: bool = True, keypoints: bool = True) -> 
     the second.
 
     Raises:
-        BadValueError: if nothing would be left: of a caption, there is no such part.
+        BadValueError: if nothing would be left: of a caption, there is no such part; or if the pairs were not read by
+            two predictors.
     """
     if attributes and keypoints:
         return pairs
@@ -145,6 +173,8 @@ def select(pairs: Pairs, *, attributes: bool = True, keypoints: bool = True) -> 
     count = len(spec.attributes)
     c = pairs.c[:, :count] if attributes else pairs.c[:, count:]
     heads: Sequence[str] = pairs.info.predictor
+    if len(heads) != 2:
+        raise BadValueError(f"these pairs were read by {len(heads)} predictors: sample some with the one you want.")
     info = PairsInfo(**{**vars(pairs.info), "spec": kept, "predictor": (heads[0] if attributes else heads[-1],)})
     return Pairs(info, pairs.z, c)
 

@@ -80,8 +80,8 @@ def test_reading_takes_the_best_of_each_group_or_none():
 
 
 def test_the_card_shows_what_was_measured(tmp_path: Path):
-    config = {"latent_space": "w", "latent_dim": 4, "generator": "g", "predictor": ["p"], "attributes": [],
-              "keypoints": [], "caption": 2}  # fmt: skip
+    config = {"class": "SGFMapping", "latent_space": "w", "latent_dim": 4, "generator": "g", "predictor": ["p"],
+              "attributes": [], "keypoints": [], "caption": 2}  # fmt: skip
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "sentences.png").touch()
     figures = {"found": 0.75, "kept": 0.5, "unsaid_kept": 0.4, "reached": 0.6, "steps": 7.0, "similarity_before": 0.2,

@@ -12,20 +12,34 @@ from sgf_hub.generators import load_generator
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.types import Generator, Latent
+from tests.foreign import even_first_bias, gan_zoo, genforce, nvidia, rosinality, write
 from tests.toys import toy_generator, toy_progan
 
 Make = Callable[[], StyleGAN2 | ProGAN]
 
 
-@pytest.fixture(params=["stylegan2", "stylegan2 with noise", "progan"])
-def make(request: pytest.FixtureRequest) -> Make:
-    """A maker of toy generators of 32 px and D = 16."""
-    kinds: dict[str, Make] = {
-        "stylegan2": toy_generator,
-        "stylegan2 with noise": lambda: toy_generator(noise=True),
-        "progan": toy_progan,
-    }
-    return kinds[request.param]
+OURS: dict[str, Make] = {
+    "stylegan2": toy_generator,
+    "stylegan2 with noise": lambda: toy_generator(noise=True),
+    "stylegan2 with a wider mapping": lambda: toy_generator(mapping_width=24),
+    "progan": toy_progan,
+}
+FOREIGN: dict[str, Callable[[], dict]] = {
+    "nvidia": lambda: {"G_ema": nvidia(toy_generator(noise=True, clamp=256.0))},
+    "rosinality": lambda: rosinality(toy_generator(noise=True)),
+    "pytorch_GAN_zoo": lambda: gan_zoo(toy_progan()),
+    "genforce": lambda: genforce(even_first_bias(toy_progan())),
+    "genforce, fused": lambda: genforce(even_first_bias(toy_progan()), fused=True),
+}
+
+
+@pytest.fixture(params=[*OURS, *FOREIGN])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    """A maker of toy generators of 32 px and D = 16; foreign ones are loaded from files in their layouts."""
+    if request.param in OURS:
+        return OURS[request.param]
+    path = write(tmp_path / "foreign", FOREIGN[request.param]())
+    return lambda: load_generator(path)  # type: ignore[return-value]
 
 
 class TestImages:

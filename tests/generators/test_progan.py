@@ -86,6 +86,13 @@ class TestGrowth:
         ends = [generator.grown(z, level=2, alpha=alpha) for alpha in (0.0, 1.0)]
         torch.testing.assert_close(generator.grown(z, level=2, alpha=0.3), torch.lerp(*ends, 0.3), atol=1e-5, rtol=0)
 
+    def test_unfinished_growth_is_drawn_as_it_is(self) -> None:
+        whole, fading = toy_progan(), toy_progan(fade=0.25)
+        z = whole.sample(2, seed=0)
+        assert torch.equal(fading(z.data), whole.grown(z.data, level=3, alpha=0.25))
+        with pytest.raises(SGFError, match="fade is 1.5"):
+            toy_progan(fade=1.5)
+
     def test_fully_grown_is_what_is_synthesized(self) -> None:
         generator = toy_progan()
         z = generator.sample(2, seed=0)

@@ -178,6 +178,18 @@ class TestLatents:
             x = torch.where((y := x @ layer.weight.T + layer.bias) > 0, y, 0.2 * y) * math.sqrt(2)
         torch.testing.assert_close(generator.map(z), x, atol=1e-5, rtol=1e-5)
 
+    def test_z_and_the_mapping_may_have_widths_of_their_own(self) -> None:
+        generator = toy_generator(z_dim=5, mapping_width=20, mapping_layers=3)
+        assert [tuple(layer.weight.shape) for layer in generator.mapping] == [(20, 5), (20, 20), (16, 20)]
+        assert generator.sample(2, seed=0).data.shape == (2, 16)
+        z = Latent(torch.randn(2, 5), "z")
+        assert torch.equal(generator.synthesize(z), generator.synthesize(generator.to_w(z)))
+        with pytest.raises(BadValueError, match=r"in 'z' has shape \[batch, 5\], not \[2, 16\]"):
+            generator.to_w(Latent(torch.randn(2, 16), "z"))
+
+    def test_one_layer_goes_from_z_to_w(self) -> None:
+        assert toy_generator(z_dim=5, mapping_width=20, mapping_layers=1).mapping[0].weight.shape == (16, 5)
+
     def test_z_w_and_w_plus_give_one_picture(self) -> None:
         generator = toy_generator()
         z = Latent(torch.randn(2, 16), "z")
@@ -208,6 +220,8 @@ class TestLatents:
         ({"mapping_layers": 0}, "mapping_layers is 0"),
         ({"clamp": -1.0}, "clamp is -1.0"),
         ({"noise": "no"}, "noise is 'no'"),
+        ({"z_dim": 0}, "z_dim is 0"),
+        ({"mapping_width": 9999}, "mapping_width is 9999"),
     ],
 )
 def test_arguments_are_checked(change: dict, message: str) -> None:

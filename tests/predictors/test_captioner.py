@@ -251,6 +251,45 @@ class TestLoading:
             load_captioner(folder)
         assert capfd.readouterr() == ("", "")
 
+    def test_a_superfluous_weight(self, folder: Path) -> None:
+        weights = {**load_file(folder / "model.safetensors"), "stranger": torch.zeros(2)}
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(CorruptFileError, match="does not fit its config: unexpected stranger"):
+            load_captioner(folder)
+
+    @pytest.mark.parametrize(
+        ("changes", "sentence"),
+        [
+            ({"temperature": 3}, "unknown temperature"),
+            ({"transformers_version": "9.1"}, "was written by transformers 9.1"),
+        ],
+    )
+    def test_a_strange_config(self, folder: Path, changes: dict, sentence: str) -> None:
+        edit_config(folder, **changes)
+        with pytest.raises(CorruptFileError, match=f"config.json of 'toy-captioner' is not .*{sentence}"):
+            load_captioner(folder)
+
+    def test_weights_in_several_files(self, folder: Path, ours: Path, images: Tensor) -> None:
+        weights = load_file(folder / "model.safetensors")
+        (folder / "model.safetensors").unlink()
+        names = sorted(weights)
+        parts = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+        for file, keys in parts.items():
+            save_file({key: weights[key] for key in keys}, folder / file, metadata={"format": "pt"})
+        where = {key: file for file, keys in parts.items() for key in keys}
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
+        assert load_captioner(folder)(images) == load_captioner(ours)(images)
+        (folder / "model-00002-of-00002.safetensors").unlink()
+        with pytest.raises(CorruptFileError, match="lacks model-00002-of-00002.safetensors"):
+            load_captioner(folder)
+
+    def test_only_what_is_from_a_folder_is_pushed(self, ours: Path) -> None:
+        captioner = load_captioner(ours)
+        assert captioner.folder == ours
+        captioner.folder = None
+        with pytest.raises(BadValueError, match="this captioner is not from a folder: save its network"):
+            captioner.push_to_hub("me/it")
+
     def test_weights_of_another_size(self, folder: Path, tmp_path: Path) -> None:
         shutil.copy(write_ours(tmp_path / "other", width=32) / "model.safetensors", folder)
         with pytest.raises(CorruptFileError, match="'toy-captioner' is not usable as a captioner"):

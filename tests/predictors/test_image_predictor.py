@@ -153,7 +153,13 @@ class TestRepo:
         torch.testing.assert_close(load_backbone(toy_zoo / "toy-backbone")(images), expected, atol=1e-5, rtol=1e-4)
 
     def test_convnext_is_a_backbone_too(self, tmp_path: Path, images: Tensor) -> None:
-        convnext = {"model_type": "convnextv2", "patch_size": 2, "num_stages": 2}
+        convnext = {
+            "model_type": "convnextv2",
+            "patch_size": 2,
+            "num_stages": 2,
+            "embedding_size": None,
+            "layer_type": None,
+        }
         write_predictor(tmp_path, **convnext)
         assert joint(tmp_path)(images).shape == (3, 7)
 
@@ -167,6 +173,8 @@ class TestRepo:
             ({"model_type": ["resnet"]}, "a backbone is one of resnet, convnextv2"),
             ({"model_type": "vit"}, "model_type is 'vit'; a backbone is one of resnet, convnextv2"),
             ({"image_size": 0}, "image_size is 0"),
+            ({"dropout": 0.1, "heads": 4}, "unknown dropout, heads[.]"),
+            ({"transformers_version": "6.0.0"}, "written by transformers 6.0.0, and 5.* upgrade transformers"),
             ({"image_size": "big"}, "image_size is 'big'"),
             ({"hidden_sizes": [4, 10**9]}, "hidden_sizes is 1000000000"),
             ({"hidden_sizes": None}, "hidden_sizes is None"),

@@ -1,0 +1,48 @@
+"""The strip of pictures that a model card shows: samples of a generator, or an edit of a mapping step by step."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from sgf_hub.card_code import example_of
+from sgf_hub.cards import STRIP
+from sgf_hub.hub import CONFIG
+from sgf_hub.pictures import to_pictures
+from sgf_hub.types import read_json
+
+FRAMES = 8
+SIDE = 96  # px
+_SEED = 7  # of samples
+
+
+def draw_strip(folder: Path) -> Path:
+    """Draw a folder's strip: the edit of its card's code, from before (left) to after (right), or samples.
+
+    Args:
+        folder: of a mapping or of a generator.
+
+    Returns:
+        The picture.
+    """
+    from sgf_hub.editor import EditConfig, SGFEditor
+    from sgf_hub.generators import load_generator
+
+    config = read_json(folder / CONFIG)
+    if config.get("class") == "SGFMapping":
+        editor = SGFEditor.from_pretrained(str(folder))
+        seed, wish = example_of(config)
+        latent = editor.generator.sample(1, seed=seed)
+        trajectory = editor.edit(latent, wish, EditConfig.ours(space=editor.generator.latent_space))
+        last = trajectory.chosen[0]
+        shown = min(FRAMES, last + 1)
+        steps = [trajectory.steps[round(i * last / max(shown - 1, 1))] for i in range(shown)]
+        pictures = [to_pictures(step.images, side=SIDE)[0] for step in steps]
+    else:
+        generator = load_generator(str(folder))
+        pictures = to_pictures(generator.synthesize(generator.sample(FRAMES, seed=_SEED)), side=SIDE)
+    page = Image.new("RGB", (SIDE * len(pictures), SIDE), "white")
+    for i, picture in enumerate(pictures):
+        page.paste(picture, (i * SIDE, 0))
+    path = folder / STRIP
+    page.quantize(128).save(path, optimize=True)
+    return path

@@ -1,0 +1,170 @@
+"""`DiffusionGenerator`: a consistency model (Song et al., 2023) of diffusers, drawn in one step: z is the noise.
+
+A consistency model maps noise straight to a picture, so that it is a generator like a GAN: z is the starting noise,
+flattened, [B, 3 R R]. Only its network is taken from diffusers; the one step that its pipeline would take is below.
+"""
+
+import math
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
+from sgf_hub.generators.custom import CustomGenerator
+from sgf_hub.hub import bounded, read_weights, shapes_only
+from sgf_hub.types import read_json, short
+from sgf_hub.zoo import locate
+
+INDEX = "model_index.json"
+_PIPELINE, _NETWORK, _SCHEDULER = "ConsistencyModelPipeline", "UNet2DModel", "CMStochasticIterativeScheduler"
+_NETWORK_CONFIG, _SCHEDULER_CONFIG = "unet/config.json", "scheduler/scheduler_config.json"
+_WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
+
+
+class OneStep(nn.Module):
+    """f(x, sigma_max) of Song et al., 2023, Eq. 5: noise to a picture by one pass of the network.
+
+    Args:
+        network: diffusers' `UNet2DModel`.
+        sigma_max: standard deviation of the noise that the network starts from.
+        sigma_min: that of the noise at which it gives back what it was given.
+        sigma_data: that of the pictures.
+        clip: whether the pictures are clipped to [-1, 1].
+        class_label: of what is drawn, for a network of several classes.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        sigma_max: float = 80.0,
+        sigma_min: float = 0.002,
+        sigma_data: float = 0.5,
+        clip: bool = True,
+        class_label: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.network, self.clip, self.class_label = network, clip, class_label
+        above, data = sigma_max - sigma_min, sigma_data**2
+        self.sigma, self.time = sigma_max, 250 * math.log(sigma_max)
+        self.c_in = (sigma_max**2 + data) ** -0.5
+        self.c_skip = data / (above**2 + data)
+        self.c_out = sigma_data * above * self.c_in
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """N(0, 1), [B, 3, R, R] => pictures [B, 3, R, R] in [-1, 1]."""
+        x = noise * self.sigma
+        time = torch.full((len(x),), self.time, device=x.device)
+        label = None if self.class_label is None else torch.full((len(x),), self.class_label, device=x.device)
+        given = self.network(x * self.c_in, time, class_labels=label, return_dict=False)[0]
+        picture = self.c_skip * x + self.c_out * given
+        return picture.clamp(-1, 1) if self.clip else picture
+
+
+class DiffusionGenerator(CustomGenerator):
+    """G of a consistency model: z [B, 3 R R] is the starting noise, N(0, 1).
+
+    Args:
+        network: noise [B, 3, R, R] => pictures in one step.
+        resolution: R.
+    """
+
+    def __init__(self, network: OneStep, *, resolution: int) -> None:
+        side = bounded("sample_size", resolution, 8, 1024)
+        super().__init__(network, latent_dim=3 * side**2, latent_shape=(3, side, side), resolution=side)
+        self._checked = True  # what is read below was
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | Path, *, revision: str | None = None, class_label: int | None = None
+    ) -> Self:
+        """Load a repo in diffusers' format: float32, on the CPU, in evaluation mode.
+
+        Args:
+            source: a folder or a Hub id, of a `ConsistencyModelPipeline`.
+            revision: of a Hub repo.
+            class_label: which class to draw, for a model of several.
+
+        Raises:
+            UnknownNameError: if nothing answers to the name.
+            CorruptFileError: if it is another pipeline, or a file is missing or damaged.
+            BadValueError: if the class label is missing, out of range, or not of use.
+            SGFError: if diffusers is not installed.
+        """
+        _check_pipeline(locate(str(source), revision=revision, files=(INDEX,)))
+        kind = _network_class()
+        try:
+            folder = locate(str(source), revision=revision, files=(INDEX, _NETWORK_CONFIG, _SCHEDULER_CONFIG, _WEIGHTS))
+        except CorruptFileError as error:
+            raise CorruptFileError(f"{error} Of weights only safetensors are read, never pickled .bin files.") from None
+        config = read_json(folder / _NETWORK_CONFIG)
+        _check_label(config, class_label, folder.name)
+        try:
+            side = _checked_side(config)
+            sigmas = _sigmas(read_json(folder / _SCHEDULER_CONFIG))
+            with shapes_only():
+                network = kind.from_config(config)
+                step = OneStep(network, class_label=class_label, **sigmas)
+                drawn = list(step(torch.zeros(1, 3, side, side)).shape)
+            if drawn != [1, 3, side, side]:
+                raise BadValueError(f"it draws {drawn}, not pictures [1, 3, {side}, {side}].")
+        except (SGFError, TypeError, ValueError, RuntimeError, LookupError, AttributeError, ArithmeticError) as error:
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            raise CorruptFileError(f"{folder.name!r} is not usable as a generator: {reason}") from None
+        weights = read_weights(folder / _WEIGHTS, network.state_dict(), folder.name)
+        network.load_state_dict(weights, strict=True, assign=True)
+        return cls(step, resolution=side)
+
+
+def _check_pipeline(folder: Path) -> None:
+    """Refuse other pipelines, by name, before anything large is fetched."""
+    index = read_json(folder / INDEX)
+    kind = index.get("_class_name")
+    if kind != _PIPELINE:
+        held = short(kind).strip("'") if kind else "foreign model"
+        raise CorruptFileError(
+            f"{folder.name!r} holds a {held}; of diffusers' pipelines only {_PIPELINE} draws a picture in one step."
+        )
+    for part, wanted in (("unet", "UNet2DModel"), ("scheduler", "CMStochasticIterativeScheduler")):
+        if index.get(part) != ["diffusers", wanted]:
+            given = short(index.get(part))
+            raise CorruptFileError(f"the {part} of {folder.name!r} is {given}; it must be diffusers' {wanted}.")
+
+
+def _network_class() -> Any:
+    try:
+        return import_module("diffusers.models.unets.unet_2d").UNet2DModel
+    except ModuleNotFoundError:
+        raise SGFError("a generator in diffusers' format needs diffusers: pip install 'sgf-hub[diffusion]'.") from None
+
+
+def _check_label(config: dict[str, Any], label: int | None, name: str) -> None:
+    classes = config.get("num_class_embeds")
+    if classes is None and label is not None:
+        raise BadValueError(f"{name!r} knows no classes: leave class_label out.")
+    if type(classes) is int and label is None:
+        raise BadValueError(f"{name!r} draws {classes} classes: say which, class_label=0 to {classes - 1}.")
+    if type(classes) is int:
+        bounded("class_label", label, 0, classes - 1)
+
+
+def _checked_side(config: dict[str, Any]) -> int:
+    """R; and what diffusers would not end on by itself is refused."""
+    bounded("layers_per_block", config.get("layers_per_block", 2), 1, 64)
+    if len(config["block_out_channels"]) > 16:
+        raise BadValueError("block_out_channels must be a list of at most 16 numbers.")
+    return bounded("sample_size", config["sample_size"], 8, 1024)
+
+
+def _sigmas(config: dict[str, Any]) -> dict[str, Any]:
+    """What `OneStep` takes out of a scheduler's config."""
+    known = {"sigma_max": 80.0, "sigma_min": 0.002, "sigma_data": 0.5}
+    sigmas: dict[str, Any] = {key: bounded(key, config.get(key, value), 1e-6, 1e6) for key, value in known.items()}
+    return {**sigmas, "clip": config.get("clip_denoised", True) is True}
+
+
+__all__ = ["DiffusionGenerator", "OneStep"]

@@ -1,0 +1,170 @@
+"""The exact list of classes and functions a checkpoint may ask for, each with a stand-in of ours that runs nothing.
+
+Seen in checkpoints of StyleGAN2-ADA, StyleGAN3, rosinality, pytorch_GAN_zoo and genforce, written by Python 2 and 3, by
+torch since 0.4 and by NumPy 1 and 2. A stand-in builds a dict, set, number or tensor, or an `Inert` object that only
+says what the file said.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sgf_hub.generators.formats.allowance import Allowance, Inert, Unreadable
+from sgf_hub.generators.formats.tensors import Array, Dtype, from_buffer, parameter, scalar, sides, tensor
+from sgf_hub.types import short
+
+_MAX_NAME = 256
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Global:
+    """A class or function that a file may name.
+
+    Args:
+        name: "module.qualname".
+        make: takes the place of calling it; None where it may be named only.
+        dtype: of a class of storages.
+    """
+
+    name: str
+    make: Callable[[Allowance, tuple], Any] | None = None
+    dtype: torch.dtype | None = None
+
+
+def find(module: str, name: str) -> Global | Inert:
+    """What stands for a class or function of a file.
+
+    Raises:
+        Unreadable: if it is not on the list.
+    """
+    if len(module) > _MAX_NAME or len(name) > _MAX_NAME:
+        raise Unreadable("asks for a class with a name of hundreds of letters: it is refused.")
+    full = f"{module}.{name}"
+    if full in _TORCH_DTYPES:
+        return Inert(full)
+    if full not in _ALLOWED:
+        advice = next((f"; {text}" for prefix, text in _ADVICE.items() if full.startswith(prefix)), "")
+        raise Unreadable(
+            f"asks for {short(full)}, which no generator checkpoint needs: it is refused, and nothing of it was run"
+            f"{advice}."
+        )
+    return _ALLOWED[full]
+
+
+def key(value: Any) -> Any:
+    """`value`, if it may be a key or in a set: hashed in little time, and to hashes that a file cannot make collide."""
+    if type(value) in (str, bytes, bool, type(None)) or (type(value) is int and abs(value) < 2**60):
+        return value
+    what = "an enormous number" if type(value) is int else f"a {type(value).__name__}"
+    raise Unreadable(f"uses {what} as a key, which no generator checkpoint does.")
+
+
+def _dict(allowance: Allowance, args: tuple) -> dict:
+    pairs = _items(allowance, args)
+    if not all(type(pair) in (list, tuple) for pair in pairs):
+        raise TypeError("not pairs")
+    return {key(name): value for name, value in pairs}
+
+
+def _set(allowance: Allowance, args: tuple) -> set:
+    return set(map(key, _items(allowance, args)))
+
+
+def _items(allowance: Allowance, args: tuple) -> list | tuple | set:
+    """The one argument of a collection, or nothing; a tensor is none, since to walk one makes a tensor of each row."""
+    (items,) = args or ((),)
+    if type(items) not in (list, tuple, set):
+        raise TypeError("not a collection")
+    allowance.operations(len(items))
+    return items
+
+
+def _size(allowance: Allowance, args: tuple) -> tuple:
+    (size,) = args
+    return sides(size)
+
+
+def _bytes(allowance: Allowance, args: tuple) -> bytes:
+    if args:
+        raise ValueError("only the empty byte string is written so")
+    return b""
+
+
+def _encode(allowance: Allowance, args: tuple) -> bytes:
+    text, encoding = args
+    if type(text) is not str or encoding not in ("latin1", "latin-1"):
+        raise ValueError("not how byte strings are written")
+    allowance.copied(len(text))
+    return text.encode("latin-1")
+
+
+def _inert(name: str) -> Callable[[Allowance, tuple], Inert]:
+    return lambda allowance, args: Inert(name, args)
+
+
+def _storage(allowance: Allowance, args: tuple) -> Tensor:
+    from sgf_hub.generators.formats.containers import nested_storage  # which itself reads pickles
+
+    return nested_storage(args[0], allowance)
+
+
+_STORAGES = {
+    "torch.DoubleStorage": torch.float64,
+    "torch.FloatStorage": torch.float32,
+    "torch.HalfStorage": torch.float16,
+    "torch.BFloat16Storage": torch.bfloat16,
+    "torch.LongStorage": torch.int64,
+    "torch.IntStorage": torch.int32,
+    "torch.ShortStorage": torch.int16,
+    "torch.CharStorage": torch.int8,
+    "torch.ByteStorage": torch.uint8,
+    "torch.BoolStorage": torch.bool,
+}
+_TORCH_DTYPES = {str(dtype) for dtype in _STORAGES.values()}  # "torch.float32", ...: named, and nothing to call
+_INERT = (
+    "argparse.Namespace",
+    "models.utils.config.BaseConfig",  # of pytorch_GAN_zoo
+    "torch.device",
+    "torch_utils.persistence._reconstruct_persistent_obj",  # of NVIDIA: its meta holds code, which nobody runs
+)
+_MADE: dict[str, Callable[[Allowance, tuple], Any] | None] = {
+    "collections.OrderedDict": _dict,
+    "dnnlib.util.EasyDict": _dict,
+    "builtins.set": _set,
+    "__builtin__.set": _set,
+    "builtins.frozenset": _set,
+    "__builtin__.frozenset": _set,
+    "builtins.bytes": _bytes,
+    "__builtin__.bytes": _bytes,
+    "_codecs.encode": _encode,
+    "torch.Size": _size,
+    "torch._utils._rebuild_tensor": tensor,
+    "torch._utils._rebuild_tensor_v2": tensor,
+    "torch._utils._rebuild_parameter": parameter,
+    "torch.nn.parameter.Parameter": parameter,
+    "torch.storage._load_from_bytes": _storage,
+    "numpy.dtype": Dtype,
+    "numpy.ndarray": None,
+    **{
+        f"numpy.{core}.{name}": make
+        for core in ("core", "_core")
+        for name, make in (
+            ("multiarray.scalar", scalar),
+            ("multiarray._reconstruct", Array),
+            ("numeric._frombuffer", from_buffer),
+        )
+    },
+}
+_ALLOWED = (
+    {name: Global(name, make) for name, make in _MADE.items()}
+    | {name: Global(name, _inert(name)) for name in _INERT}
+    | {name: Global(name, dtype=dtype) for name, dtype in _STORAGES.items()}
+)
+_ADVICE = {
+    "dnnlib.tflib": "it is one of NVIDIA's TensorFlow pickles: convert it with legacy.py of stylegan2-ada-pytorch",
+    "torch.nn.": "it holds a whole module: save its state_dict() instead, or wrap the module in CustomGenerator",
+    "__torch__": "it is TorchScript: load it with torch.jit.load and wrap it in CustomGenerator",
+}

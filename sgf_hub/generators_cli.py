@@ -1,0 +1,64 @@
+"""The commands `sgf-hub convert` and `sgf-hub inspect`: generators of other projects, and what a source is."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+Source = Annotated[
+    str,
+    typer.Argument(help="A checkpoint file, a folder, a zoo entry, or a Hub id (owner/name, owner/name/file.pkl)."),
+]
+Revision = Annotated[str | None, typer.Option(help="Of a Hub repo.")]
+
+
+def convert(
+    source: Source,
+    out: Annotated[Path, typer.Option(help="Folder to write; new, empty, or an earlier conversion.")],
+    revision: Revision = None,
+) -> None:
+    """Convert a GAN of another project to safetensors, so that its checkpoint is needed once."""
+    from sgf_hub.generators import convert as run
+
+    with Console(stderr=True).status("converting"):
+        generator = run(source, out, revision=revision)
+    told = json.loads((out / "source.json").read_text())
+    size = sum(file.stat().st_size for file in out.iterdir())
+    typer.echo(json.dumps({"out": str(out), "class": type(generator).__name__, "bytes": size, **told}))
+
+
+def inspect(
+    source: Source,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    revision: Revision = None,
+) -> None:
+    """Tell what a generator or mapping is, and whether it can be loaded, without building or running it."""
+    from sgf_hub.generators import inspect as run
+
+    description = run(source, revision=revision)
+    if as_json:
+        typer.echo(json.dumps(asdict(description), indent=1))
+        return
+    rows = {
+        "source": description.source,
+        "format": description.format,
+        "architecture": description.architecture,
+        "resolution": description.resolution and f"{description.resolution} px",
+        "latent space": description.latent_space
+        and f"{description.latent_space.upper()}, {description.latent_dim} dimensions",
+        "layers": description.layers,
+        "parameters": description.parameters and f"{description.parameters:,}",
+        "size": f"{description.size / 2**20:.1f} MB",
+        "can be loaded": "yes" if description.loadable else f"no: {description.reason}",
+        "notes": "; ".join(description.notes),
+    }
+    table = Table(show_header=False)
+    for name, value in rows.items():
+        if value not in (None, ""):
+            table.add_row(name, escape(str(value)))
+    Console().print(table)

@@ -1,0 +1,39 @@
+"""What a process of the round trip's test does: `python -m tests.hub.round_trip`, with HF_ENDPOINT set."""
+
+import json
+import time
+from pathlib import Path
+
+
+def first_edit() -> None:
+    """The demo's first face and its first edit, and the library's, in a package that came without its zoo."""
+    from app.faces import FaceBench
+    from app.services import Models, Stops
+    from app.session import Plan
+    from app.worlds import Faces
+    from sgf_hub import EditConfig, SGFEditor, zoo
+
+    assert not zoo.root().exists(), zoo.root()
+    begun = time.monotonic()
+    models, world = Models(), Faces()
+    bench = FaceBench(world, models, Stops())
+    latent = models.sample(world, 7, 0.8)
+    face = bench.look(latent)
+    steps = list(models.steps(Plan(world.attributes, {"glasses": 1.0}), latent))
+    demo = time.monotonic() - begun
+    editor = SGFEditor.from_pretrained(f"sgf-hub/{world.attributes}")
+    edited = editor.edit(latent, {"glasses": 1}, EditConfig.ours()).result
+    told = {
+        "before": face.attributes["glasses"],
+        "steps": len(steps) - 1,
+        "reason": str(steps[-1].reasons[0]),
+        "after": (editor.predictor(editor.generator.synthesize(edited.latent))[0, 9].item() + 1) / 2,
+        "name": editor.predictor.spec.attributes[9],
+        "seconds": round(demo, 1),
+        "from": str(Path(editor.mapping.folder or ".")),
+    }
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    first_edit()

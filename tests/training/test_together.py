@@ -1,0 +1,120 @@
+"""Several processes: the same pairs, the same F, and one writer."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sgf_hub.training.group import ALONE, Group
+from tests.toys import write_zoo
+
+# what accelerate calls several GPUs is several processes, on CPUs as well
+TWO = (
+    "--multi_gpu",
+    "--num_processes",
+    "2",
+    "--num_machines",
+    "1",
+    "--mixed_precision",
+    "no",
+    "--dynamo_backend",
+    "no",
+)
+WORK = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from sgf_hub.generators import load_generator
+from sgf_hub.predictors import load_predictor
+from sgf_hub.training import pairs as module
+from sgf_hub.training.group import group
+from sgf_hub.training.mapping import PRESETS, train
+
+zoo, out = map(Path, sys.argv[1:])
+module.SHARD = 40
+together = group()
+G, C = load_generator(zoo / "toy-stylegan2"), load_predictor([str(zoo / "toy-attributes")])
+info = module.PairsInfo("g", ("c",), "w", C.spec, 0.8, 3)
+for done in module.sample_pairs(G, C, info, out / "pairs", count=300, group=together):
+    pass
+pairs = module.load_pairs(out / "pairs")
+config = replace(PRESETS["fast"], iterations=200, batch=33, layers=2, held_out=0.1)
+records = list(train(config, pairs, out / "work", out / "mapping", group=together))
+assert len(records) == (3 if together.leads else 2), records
+print("rank", together.rank, "of", together.size, "loss", f"{records[1]['loss']:.9f}", flush=True)
+"""
+
+
+def run(folder: Path, *launch: str) -> str:
+    script = folder / "work.py"
+    script.write_text(WORK)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, *launch, str(script), str(folder.parent / "zoo"), str(folder)]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, cwd=folder)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The work of one process, and of two that go on where others were killed."""
+    root = tmp_path_factory.mktemp("together")
+    write_zoo(root / "zoo")
+    folders = {name: root / name for name in ("one", "two")}
+    for folder in folders.values():
+        folder.mkdir()
+    (folders["one"] / "told").write_text(run(folders["one"]))
+    # what killed processes leave: some shards, not the first ones, and a half one
+    kept = folders["two"] / "pairs"
+    kept.mkdir()
+    for name in ("pairs.json", "pairs-00003.safetensors"):
+        (kept / name).write_bytes((folders["one"] / "pairs" / name).read_bytes())
+    (kept / "pairs-00005.part").write_bytes(b"half")
+    (folders["two"] / "told").write_text(run(folders["two"], "-m", "accelerate.commands.launch", *TWO))
+    return folders
+
+
+class TestTwoProcesses:
+    def test_both_worked(self, made: dict[str, Path]) -> None:
+        told = (made["two"] / "told").read_text().split("\n")
+        assert sorted(line[: len("rank 0 of 2")] for line in told if line) == ["rank 0 of 2", "rank 1 of 2"]
+
+    def test_no_pair_is_lost_or_there_twice(self, made: dict[str, Path]) -> None:
+        names = [f"pairs-{shard:05d}.safetensors" for shard in range(8)]
+        one, two = ({path.name: path for path in (made[key] / "pairs").iterdir()} for key in ("one", "two"))
+        assert sorted(two) == sorted([*names, "pairs.json"]) == sorted(one)
+        for name in names:
+            assert one[name].read_bytes() == two[name].read_bytes(), name
+
+    def test_the_mapping_is_the_same_up_to_rounding(self, made: dict[str, Path]) -> None:
+        one, two = (load_file(made[key] / "mapping" / "model.safetensors") for key in ("one", "two"))
+        assert one.keys() == two.keys()
+        for key, value in one.items():
+            torch.testing.assert_close(two[key].float(), value.float(), rtol=2e-2, atol=2e-3, msg=key)
+
+    def test_every_process_tells_the_loss_of_the_whole_batch(self, made: dict[str, Path]) -> None:
+        losses = [float(line.split()[-1]) for key in made for line in (made[key] / "told").read_text().splitlines()]
+        assert len(losses) == 3
+        assert losses[1] == losses[2] == pytest.approx(losses[0], rel=1e-4)
+
+    def test_one_writes_the_log(self, made: dict[str, Path]) -> None:
+        assert len((made["two"] / "work" / "log.jsonl").read_text().splitlines()) == 2
+
+
+class TestGroup:
+    @pytest.mark.parametrize(("count", "size"), [(8, 1), (8, 3), (33, 2), (2, 5)])
+    def test_shares_are_all_of_it_once(self, count: int, size: int) -> None:
+        things = list(range(count))
+        shares = [things[Group(rank, size).share(count)] for rank in range(size)]
+        assert sum(shares, []) == things
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+    def test_one_alone_adds_nothing(self) -> None:
+        value = torch.ones(3)
+        ALONE.add([value])
+        ALONE.wait()
+        assert ALONE.leads and torch.equal(value, torch.ones(3))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import captions, demo, step
+from benchmarks import captions, demo, processes, step
 
 
 def main() -> None:
@@ -35,6 +35,21 @@ def main() -> None:
         "|---|---|---|---|---|---|",
         f"| {row['generator_ms']:.1f} | {row['captioner_ms']:.1f} | {row['embedding_ms']:.1f} | "
         f"{row['field_ms']:.1f} | {row['edit_s']:.2f} | {row['first_caption_s']:.1f} |",
+    ]
+    rows = processes.measure()
+    lines += [
+        "\n## Sampling pairs and training F in several processes\n",
+        f"avatars-stylegan2 and avatars-attributes, {processes.PAIRS:,} pairs, {processes.ITERATIONS} iterations of "
+        "batch 256. Differences are the largest ones to the first line's, over the largest value.\n",
+        "| | pairs a second | of the first | iterations a second | of the first | pairs differ by | F's weights by |",
+        "|---|---|---|---|---|---|---|",
+        *(
+            f"| {one['setting']} | {one['pairs_per_second']:.0f} "
+            f"| {one['pairs_per_second'] / rows[0]['pairs_per_second']:.2f} | {one['iterations_per_second']:.1f} "
+            f"| {one['iterations_per_second'] / rows[0]['iterations_per_second']:.2f} "
+            f"| {one['pairs_difference']:.1e} | {one['weights_difference']:.1e} |"
+            for one in rows
+        ),
     ]
     row = demo.measure()
     lines += [

@@ -73,7 +73,7 @@ def fit(
     if out.exists() and not out.is_dir():
         raise BadValueError(f"{out} is a file: give a folder for the mapping.")
     together = group()
-    parts = _parts(generator, tuple(predictor), out, together)
+    parts = _parts(generator, tuple(predictor), out, together, keep=not dry_run)
     if setting is not None and recipe is not None:
         setting.check(recipe, parts.generator, parts.predictor.spec)
     if dry_run:
@@ -118,15 +118,15 @@ def load_predictor_of(sources: tuple[str, ...]) -> "Predictor":
     return loaded[0] if len(loaded) == 1 else join(loaded)
 
 
-def _parts(generator: str, predictor: tuple[str, ...], out: Path, group: "Group") -> "Parts":
-    """G and C, on the group's device; a checkpoint file is converted first."""
+def _parts(generator: str, predictor: tuple[str, ...], out: Path, group: "Group", *, keep: bool) -> "Parts":
+    """G and C, on the group's device; a checkpoint file is converted first, beside `out`, if it is to be kept."""
     from sgf_hub.training.fit import Parts
     from sgf_hub.training.group import on_device
 
     if not predictor:
         raise BadValueError("no predictor was given: name at least one with --predictor.")
-    if Path(generator).is_file():
-        folder = out.with_name(f"{out.resolve().name}-generator")
+    if keep and Path(generator).is_file():
+        folder = out.resolve().with_name(f"{out.resolve().name}-generator")
         if group.leads and not (folder / "config.json").is_file():
             from sgf_hub.generators.convert import convert
 

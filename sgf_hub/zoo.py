@@ -97,7 +97,7 @@ def locate(name: str, *, revision: str | None = None, files: tuple[str, ...] = (
         if Path(name).is_dir():
             _check_revision(f"{name!r} is a folder", revision)
             return _with_files(Path(name), files)
-        if re.fullmatch(r"\w[\w.-]*", bare) and (root() / bare).is_dir():
+        if embedded(name):
             if revision is None:
                 return _with_files(root() / bare, files)
             if name == bare:
@@ -115,10 +115,16 @@ def locate(name: str, *, revision: str | None = None, files: tuple[str, ...] = (
     return _download(name, revision, files)
 
 
+def embedded(name: str) -> bool:
+    """Whether the embedded zoo has a folder of that name, with or without "sgf-hub/"."""
+    bare = name.removeprefix(NAMESPACE + "/")
+    return re.fullmatch(r"\w[\w.-]*", bare) is not None and (root() / bare).is_dir()
+
+
 def beside(folder: Path, name: str) -> Path | None:
     """The folder of the repo `name` beside another's, if it is there: a zoo in the making."""
     neighbour = folder.resolve().parent / name.rsplit("/", 1)[-1]
-    return neighbour if (neighbour / "config.json").is_file() else None
+    return neighbour if any((neighbour / file).is_file() for file in ("config.json", "model_index.json")) else None
 
 
 def called(folder: Path) -> str:
@@ -162,6 +168,7 @@ def listing(name: str, *, revision: str | None = None) -> list[str]:
 
     try:
         with _told(name, revision):
+            _reach_hub()
             return _listed(name, revision)
     except UnknownNameError:
         try:

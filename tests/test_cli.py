@@ -23,7 +23,7 @@ class Run:
     """Runs the command line in this process."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.monkeypatch, self.capsys = monkeypatch, capsys
+        self.monkeypatch, self.capsys, self.home = monkeypatch, capsys, Path.cwd()
 
     def __call__(self, *arguments: object) -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""

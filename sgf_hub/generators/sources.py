@@ -71,7 +71,7 @@ def find(source: str | Path, *, revision: str | None = None) -> Found:
     try:
         return Found("folder", zoo.locate(name, revision=revision, files=(CONFIG,)))
     except SGFError:
-        if "/" not in name or local is not None:
+        if "/" not in name or local is not None or (revision is None and zoo.embedded(name)):
             raise
         return _in_repo(name, revision)
 

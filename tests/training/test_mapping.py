@@ -135,22 +135,33 @@ class TestDegenerate:
         assert not (tmp_path / "out").exists()
 
     @pytest.mark.parametrize(
-        ("loss", "shuffled", "slopes"),
+        ("certainty", "slopes"),
         [
-            (0.5, 0.5, {"a": 1.0}),
-            (0.5, 0.505, {"a": 1.0}),
-            (0.6, 0.5, {"a": 1.0}),
-            (0.4, 0.6, {"a": 0.04, "b": 0.01}),
-            (float("nan"), 1, {"a": 1}),
+            (0.0, {"a": 1.0}),
+            (4.0, {"a": 1.0}),
+            (-9.0, {"a": 1.0}),
+            (90.0, {"a": 0.04, "b": 0.01}),
+            (float("nan"), {"a": 1}),
         ],
     )
-    def test_reports_that_are_refused(self, loss: float, shuffled: float, slopes: dict) -> None:
+    def test_reports_that_are_refused(self, certainty: float, slopes: dict) -> None:
         with pytest.raises(DegenerateMappingError) as caught:
-            refuse_degenerate(MappingReport(loss, shuffled, slopes, {}))
-        assert "so its field is zero: train longer, with more layers, or with noise on z" in str(caught.value)
+            refuse_degenerate(MappingReport(0.5, 0.505, slopes, {}, certainty))
+        assert "so its field is zero: train longer, on more pairs, with more layers, or with noise on z" in str(
+            caught.value
+        )
+
+    def test_one_attribute_of_many_dimensions_is_enough(self, tmp_path: Path) -> None:
+        rng = torch.Generator().manual_seed(0)
+        z = torch.randn(4000, 256, generator=rng)
+        pairs = Pairs(PairsInfo("g", ("p",), "w", ConditionSpec(("smile",)), 0.8, 0), z, torch.tanh(z[:, :1]))
+        config = dataclasses.replace(TOY, iterations=800, batch=128, noise=2.0, learning_rate=2e-3, decay=True)
+        *_, report = train(config, pairs, tmp_path / "work", tmp_path / "out")
+        assert 1 < report["loss_shuffled"] / report["loss"] < 1.02  # 1 of 256 numbers
+        assert report["certainty"] > 5 and report["slopes"]["smile"] > 0.3
 
     def test_a_report_that_passes(self) -> None:
-        refuse_degenerate(MappingReport(0.4, 0.6, {"a": 0.5, "b": 0.01}, {}))
+        refuse_degenerate(MappingReport(0.4, 0.402, {"a": 0.5, "b": 0.01}, {}, 6.0))
 
     @pytest.mark.parametrize("count", [1, 39])
     def test_too_few_pairs(self, tmp_path: Path, count: int) -> None:

@@ -1,0 +1,104 @@
+"""Sampling pairs and training F: one process and two, how fast, and whether the results are equal.
+
+`python -m benchmarks.processes [--json]`. Times are of the work alone, once models are loaded.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+PAIRS, SHARD = 6_000, 500
+ITERATIONS = 300
+TWO = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
+       "--mixed_precision", "no", "--dynamo_backend", "no")  # fmt: skip
+SETTINGS = {  # launcher, threads a process
+    "1 process, 1 thread": ((), 1),
+    "1 process, 2 threads": ((), 2),
+    "2 processes, 1 thread each": (TWO, 1),
+}
+
+
+def work(folder: Path) -> None:
+    """What is timed: called in every process."""
+    from sgf_hub.generators import load_generator
+    from sgf_hub.predictors import load_predictor
+    from sgf_hub.training import pairs
+    from sgf_hub.training.group import group
+    from sgf_hub.training.mapping import PRESETS, train
+
+    pairs.SHARD = SHARD
+    together = group()
+    generator, predictor = load_generator("avatars-stylegan2"), load_predictor("avatars-attributes")
+    info = pairs.PairsInfo("avatars-stylegan2", ("avatars-attributes",), "w", predictor.spec, 0.8, 0)
+    predictor(generator.synthesize(generator.sample(64, seed=1)))
+    together.wait()
+    start = time.perf_counter()
+    for _ in pairs.sample_pairs(generator, predictor, info, folder / "pairs", count=PAIRS, group=together):
+        pass
+    sampled = time.perf_counter() - start
+    config = replace(PRESETS["fast"], iterations=ITERATIONS)
+    data = pairs.load_pairs(folder / "pairs")
+    start = time.perf_counter()
+    for record in train(config, data, folder / "work", folder / "mapping", group=together):
+        if record["iteration"] == ITERATIONS and "slopes" not in record:
+            trained = time.perf_counter() - start
+    if together.leads:
+        row = {"pairs_per_second": PAIRS / sampled, "iterations_per_second": ITERATIONS / trained}
+        (folder / "row.json").write_text(json.dumps(row))
+
+
+def measure() -> list[dict]:
+    """A row for each setting, the first one being what the others are held against."""
+    rows = []
+    with tempfile.TemporaryDirectory() as root:
+        for number, (name, (launcher, threads)) in enumerate(SETTINGS.items()):
+            folder = Path(root, str(number))
+            folder.mkdir()
+            module = ("--module",) if launcher else ("-m",)
+            command = [sys.executable, *launcher, *module, "benchmarks.processes", "--work", str(folder)]
+            environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+            subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, timeout=900)
+            row = {"setting": name, **json.loads((folder / "row.json").read_text())}
+            rows.append({**row, **_difference(folder, Path(root, "0"))})
+    return rows
+
+
+def _difference(folder: Path, first: Path) -> dict:
+    """The largest difference of pairs and of F's weights to those of the first setting, over the largest value."""
+    pairs = [sorted((one / "pairs").glob("*.safetensors")) for one in (folder, first)]
+    assert [path.name for path in pairs[0]] == [path.name for path in pairs[1]]
+    weights = [one / "mapping" / "model.safetensors" for one in (folder, first)]
+    files = {"pairs": zip(*pairs, strict=True), "weights": [weights]}
+    found = {}
+    for what, compared in files.items():
+        worst = 0.0
+        for mine, theirs in compared:
+            a, b = load_file(mine), load_file(theirs)
+            worst = max([worst, *(((a[k].float() - b[k].float()).abs().max() / b[k].abs().max()).item() for k in b)])
+        found[f"{what}_difference"] = worst
+    return found
+
+
+def main() -> None:
+    """Print a line a setting."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        work(options.work)
+        return
+    for row in measure():
+        print(json.dumps(row) if options.json else ", ".join(f"{key} {value}" for key, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint install browser bench figures pictures clean
+.PHONY: demo test lint install browser bench figures digits pictures clean
 
 demo: install
 	$(PY) app.py
@@ -50,6 +50,18 @@ figures: install
 	cp out/report-progan/mdc-judge.png docs/mdc-progan.png
 	cp out/report-stylegan2/pictures.png docs/edits-stylegan2.png
 	.venv/bin/sgf-hub measure page
+	$(PY) -m benchmarks.formats --write
+	$(PY) -m benchmarks.hostile --write
+	$(PY) -m tests.hub.report --write
+	.venv/bin/sgf-hub cards --strips
+	$(MAKE) digits
+
+# The picture of docs/your-own-gan.md, by the commands of that page.
+digits: install
+	$(PY) examples/digits.py
+	.venv/bin/sgf-hub fit --generator examples/digits.py:generator --predictor examples/digits.py:predictor \
+	  --out out/my-digits --pairs 20000 --iterations 3000 --runs out/runs
+	cp out/my-digits/preview.png docs/digits.png
 
 # The pictures of the README, taken from the running demo.
 pictures: install browser

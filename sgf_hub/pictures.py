@@ -1,7 +1,6 @@
 """Images as files: tensors to Pillow pictures, sheets, and animated GIFs."""
 
 import math
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def told_sheet(
     """
     font, bold = ImageFont.load_default(side / 10), ImageFont.load_default(side / 8)
     gap, line = side // 16, side // 8
-    said = [[textwrap.wrap(words, 24) for words, _ in row] for row in rows]
+    said = [[_lines(words, font, side) for words, _ in row] for row in rows]
     above = [2 * line if title else 0 for title in (*titles, *[""] * (len(rows) - len(titles)))]
     heights = [top + side + line * max(map(len, texts)) + 2 * gap for top, texts in zip(above, said, strict=True)]
     wide = max(map(len, rows)) * (side + gap) + gap
@@ -62,6 +61,17 @@ def told_sheet(
                 pen.text((x + side / 2, top + side + gap / 2 + at * line), text, _INK, font, anchor="ma")
         y += heights[number]
     return page
+
+
+def _lines(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """Words in lines of at most `width` pixels; a longer word has a line of its own."""
+    lines: list[str] = []
+    for word in words.split():
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def save_gif(frames: Sequence[Image.Image], path: Path, *, seconds: float = 0.12, hold: float = 1.2) -> None:

@@ -65,7 +65,11 @@ def _run(path: Path) -> Any:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        at = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == path.resolve()]
+        at = [
+            frame
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename).resolve() == path.resolve()
+        ]
         line = f" line {at[-1].lineno}" if at else ""
         told = str(error).splitlines()[0] if str(error) else ""
         raise SGFError(f"{path.name}{line} fails with {type(error).__name__}: {told}") from error

@@ -102,7 +102,7 @@ def _column(editor: SGFEditor, latent: Latent, number: int) -> list[tuple[str, I
         name = spec.attributes[number]
         target = flip(predictor, c0, name)
         at = spec.index(name).start
-        words = [("\u2013 " if score > 0 else "+ ") + name.replace("_", " ") for score in c0[:, at]]
+        words = [("- " if score > 0 else "+ ") + name.replace("_", " ") for score in c0[:, at]]
     else:
         target = _swapped(editor, latent, seed=SEED + 1 + number)
         said = getattr(predictor, "words", None)

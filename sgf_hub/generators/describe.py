@@ -12,6 +12,7 @@ from sgf_hub.errors import CorruptFileError, SGFError
 from sgf_hub.generators.sources import INDEX, Found, find
 from sgf_hub.hub import CONFIG, WEIGHTS, HubModule, shapes_only
 from sgf_hub.types import read_json, short
+from sgf_hub.zoo import called
 
 _UNET = "unet/config.json"
 _UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -141,7 +142,7 @@ def _blank(kind: type[HubModule], config: dict, folder: Path) -> Any:
             return kind(**arguments)
     except (TypeError, ValueError, RuntimeError, OverflowError, ArithmeticError, LookupError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CorruptFileError(f"{CONFIG} of {folder.name!r} is not usable: {reason}") from None
+        raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable: {reason}") from None
 
 
 def _mapping_notes(network: Any) -> tuple[str, ...]:

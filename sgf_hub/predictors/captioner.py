@@ -5,30 +5,23 @@ long as the repo has its weights in safetensors (one file, or several and their 
 tokenizer.json. No code from a repo is ever run.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub import CONFIG, INDEX, WEIGHTS, bounded, shards_of
 from sgf_hub.predictors.backbone import check_keys, fold_batchnorm, resize
+from sgf_hub.predictors.pretrained import PREPROCESSOR, PROCESSOR, quietly, reason, usable
 from sgf_hub.types import read_json, short
 from sgf_hub.zoo import called, locate
 
-TOKENIZER, PREPROCESSOR, GENERATION = "tokenizer.json", "preprocessor_config.json", "generation_config.json"
-_PROCESSOR = "processor_config.json"  # where transformers 5 writes the preprocessor's settings of BLIP and others
+TOKENIZER, GENERATION = "tokenizer.json", "generation_config.json"
 _LONGEST = 48  # tokens, where a repo does not say
-_BROKEN = (
-    OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError,
-    ImportError, SafetensorError, StrictDataclassError,
-)  # fmt: skip
 
 
 class Captioner(nn.Module):
@@ -149,7 +142,7 @@ def load_captioner(source: str | Path, *, revision: str | None = None) -> Captio
     from tokenizers import Tokenizer
 
     folder = _locate(str(source), revision)
-    for file in (PREPROCESSOR, _PROCESSOR, GENERATION):  # a repo has one of the first two, and perhaps the third
+    for file in (PREPROCESSOR, PROCESSOR, GENERATION):  # a repo has one of the first two, and perhaps the third
         with suppress(SGFError):
             locate(str(source), revision=revision, files=(file,))
     image_size, mean, std = _preprocessing(folder)
@@ -157,21 +150,14 @@ def load_captioner(source: str | Path, *, revision: str | None = None) -> Captio
     try:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # what tokenizers raises has no narrower class
-        raise CorruptFileError(f"{TOKENIZER} of {called(folder)!r} cannot be read: {_reason(error)}") from None
-    try:
-        with _quietly():
-            network = _load_network(folder, config)
-            captioner = Captioner(
-                network, tokenizer, image_size=image_size, mean=mean, std=std, longest=_longest(network)
-            ).eval()
-            with torch.inference_mode():  # one word: do the parts fit each other at all?
-                captioner.tokens(torch.zeros(1, 3, image_size, image_size), longest=1)
-    except CorruptFileError:
-        raise
-    except BadValueError as error:
-        raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable as a captioner's: {error}") from None
-    except _BROKEN as error:
-        raise CorruptFileError(f"{called(folder)!r} is not usable as a captioner: {_reason(error)}") from None
+        raise CorruptFileError(f"{TOKENIZER} of {called(folder)!r} cannot be read: {reason(error)}") from None
+    with usable(folder, "a captioner"), quietly():
+        network = _load_network(folder, config)
+        captioner = Captioner(
+            network, tokenizer, image_size=image_size, mean=mean, std=std, longest=_longest(network)
+        ).eval()
+        with torch.inference_mode():  # one word: do the parts fit each other at all?
+            captioner.tokens(torch.zeros(1, 3, image_size, image_size), longest=1)
     captioner.folder = folder
     return captioner
 
@@ -221,7 +207,7 @@ def _longest(network: Any) -> int:
 
 def _preprocessing(folder: Path) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
     """Side in pixels, mean and standard deviation of the pictures that a repo's network reads."""
-    file = PREPROCESSOR if (folder / PREPROCESSOR).is_file() else _PROCESSOR
+    file = PREPROCESSOR if (folder / PREPROCESSOR).is_file() else PROCESSOR
     settings = read_json(folder / file)
     settings = settings.get("image_processor", settings)
     try:
@@ -245,26 +231,6 @@ def _preprocessing(folder: Path) -> tuple[int, tuple[float, ...], tuple[float, .
     except (SGFError, TypeError) as error:
         raise CorruptFileError(f"{file} of {called(folder)!r} is not usable: {error}") from None
     return side, tuple(mean), tuple(std)
-
-
-def _reason(error: BaseException) -> str:
-    """The beginning of what a library says, in one line."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without transformers' progress bars and reports: what goes wrong is raised."""
-    logging = import_module("transformers.utils.logging")
-    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()
 
 
 __all__ = ["Captioner", "load_captioner"]

@@ -14,6 +14,7 @@ from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.preprocessing import check_images, read_preprocessing
 from sgf_hub.predictors.pretrained import architecture, cleaned, fetch, labels_of, load_network, usable
 from sgf_hub.types import ConditionSpec, nearest, read_json, short
+from sgf_hub.zoo import called
 
 MAX_LABELS = 1024
 KIND = "ForImageClassification"  # how the classes of transformers that are read here are called
@@ -54,8 +55,8 @@ class TransformersClassifier(BasePredictor):
         name = architecture(config)
         if KIND not in name:
             raise CorruptFileError(
-                f"{folder.name!r} holds a {short(name or 'foreign model')[1:-1]}; an image classifier of transformers "
-                f"is called ...{KIND}."
+                f"{called(folder)!r} holds a {short(name or 'foreign model')[1:-1]}; an image classifier of "
+                f"transformers is called ...{KIND}."
             )
         self.preprocessing = read_preprocessing(folder)
         with usable(folder, "a classifier"):
@@ -71,7 +72,7 @@ class TransformersClassifier(BasePredictor):
                 raise BadValueError("it gives quantities (a regression), and no probabilities.")
         if known is None and not isinstance(labels, Mapping):
             raise BadValueError(
-                f"{folder.name!r} does not say what its {outputs} outputs mean (its {CONFIG} has no id2label): name "
+                f"{called(folder)!r} does not say what its {outputs} outputs mean (its {CONFIG} has no id2label): name "
                 "those to take, labels={'label_0': 'smiling', ...}."
             )
         known = known or tuple(f"label_{i}" for i in range(outputs))

@@ -20,7 +20,7 @@ from sgf_hub.predictors.pretrained import architecture
 from sgf_hub.predictors.prompts import PromptPredictor
 from sgf_hub.predictors.transformers_keypoints import TransformersKeypoints
 from sgf_hub.types import ConditionSpec, Predictor, read_json, short
-from sgf_hub.zoo import beside, locate
+from sgf_hub.zoo import beside, called, locate
 
 _KINDS: dict[str, type] = {
     kind.__name__: kind for kind in (AttributeHead, KeypointHead, PromptPredictor, CaptionPredictor)
@@ -148,8 +148,8 @@ def _kind(name: str) -> type:
                 return kind
     held = short(ours or theirs or "foreign model").strip("'")
     raise CorruptFileError(
-        f"{folder.name!r} holds a {held}; a predictor is made of {', '.join(_KINDS)} repos, and of image classifiers "
-        "and ViTPoses of transformers."
+        f"{called(folder)!r} holds a {held}; a predictor is made of {', '.join(_KINDS)} repos, and of image "
+        "classifiers and ViTPoses of transformers."
     )
 
 
@@ -172,7 +172,7 @@ def _load(name: str, kind: type, backbones: dict[Path, Backbone]) -> Branch:
     try:
         _check_fit(backbones[where], head)
     except BadValueError as error:
-        raise CorruptFileError(f"{folder.name!r} cannot be used: {error}") from None
+        raise CorruptFileError(f"{called(folder)!r} cannot be used: {error}") from None
     return backbones[where], head
 
 

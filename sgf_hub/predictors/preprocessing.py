@@ -16,6 +16,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub import bounded
 from sgf_hub.predictors.pretrained import PREPROCESSOR, PROCESSOR
 from sgf_hub.types import read_json, short
+from sgf_hub.zoo import called
 
 # processors that resize, crop, rescale and normalise, and nothing else; two more are treated below
 _PLAIN = (
@@ -95,7 +96,9 @@ def read_preprocessing(folder: Path) -> Preprocessing:
     """
     file = PREPROCESSOR if (folder / PREPROCESSOR).is_file() else PROCESSOR
     if not (folder / file).is_file():
-        raise CorruptFileError(f"{folder.name!r} lacks {PREPROCESSOR}: it does not say how its network reads pictures.")
+        raise CorruptFileError(
+            f"{called(folder)!r} lacks {PREPROCESSOR}: it does not say how its network reads pictures."
+        )
     settings = read_json(folder / file)
     settings = settings.get("image_processor", settings)
     try:
@@ -103,7 +106,7 @@ def read_preprocessing(folder: Path) -> Preprocessing:
             raise BadValueError("it describes no image processor.")
         return _preprocessing(settings)
     except (SGFError, TypeError, ArithmeticError) as error:
-        raise CorruptFileError(f"{file} of {folder.name!r} is not usable: {error}") from None
+        raise CorruptFileError(f"{file} of {called(folder)!r} is not usable: {error}") from None
 
 
 def _preprocessing(settings: dict[str, Any]) -> Preprocessing:

@@ -20,7 +20,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub import CONFIG, WEIGHTS, bounded, shapes_only
 from sgf_hub.predictors.backbone import fold_batchnorm
 from sgf_hub.types import read_json
-from sgf_hub.zoo import locate
+from sgf_hub.zoo import called, locate
 
 PREPROCESSOR = "preprocessor_config.json"
 PROCESSOR = "processor_config.json"  # where transformers 5 writes the preprocessor's settings of some
@@ -56,7 +56,7 @@ def fetch(source: str | Path, *, revision: str | None = None, files: tuple[str, 
     try:
         _check_counts(read_json(folder / CONFIG))
     except BadValueError as error:
-        raise CorruptFileError(f"{CONFIG} of {folder.name!r} is not usable: {error}") from None
+        raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable: {error}") from None
     return folder
 
 
@@ -78,7 +78,7 @@ def load_network(kind: Any, folder: Path, config: Any, build: Callable[[Any], An
         held = sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
     if described > 2 * held:  # some weights are stored once and used twice
         raise CorruptFileError(
-            f"{WEIGHTS} of {folder.name!r} does not fit its config: it holds {held} numbers of {described}."
+            f"{WEIGHTS} of {called(folder)!r} does not fit its config: it holds {held} numbers of {described}."
         )
     with quietly():
         network, report = kind.from_pretrained(
@@ -92,7 +92,7 @@ def load_network(kind: Any, folder: Path, config: Any, build: Callable[[Any], An
         )
     if missing := sorted(report["missing_keys"]):  # which transformers would leave random
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise CorruptFileError(f"{WEIGHTS} of {folder.name!r} does not fit its config: missing {missing[0]}{more}.")
+        raise CorruptFileError(f"{WEIGHTS} of {called(folder)!r} does not fit its config: missing {missing[0]}{more}.")
     return fold_batchnorm(network.eval().requires_grad_(False))
 
 
@@ -113,7 +113,7 @@ def usable(folder: Path, what: str) -> Iterator[None]:
     except CorruptFileError:
         raise
     except (*BROKEN, BadValueError) as error:
-        raise CorruptFileError(f"{folder.name!r} is not usable as {what}: {reason(error)}") from None
+        raise CorruptFileError(f"{called(folder)!r} is not usable as {what}: {reason(error)}") from None
 
 
 def reason(error: BaseException) -> str:

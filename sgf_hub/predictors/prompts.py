@@ -23,6 +23,7 @@ from sgf_hub.predictors.preprocessing import Preprocessing, check_images, read_p
 from sgf_hub.predictors.pretrained import fetch, load_network, reason, usable
 from sgf_hub.predictors.sentences import clean
 from sgf_hub.types import ConditionSpec, read_json, short
+from sgf_hub.zoo import called
 
 CLIP = "openai/clip-vit-base-patch32"
 _REVISIONS = {CLIP: "refs/pr/15"}  # where a repo has safetensors whose main branch has pickled weights alone
@@ -150,7 +151,7 @@ def embed(prompts: Mapping[str, Sequence[str]], model: str) -> tuple[Tensor, Ten
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         tokenizer.no_padding()
     except Exception as error:  # what tokenizers raises has no narrower class
-        raise CorruptFileError(f"{TOKENIZER} of {folder.name!r} cannot be read: {reason(error)}") from None
+        raise CorruptFileError(f"{TOKENIZER} of {called(folder)!r} cannot be read: {reason(error)}") from None
     longest, found = network.config.max_position_embeddings, []
     for sentence in (sentence for pair in prompts.values() for sentence in pair):
         tokens = tokenizer.encode(sentence).ids
@@ -200,7 +201,9 @@ def _revision(model: str) -> str | None:
 def _config(folder: Path) -> Any:
     kind = read_json(folder / CONFIG).get("model_type")
     if kind != "clip":
-        raise CorruptFileError(f"{folder.name!r} holds a {short(kind or 'foreign model')[1:-1]}; prompts need a clip.")
+        raise CorruptFileError(
+            f"{called(folder)!r} holds a {short(kind or 'foreign model')[1:-1]}; prompts need a clip."
+        )
     from transformers.models.clip.configuration_clip import CLIPConfig
 
     config: Any = CLIPConfig.from_pretrained(folder, local_files_only=True)

@@ -19,6 +19,7 @@ from sgf_hub.predictors.head import MAX_NAMES
 from sgf_hub.predictors.preprocessing import check_images, read_preprocessing
 from sgf_hub.predictors.pretrained import architecture, fetch, labels_of, load_network, usable
 from sgf_hub.types import ConditionSpec, read_json, short
+from sgf_hub.zoo import called
 
 KIND = "VitPoseForPoseEstimation"
 _MARGIN = 1.25  # sides of the box that the network sees: what ViTPose is trained with
@@ -46,8 +47,8 @@ class TransformersKeypoints(BasePredictor):
         name = architecture(config)
         if name != KIND:
             raise CorruptFileError(
-                f"{folder.name!r} holds a {short(name or 'foreign model')[1:-1]}; of transformers' models {KIND} gives "
-                "keypoints that have names."
+                f"{called(folder)!r} holds a {short(name or 'foreign model')[1:-1]}; of transformers' models {KIND} "
+                "gives keypoints that have names."
             )
         self.preprocessing = read_preprocessing(folder)
         with usable(folder, "a keypoint model"):

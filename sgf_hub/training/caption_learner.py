@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sgf_hub.hub import WEIGHTS
-from sgf_hub.predictors.captioner import PREPROCESSOR
+from sgf_hub.predictors.pretrained import PREPROCESSOR
 
 if TYPE_CHECKING:
     from sgf_hub.training.captioner import CaptionerConfig

@@ -266,7 +266,7 @@ class TestLoading:
     )
     def test_a_strange_config(self, folder: Path, changes: dict, sentence: str) -> None:
         edit_config(folder, **changes)
-        with pytest.raises(CorruptFileError, match=f"config.json of 'toy-captioner' is not .*{sentence}"):
+        with pytest.raises(CorruptFileError, match=f"'toy-captioner' is not usable as a captioner.*{sentence}"):
             load_captioner(folder)
 
     def test_weights_in_several_files(self, folder: Path, ours: Path, images: Tensor) -> None:

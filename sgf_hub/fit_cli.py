@@ -169,7 +169,7 @@ def _show(progress: "Iterator[Progress]", *, quiet: bool) -> None:
 
 def _finish(out: Path) -> None:
     """The card, and what the user reads."""
-    from sgf_hub.cards import write_card
+    from sgf_hub.publishing.cards import write_card
     from sgf_hub.types import read_json
 
     rows = read_json(out / "measured.json")["fit"]["rows"]

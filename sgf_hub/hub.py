@@ -129,7 +129,7 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
         Raises:
             SGFError: if it cannot be done, in a sentence.
         """
-        from sgf_hub.publishing import push_module
+        from sgf_hub.publishing.pushing import push_module
 
         return push_module(self, repo_id, private=private, token=token)
 

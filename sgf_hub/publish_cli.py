@@ -8,7 +8,7 @@ import typer
 from sgf_hub.errors import BadValueError
 
 if TYPE_CHECKING:
-    from sgf_hub.sending import Upload
+    from sgf_hub.publishing.sending import Upload
 
 Namespace = Annotated[str | None, typer.Option(help="Whose the repos are to be: you, or an organization.")]
 Private = Annotated[bool, typer.Option("--private", help="Make new repos private.")]
@@ -23,8 +23,8 @@ def push(
     everything: Annotated[bool, typer.Option("--all", help="The whole embedded zoo, and a Collection of it.")] = False,
 ) -> None:
     """Push a model to the Hub: weights, config, card and figures, in one commit. What is there already is not sent."""
-    from sgf_hub.publishing import COLLECTION, gather, plan, plan_all
-    from sgf_hub.sending import send
+    from sgf_hub.publishing.pushing import COLLECTION, gather, plan, plan_all
+    from sgf_hub.publishing.sending import send
 
     if (name is None) != everything:
         raise BadValueError("give the name of one model or folder, or --all for the whole zoo.")
@@ -53,8 +53,8 @@ def push_space(
     dry_run: DryRun = False,
 ) -> None:
     """Push the demo to the Hub as a Space, with the embedded zoo in it."""
-    from sgf_hub.sending import send, whoami
-    from sgf_hub.space import space_upload
+    from sgf_hub.publishing.sending import send, whoami
+    from sgf_hub.publishing.space import space_upload
 
     upload = space_upload(namespace or whoami(), name)
     if dry_run:
@@ -71,9 +71,9 @@ def cards(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a card is not up to date.")] = False,
 ) -> None:
     """Write model cards: README.md, and the strip of pictures that it shows."""
-    from sgf_hub.cards import CARD, STRIP, fresh_card, write_card
     from sgf_hub.evaluation.strip import draw_strip
     from sgf_hub.measure_cli import entry_folder
+    from sgf_hub.publishing.cards import CARD, STRIP, fresh_card, write_card
     from sgf_hub.types import read_json
     from sgf_hub.zoo import entries, kind_of
 

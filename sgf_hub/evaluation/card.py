@@ -5,10 +5,10 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from yaml import YAMLError
 
-from sgf_hub.cards import BEGIN, END, fresh_card
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.evaluation.page import caption_table, mean, renewed
 from sgf_hub.evaluation.summary import OBSERVERS, tables
+from sgf_hub.publishing.cards import BEGIN, END, fresh_card
 
 _METRIC = "mds"
 SENTENCES = "sentences.png"  # beside a mapping of captions

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from sgf_hub.card_code import example_of
-from sgf_hub.cards import STRIP
 from sgf_hub.hub import CONFIG
 from sgf_hub.pictures import to_pictures
+from sgf_hub.publishing.cards import STRIP
+from sgf_hub.publishing.code import example_of
 from sgf_hub.types import read_json
 
 FRAMES = 8

@@ -74,7 +74,7 @@ class Backbone(nn.Module):
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
         """Push it to the Hub in transformers' format, with its card, in one commit; see `HubModule.push_to_hub`."""
-        from sgf_hub.publishing import push_folder
+        from sgf_hub.publishing.pushing import push_folder
 
         if self.folder is not None:  # as it is there: here its BatchNorm is folded
             return push_folder(self.folder, repo_id, private=private, token=token)

@@ -90,7 +90,7 @@ class Captioner(nn.Module):
         Raises:
             SGFError: if it cannot be done, or if it is not from a folder.
         """
-        from sgf_hub.publishing import push_folder
+        from sgf_hub.publishing.pushing import push_folder
 
         if self.folder is None:
             raise BadValueError(

@@ -16,12 +16,12 @@ import torch
 from huggingface_hub import HfApi, constants
 from safetensors.torch import load_file, save_file
 
-from sgf_hub import sending
 from sgf_hub.editor import SGFEditor
 from sgf_hub.errors import CorruptFileError, SGFError, UnknownNameError
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.mapping import SGFMapping
-from sgf_hub.publishing import COLLECTION, gather, plan, plan_all, push
+from sgf_hub.publishing import sending
+from sgf_hub.publishing.pushing import COLLECTION, gather, plan, plan_all, push
 from sgf_hub.zoo import locate
 from tests.hub.client import ANN, World
 from tests.hub.loopback import Fault

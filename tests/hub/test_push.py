@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from sgf_hub import cli
-from sgf_hub.card_code import code_block
-from sgf_hub.cards import code_of
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
 from sgf_hub.hub import INDEX, shards_of
 from sgf_hub.predictors.backbone import load_backbone
-from sgf_hub.publishing import plan, push_folder
-from sgf_hub.sending import check_namespace
-from sgf_hub.space import HARDWARE, space_upload
+from sgf_hub.publishing.cards import code_of
+from sgf_hub.publishing.code import code_block
+from sgf_hub.publishing.pushing import plan, push_folder
+from sgf_hub.publishing.sending import check_namespace
+from sgf_hub.publishing.space import HARDWARE, space_upload
 from tests.hub.client import World, world
 from tests.toys import edit_config
 

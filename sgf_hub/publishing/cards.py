@@ -14,10 +14,10 @@ from huggingface_hub import ModelCard, ModelCardData
 from yaml import YAMLError
 
 from sgf_hub import zoo
-from sgf_hub.card_code import code_block
-from sgf_hub.card_figures import figures, recipe
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.hub import CONFIG
+from sgf_hub.publishing.code import code_block
+from sgf_hub.publishing.figures import figures, recipe
 from sgf_hub.types import read_json
 from sgf_hub.zoo import NAMESPACE, kind_of
 
@@ -236,6 +236,6 @@ def _world_words(folder: Path) -> str:
 
 
 def _template(name: str) -> str:
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]
     packed = here / "_model_cards"  # in a wheel
     return ((packed if packed.is_dir() else here.parent / "model_cards") / f"{name}.md").read_text("utf-8")

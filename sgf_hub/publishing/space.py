@@ -7,10 +7,10 @@ from typing import Any
 from huggingface_hub import SpaceCard
 
 from sgf_hub import zoo
-from sgf_hub.cards import pictures_of
 from sgf_hub.errors import BadValueError, SGFError
 from sgf_hub.hub import CONFIG
-from sgf_hub.sending import Upload, check_namespace
+from sgf_hub.publishing.cards import pictures_of
+from sgf_hub.publishing.sending import Upload, check_namespace
 
 ZERO_TORCH = "2.11.0"
 """ZeroGPU lends its GPUs to torch 2.8 to 2.11, and the demo is pinned to a later one elsewhere."""
@@ -36,7 +36,7 @@ def space_upload(namespace: str, name: str = "sgf-hub") -> Upload:
     check_namespace(namespace)
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,95}", name):
         raise BadValueError(f"{name!r} is no name for a Space: letters, digits, dashes, dots and underscores.")
-    home = Path(__file__).resolve().parent.parent
+    home = Path(__file__).resolve().parents[2]
     lacking = [file for file in (*_FILES, *_FOLDERS, "README.md", "requirements.txt") if not (home / file).exists()]
     if lacking:
         raise SGFError(f"the demo is pushed from a checkout of the repository: {lacking[0]} is not beside sgf_hub.")

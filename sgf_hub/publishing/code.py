@@ -110,7 +110,7 @@ def example_of(config: dict) -> tuple[int, dict]:
         return 5, {"caption": "a small purple flower with pointed petals"}
     attributes, points = config.get("attributes") or [], config.get("keypoints") or []
     if points:
-        return 7, {"mouth_left": (0.36, 0.7)} if "mouth_left" in points else {points[0]: (0.5, 0.5)}
+        return 5, {"nose_tip": (0.52, 0.6)} if "nose_tip" in points else {points[0]: (0.5, 0.5)}
     wishes = {name: 1 for name in ("smile", "glasses") if name in attributes} or {attributes[0]: 1}
     return (5, wishes) if config.get("latent_space") == "w" else (9, wishes)
 

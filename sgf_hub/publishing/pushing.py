@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from sgf_hub import zoo
-from sgf_hub.cards import CARD, card_of, pictures_of
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub import CONFIG, INDEX, WEIGHTS, sha256, shards_of
-from sgf_hub.sending import Sent, Upload, check_namespace, collect, send, whoami
+from sgf_hub.publishing.cards import CARD, card_of, pictures_of
+from sgf_hub.publishing.sending import Sent, Upload, check_namespace, collect, send, whoami
 from sgf_hub.types import nearest, read_json, short
 from sgf_hub.user_code import is_code
 from sgf_hub.zoo import NAMESPACE, beside, entries

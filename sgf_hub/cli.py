@@ -3,6 +3,7 @@
 A mistake of the user's ends in one line on stderr and exit code 2; results are JSON on stdout.
 """
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,10 @@ from sgf_hub.measure_cli import app as measure_app
 from sgf_hub.publish_cli import cards, push, push_space
 from sgf_hub.training.cli import app as train_app
 from sgf_hub.training.cli import sample_pairs
+
+_USAGE: type[Exception] = typer.BadParameter.__mro__[1]  # click's UsageError, which some versions of typer carry along
+_STOPPED = 130  # exit code after Ctrl-C
+_DISK = (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR)
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Edit what a GAN draws, by wishes."
@@ -44,10 +49,34 @@ app.command("cards")(cards)
 def main() -> None:
     """Run the command line."""
     try:
-        app()
+        code = app(standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        code = _STOPPED
     except SGFError as error:
-        typer.echo(f"sgf-hub: {error}", err=True)
-        raise SystemExit(2) from None
+        code = _refused(str(error))
+    except _USAGE as error:
+        code = _misused(error)
+    except OSError as error:
+        if error.errno not in _DISK:  # what is not the user's to mend is a bug of ours
+            raise
+        code = _refused(f"{str(error.filename or 'a file')[:100]!r} cannot be used: {error.strerror}.")
+    if code == _STOPPED:
+        typer.echo("sgf-hub: stopped; what fits, trains, samples or evaluates goes on with the same command.", err=True)
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _refused(told: str) -> int:
+    typer.echo(f"sgf-hub: {told}", err=True)
+    return 2
+
+
+def _misused(error: Any) -> int:
+    """Tell what is wrong with a command line; or show the help, where nothing was given."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return 2
+    command = error.ctx.command_path if error.ctx else "sgf-hub"
+    return _refused(f"{' '.join(error.format_message().split()).rstrip('.')}; see `{command} --help`.")
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """The command `sgf-hub fit`: a mapping for anybody's GAN, from a generator and a predictor to a folder to push."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -54,7 +55,7 @@ def fit(
     file is converted once, into a folder beside the mapping's. Under `accelerate launch` it runs in several processes.
     """
     from sgf_hub.training.cli import typed
-    from sgf_hub.training.fit import FitConfig, estimate
+    from sgf_hub.training.fit import FitConfig, check_folder, estimate
     from sgf_hub.training.fit import fit as run
     from sgf_hub.training.group import group
     from sgf_hub.training.mapping import PRESETS
@@ -71,11 +72,12 @@ def fit(
     sampling |= {k: v for k, v in {"pairs": pairs, "truncation": truncation}.items() if v is not None}
     config = FitConfig(**sampling, seed=seed, mapping=training, samples=samples)
     if out.exists() and not out.is_dir():
-        raise BadValueError(f"{out} is a file: give a folder for the mapping.")
+        raise BadValueError(f"{str(out)!r} is a file: give a folder for the mapping.")
     together = group()
     parts = _parts(generator, tuple(predictor), out, together, keep=not dry_run)
     if setting is not None and recipe is not None:
         setting.check(recipe, parts.generator, parts.predictor.spec)
+    check_folder(out, parts)
     if dry_run:
         if together.leads:
             typer.echo(json.dumps(estimate(config, parts), indent=1))
@@ -125,28 +127,44 @@ def _parts(generator: str, predictor: tuple[str, ...], out: Path, group: "Group"
 
     if not predictor:
         raise BadValueError("no predictor was given: name at least one with --predictor.")
-    if keep and Path(generator).is_file():
+    if keep and os.path.isfile(generator):
         folder = out.resolve().with_name(f"{out.resolve().name}-generator")
-        if group.leads and not (folder / "config.json").is_file():
-            from sgf_hub.generators.convert import convert
-
-            convert(generator, folder)
+        if group.leads:
+            _convert(generator, folder)
         group.wait()
         generator = str(folder)
     made, sees = load_generator_of(generator), load_predictor_of(predictor)
-    names = tuple(_name(one) for one in predictor)
-    return Parts(on_device(made, group), on_device(sees, group), _name(generator), names)
+    names = tuple(_name(one, out) for one in predictor)
+    return Parts(on_device(made, group), on_device(sees, group), _name(generator, out), names)
 
 
-def _name(source: str) -> str:
-    """What a mapping's config calls a generator or predictor: a Hub id, or the name of a folder."""
+def _convert(generator: str, folder: Path) -> None:
+    """A checkpoint file as a folder, unless it is there already."""
+    from sgf_hub.generators.convert import SOURCE, convert
+    from sgf_hub.hub import sha256
+    from sgf_hub.types import read_json
+
+    if not (folder / SOURCE).is_file():  # whatever else is in there, convert refuses
+        convert(generator, folder)
+        return
+    made = read_json(folder / SOURCE).get("source")
+    if not isinstance(made, dict) or made.get("sha256") != sha256(Path(generator)):
+        raise BadValueError(
+            f"{folder.name!r}, beside --out, was converted from another checkpoint than {Path(generator).name!r}: "
+            "give another --out, or delete it."
+        )
+
+
+def _name(source: str, out: Path) -> str:
+    """What a mapping's config calls a generator or predictor: a Hub id, a folder beside it, or a path as it was typed."""
     from sgf_hub.zoo import NAMESPACE, entries
 
     if is_code(source):
         return source
-    if not Path(source).is_dir():
+    if not os.path.isdir(source):
         return f"{NAMESPACE}/{source}" if source in {entry.name for entry in entries()} else source
-    return Path(source).resolve().name
+    folder = Path(source).resolve()
+    return folder.name if folder.parent == out.resolve().parent else source
 
 
 def _show(progress: "Iterator[Progress]", *, quiet: bool) -> None:

@@ -5,6 +5,7 @@ here.
 """
 
 import importlib.util
+import os
 import re
 import sys
 import traceback
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from sgf_hub.errors import BadValueError, SGFError, UnknownNameError
-from sgf_hub.types import nearest
 
 _NAME = re.compile(r"(?P<file>.+\.py):(?P<name>[^\W\d]\w*)")
 
@@ -35,12 +35,14 @@ def from_code(text: str, protocol: type, what: str) -> Any:
         UnknownNameError: if there is no such file, or no such name in it.
         SGFError: if the file fails.
     """
+    from sgf_hub.types import nearest, short
+
     found = _NAME.fullmatch(text)
     if found is None:
         raise BadValueError(f"{text!r} is no name in your code: write FILE.py:NAME.")
     path = Path(found["file"])
-    if not path.is_file():
-        raise UnknownNameError(f"there is no file {str(path)!r}.")
+    if not os.path.isfile(path):  # where the name is too long for a path, too
+        raise UnknownNameError(f"there is no file {short(str(path))}.")
     module = _run(path)
     if not hasattr(module, found["name"]):
         raise UnknownNameError(f"{path.name} has no {found['name']!r}{nearest(found['name'], vars(module))}.")

@@ -123,7 +123,10 @@ def embedded(name: str) -> bool:
 
 def beside(folder: Path, name: str) -> Path | None:
     """The folder of the repo `name` beside another's, if it is there: a zoo in the making."""
-    neighbour = folder.resolve().parent / name.rsplit("/", 1)[-1]
+    bare = name.rsplit("/", 1)[-1]
+    if bare in ("", ".", ".."):  # of a config that may come from anywhere
+        return None
+    neighbour = folder.resolve().parent / bare
     return neighbour if any((neighbour / file).is_file() for file in ("config.json", "model_index.json")) else None
 
 

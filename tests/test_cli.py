@@ -367,3 +367,49 @@ def test_importing_is_light(code: str) -> None:
     check = f"{code}\nimport sys\nsys.exit(','.join(m for m in {heavy!r} if m in sys.modules) or 0)"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+class TestMistakes:
+    """What typer, the disk and the keyboard say is told as our own sentences are."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            (("fit",), "Missing option '--generator'"),
+            (("zoo", "lst"), "No such command 'lst'"),
+            (("edit", "x", "--steps", "abc"), "Invalid value for '--steps'"),
+            (("edit", "x", "--sed", "1"), "No such option: --sed"),
+        ],
+    )
+    def test_usage(self, run: Run, arguments: tuple[str, ...], told: str) -> None:
+        sentence = run.refused(*arguments)
+        assert sentence.startswith(told) and sentence.endswith(" --help`.")
+
+    @pytest.mark.parametrize("arguments", [(), ("zoo",)])
+    def test_nothing_given_shows_the_help(self, run: Run, arguments: tuple[str, ...]) -> None:
+        code, out, err = run(*arguments)
+        assert "Usage:" in out + err and "sgf-hub: " not in err
+
+    def test_help_ends_well(self, run: Run) -> None:
+        code, out, _ = run("fit", "--help")
+        assert code == 0 and "--generator" in out
+
+    def test_a_full_disk(self, run: Run, in_toy_zoo, monkeypatch) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise OSError(28, "No space left on device", "out/before.png")
+
+        monkeypatch.setattr(Image.Image, "save", full)
+        told = run.refused("edit", ATTRIBUTES, "--seed", 1, "--set", "smile=1", "--steps", 1)
+        assert told == "'out/before.png' cannot be used: No space left on device."
+
+    def test_control_c(self, run: Run, monkeypatch) -> None:
+        def interrupted() -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("sgf_hub.zoo.entries", interrupted)
+        code, out, err = run("zoo", "list")
+        assert (code, out) == (130, "") and err.startswith("sgf-hub: stopped; ") and err.count("\n") == 1
+
+    def test_the_command_line_starts_without_torch(self) -> None:
+        code = "import sys, sgf_hub.cli; sys.exit('torch' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -127,6 +127,24 @@ class TestNamesInCode:
         assert not Path("ran").exists()
 
 
+def test_a_folder_converted_from_another_checkpoint_is_not_taken(run: Run) -> None:
+    golden = ROOT / "tests" / "golden"
+    for name in ("rosinality_stylegan2_32px.pt", "pytorch_gan_zoo_pgan_32px.pth"):
+        shutil.copy(golden / name, name)
+    assert run("convert", "rosinality_stylegan2_32px.pt", "--out", "mixed-generator")[0] == 0
+    before = Path("mixed-generator/source.json").read_text()
+    given = ("--predictor", "sgf-hub/avatars-attributes", "--out", "mixed")
+    told = run.refused("fit", "--generator", "pytorch_gan_zoo_pgan_32px.pth", *given)
+    assert "was converted from another checkpoint than 'pytorch_gan_zoo_pgan_32px.pth'" in told
+    assert Path("mixed-generator/source.json").read_text() == before
+
+
+@pytest.mark.parametrize("end", ["", ".py:generator"])
+def test_a_name_too_long_for_a_path(run: Run, end: str) -> None:
+    given = ("--predictor", "sgf-hub/avatars-attributes", "--out", "x")
+    assert "aaa...aaa" in run.refused("fit", "--generator", "a" * 5000 + end, *given)
+
+
 def test_options_are_checked_before_any_work(run: Run) -> None:
     given = ("--generator", "avatars-stylegan2", "--predictor", "avatars-attributes")
     assert "is no recipe (did you mean 'ffhq-attributes'" in run.refused(
@@ -138,4 +156,6 @@ def test_options_are_checked_before_any_work(run: Run) -> None:
     assert "edits ProgressiveGAN of CelebA-HQ in Z" in run.refused(
         "fit", *given, "--out", "x", "--recipe", "celebahq-attributes"
     )
+    assert "noise is nan" in run.refused("fit", *given, "--out", "x", "--noise", "nan", "--dry-run")
+    assert "is no earlier fit of this" in run.refused("fit", *given, "--out", "examples", "--dry-run")
     assert not Path("x").exists()

@@ -9,7 +9,7 @@ import pytest
 
 import sgf_hub.zoo
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
-from sgf_hub.zoo import called, entries, kind_of, locate
+from sgf_hub.zoo import beside, called, entries, kind_of, locate
 
 
 @pytest.fixture
@@ -174,3 +174,11 @@ class TestEntries:
     def test_configs_are_read(self, in_toy_zoo: Path) -> None:
         entry = next(e for e in entries() if e.kind == "StyleGAN2")
         assert entry.config == json.loads((entry.path / "config.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["..", "../..", "x/..", ".", "x/."])
+def test_nothing_above_is_beside(zoo: Path, name: str) -> None:
+    deep = zoo / "toy-stylegan2" / "deeper"
+    deep.mkdir()
+    shutil.copy(zoo / "toy-stylegan2" / "config.json", zoo / "config.json")
+    assert beside(deep, name) is None and beside(zoo / "toy-stylegan2", name) is None

@@ -63,7 +63,7 @@ def find(source: str | Path, *, revision: str | None = None) -> Found:
         return Found(kind, local / file)
     if local is None and name.lower().endswith(SUFFIXES):
         inside = _IN_REPO.fullmatch(name)
-        if inside is None:
+        if inside is None or ".." in inside[2].split("/"):
             raise UnknownNameError(
                 f"there is no file {short(name)}; a file of a Hub repo is written 'owner/name/file.pkl'."
             )

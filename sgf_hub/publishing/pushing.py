@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 COLLECTION = "sgf-hub model zoo"
 REFERENCES = ("generator", "predictor", "backbone", "captioner")  # keys of a config.json that name other repos
+_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)+")  # of a repo, or of a file in one
 _BESIDES = (
     "training.json", "measured.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
     "tokenizer.json", "tokenizer_config.json",
@@ -175,7 +176,7 @@ def _renamed(folder: Path, config: dict, ids: Mapping[str, str]) -> tuple[dict[s
             names[reference] = ids[bare]
         elif not owner and (zoo.root() / bare / CONFIG).is_file():
             names[reference] = f"{NAMESPACE}/{bare}"
-        elif not owner:
+        elif not _ID.fullmatch(reference):
             raise CorruptFileError(
                 f"{CONFIG} of {folder.resolve().name!r} names {short(reference)}, which is no Hub id and no folder "
                 "beside it: put that folder there, or name a repo."

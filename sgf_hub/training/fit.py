@@ -5,6 +5,7 @@ the sampling and the training; the rest is done by the one that leads.
 """
 
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -13,10 +14,11 @@ from typing import TypeVar
 
 import torch
 
+from sgf_hub import zoo
 from sgf_hub.editor import SGFEditor
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.evaluation.check import check, draw_preview, kinds
-from sgf_hub.hub import bounded
+from sgf_hub.hub import CONFIG, WEIGHTS, bounded
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.training.group import ALONE, Group, on_device
 from sgf_hub.training.mapping import PRESETS, MappingConfig, mapping_for, train
@@ -108,10 +110,15 @@ def fit(
         How far it is.
 
     Raises:
-        BadValueError: if `work` holds a fit with other settings, or of a generator or predictor that has changed.
+        BadValueError: if `work` holds a fit with other settings, or of a generator or predictor that has changed; or if
+            `out` cannot be written, or holds something else.
         DegenerateMappingError: if F ignores c; nothing is written to `out` then.
     """
-    work.mkdir(parents=True, exist_ok=True)
+    check_folder(out, parts)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadValueError(f"{work} cannot be made a folder ({error.strerror}): give another --runs.") from None
     _recognize(parts, work / "parts.json", group)
     info = PairsInfo(
         parts.generator_name,
@@ -133,6 +140,33 @@ def fit(
         editor = SGFEditor(on_device(SGFMapping.from_pretrained(out), group), parts.generator, parts.predictor)
         yield from _check(config, editor, work / "check.json", out, command)
     group.wait()
+
+
+def check_folder(out: Path, parts: Parts) -> None:
+    """Refuse, before a day of sampling, a folder that cannot be written, or that holds anything but an earlier fit.
+
+    Raises:
+        BadValueError: if it is so.
+    """
+    there = out.resolve()
+    while not there.exists():
+        there = there.parent
+    try:
+        held = sorted(path.name for path in out.iterdir() if path.name[0] != ".") if out.exists() else []
+        with tempfile.TemporaryDirectory(prefix=".", dir=there):  # permissions alone say too little
+            pass
+    except OSError as error:
+        raise BadValueError(f"{str(out)!r} cannot be written ({error.strerror}): give another --out.") from None
+    if set(held) <= {WEIGHTS}:  # a kill may have left them alone
+        return
+    config = read_json(out / CONFIG) if CONFIG in held else {}
+    found = tuple(config.get(key) for key in ("class", "generator", "predictor"))
+    earlier = found == ("SGFMapping", parts.generator_name, list(parts.predictor_names))
+    if not earlier or out.resolve().parent == zoo.root().resolve():
+        raise BadValueError(
+            f"the folder {str(out)!r} holds {held[0]!r}, and is no earlier fit of this generator and predictor: give a "
+            "new --out, or empty it."
+        )
 
 
 def _check(config: FitConfig, editor: SGFEditor, kept: Path, out: Path, command: str) -> Iterator[Progress]:

@@ -6,6 +6,7 @@ that F reads (its target stays clean), so that F cannot do without c.
 
 import dataclasses
 import json
+import pickle
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,15 +16,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sgf_hub.errors import BadValueError, DegenerateMappingError
+from sgf_hub.errors import BadValueError, CorruptFileError, DegenerateMappingError
 from sgf_hub.field import contraction
+from sgf_hub.hub import bounded
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.training.checkpoint import save_checkpoint
 from sgf_hub.training.group import ALONE, Group
 from sgf_hub.training.pairs import Pairs, PairsInfo
 
 LEAST_SLOPE = 0.05  # of F in c, standardised: below it, a field would be noise
-LEAST_CERTAINTY = 5.0  # standard errors that the error with a shuffled c must lie above that with the right one
+LEAST_GAP = 1.02  # error with a shuffled c over that with the right one: chance alone reaches 1.006, useful F's 1.2;
+LEAST_CERTAINTY = 5.0  # or else, standard errors that it must lie above
 _SHUFFLES = 8  # of the conditions, to tell a small gap from chance
 
 
@@ -41,6 +44,9 @@ class MappingConfig:
         noise: standard deviation of the Gaussian noise on F's standardised z input.
         held_out: share of the pairs that are kept for measuring.
         seed: of weights, order and noise.
+
+    Raises:
+        BadValueError: for a number out of range.
     """
 
     layers: int | None = None
@@ -52,6 +58,11 @@ class MappingConfig:
     noise: float = 0.0
     held_out: float = 0.05
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        bounded("layers", 1 if self.layers is None else self.layers, 1, 256)
+        bounded("iterations", self.iterations, 1, 10**9)
+        bounded("noise", self.noise, 0.0, 100.0)
 
 
 PRESETS = {
@@ -230,7 +241,8 @@ def measure(mapping: SGFMapping, z: Tensor, c: Tensor, *, at: int = 256, seed: i
 def refuse_degenerate(report: MappingReport) -> None:
     """Raise a DegenerateMappingError if F ignores c (assumption 3, Eq. 4)."""
     strongest = max(report.slopes.values())
-    if strongest < LEAST_SLOPE or not report.certainty >= LEAST_CERTAINTY:
+    told = report.loss_shuffled > LEAST_GAP * report.loss or report.certainty >= LEAST_CERTAINTY
+    if strongest < LEAST_SLOPE or not told:
         raise DegenerateMappingError(
             f"the mapping ignores its condition (largest ||dF/dc|| {strongest:.3f}, error {report.loss:.3f} with the "
             f"right c and {report.loss_shuffled:.3f} with a shuffled one), so its field is zero: train longer, on more "
@@ -259,9 +271,16 @@ def _resume(
     """Load a checkpoint, if there is one; returns the iterations done and the seconds they took."""
     if not path.exists():
         return 0, 0.0
-    held = torch.load(path, weights_only=True, map_location="cpu")
-    if held["config"] != dataclasses.asdict(config):
-        raise BadValueError(f"{path.parent} holds a training with other settings: choose another work folder.")
+    try:
+        held = torch.load(path, weights_only=True, map_location="cpu")
+        settings = held["config"]
+    except (OSError, RuntimeError, EOFError, LookupError, TypeError, pickle.UnpicklingError):
+        raise CorruptFileError(f"{path} is damaged: delete it to train anew.") from None
+    if settings != dataclasses.asdict(config):
+        raise BadValueError(
+            f"{path.parent} holds a training with other settings: delete that folder to train anew, or give another "
+            "--runs."
+        )
     mapping.load_state_dict(held["mapping"])
     optimizer.load_state_dict(held["optimizer"])
     rng.set_state(held["rng"])

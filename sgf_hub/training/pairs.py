@@ -96,7 +96,10 @@ def sample_pairs(
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / _INDEX).exists():
         if _read_info(folder / _INDEX) != info:
-            raise BadValueError(f"{folder} holds pairs of another generator, predictor or seed: choose another folder.")
+            raise BadValueError(
+                f"{folder} holds pairs of another generator, predictor, truncation or seed: delete it to begin "
+                "anew, or choose another folder."
+            )
     elif group.leads:
         part = folder / f"{_INDEX}.part"  # another process may be reading
         part.write_text(json.dumps(asdict(info), indent=1))
@@ -116,7 +119,9 @@ def sample_pairs(
     yield count - sum(sizes[shard] for shard in missing)
     group.wait()
     for shard in missing[group.rank :: group.size]:
-        latents = generator.sample(sizes[shard], seed=info.seed * 1_000_003 + shard, truncation=info.truncation)
+        latents = generator.sample(
+            sizes[shard], seed=(info.seed * 1_000_003 + shard) % 2**63, truncation=info.truncation
+        )
         conditions: list[Tensor] = []
         done = there()
         with torch.inference_mode():

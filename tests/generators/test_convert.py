@@ -176,7 +176,7 @@ class TestSources:
         with pytest.raises(CorruptFileError, match=f"is no generator that sgf-hub can load: {told}.*CustomGenerator"):
             load_generator(tmp_path)
 
-    @pytest.mark.parametrize("name", ["missing.pkl", "/no/where/it.pt", "./a.pth"])
+    @pytest.mark.parametrize("name", ["missing.pkl", "/no/where/it.pt", "./a.pth", "owner/name/../../x.pkl"])
     def test_missing_files(self, name: str) -> None:
         with pytest.raises(
             UnknownNameError, match="there is no file '.*'; a file of a Hub repo is written 'owner/name/"

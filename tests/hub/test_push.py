@@ -131,10 +131,11 @@ class TestNames:
         assert "from my_gan import generator as my_generator" in code
         assert 'SGFEditor.from_pretrained("ann/mine", generator=my_generator)' in code
 
-    def test_a_name_that_nothing_answers_to(self, here: World, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", ["gone", "../../gone", "..", "/home/ann/gone", "https://e.org/gone"])
+    def test_a_name_that_nothing_answers_to(self, here: World, tmp_path: Path, name: str) -> None:
         folder = Path(shutil.copytree(here.zoo / "sgf-toy-attributes", tmp_path / "mine"))
-        edit_config(folder, generator="gone")
-        with pytest.raises(CorruptFileError, match="names 'gone', which is no Hub id and no folder beside it"):
+        edit_config(folder, generator=name)
+        with pytest.raises(CorruptFileError, match=f"names '{name}', which is no Hub id and no folder beside it"):
             plan([folder], namespace="ann")
 
     def test_an_entry_of_the_zoo_by_its_bare_name(self, here: World, tmp_path: Path) -> None:

@@ -110,21 +110,67 @@ class TestResuming:
     def test_more_pairs_train_anew(self, tmp_path: Path) -> None:
         drain(tmp_path, parts())
         before = (tmp_path / "out" / "model.safetensors").read_bytes()
-        drain(tmp_path, parts(), replace(CONFIG, pairs=800))
+        drain(tmp_path, parts(), replace(CONFIG, pairs=1200))
         assert (tmp_path / "out" / "model.safetensors").read_bytes() != before
 
     def test_fewer_pairs_give_what_they_would_have_given(self, tmp_path: Path) -> None:
         drain(tmp_path / "once", parts())
-        drain(tmp_path, parts(), replace(CONFIG, pairs=800))
+        drain(tmp_path, parts(), replace(CONFIG, pairs=1200))
         drain(tmp_path, parts())
         name = "out/model.safetensors"
         assert (tmp_path / name).read_bytes() == (tmp_path / "once" / name).read_bytes()
+
+    def test_a_damaged_checkpoint_is_told(self, tmp_path: Path) -> None:
+        drain(tmp_path, parts())
+        (tmp_path / "work" / "mapping-600" / "checkpoint.pt").write_bytes(b"garbage")
+        with pytest.raises(CorruptFileError, match=r"checkpoint\.pt is damaged: delete it to train anew"):
+            drain(tmp_path, parts())
 
     def test_a_damaged_record_is_told(self, tmp_path: Path) -> None:
         drain(tmp_path, parts())
         (tmp_path / "work" / "parts.json").write_text("{}")
         with pytest.raises(CorruptFileError, match="does not describe a fit: delete it"):
             drain(tmp_path, parts())
+
+
+class TestFolders:
+    """Whatever is wrong with a folder is told before anything is sampled."""
+
+    def refused(self, tmp_path: Path, out: Path, told: str) -> None:
+        made = parts()
+        with pytest.raises(BadValueError, match=told):
+            list(fit(CONFIG, made, tmp_path / "work", out))
+        assert not made.generator.asked and not (tmp_path / "work").exists()
+
+    def test_a_folder_that_holds_something_else(self, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "README.md").write_text("mine")
+        self.refused(tmp_path, tmp_path / "out", "holds 'README.md', and is no earlier fit of this generator and")
+
+    @pytest.mark.parametrize("change", [{"class": "StyleGAN2"}, {"generator": "x.py:y"}, {"predictor": ["x.py:y"]}])
+    def test_another_model(self, tmp_path: Path, change: dict) -> None:
+        held = {"class": "SGFMapping", "generator": "mine.py:generator", "predictor": ["mine.py:predictor"]}
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "config.json").write_text(json.dumps({**held, **change}))
+        self.refused(tmp_path, tmp_path / "out", "is no earlier fit of this generator and predictor: give a new --out")
+
+    def test_an_entry_of_the_zoo(self, tmp_path: Path, in_zoo: Path) -> None:
+        self.refused(tmp_path, in_zoo / "sgf-toy-attributes", "is no earlier fit")
+
+    def test_below_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        self.refused(tmp_path, tmp_path / "file" / "out", "cannot be written .*: give another --out")
+
+    def test_work_in_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(BadValueError, match="cannot be made a folder .*: give another --runs"):
+            list(fit(CONFIG, parts(), tmp_path / "file" / "work", tmp_path / "out"))
+
+    def test_weights_that_a_kill_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "model.safetensors").write_bytes(b"half")
+        drain(tmp_path, parts())
+        assert (tmp_path / "out" / "config.json").is_file()
 
 
 class TestEstimate:
@@ -143,6 +189,26 @@ class TestSettings:
     def test_numbers_are_checked(self, change: dict, told: str) -> None:
         with pytest.raises(BadValueError, match=told):
             replace(CONFIG, **change)
+
+    @pytest.mark.parametrize(
+        ("change", "told"),
+        [
+            ({"iterations": 0}, "iterations is 0"),
+            ({"noise": -1.0}, "noise is -1"),
+            ({"noise": float("nan")}, "noise is nan"),
+            ({"layers": 257}, "layers is 257"),
+        ],
+    )
+    def test_numbers_of_the_training_are_checked(self, change: dict, told: str) -> None:
+        with pytest.raises(BadValueError, match=told):
+            replace(TRAINING, **change)
+
+    def test_the_largest_seed(self, tmp_path: Path) -> None:
+        largest = 2**63 - 1
+        seen = drain(
+            tmp_path, parts(), replace(CONFIG, pairs=1200, seed=largest, mapping=replace(TRAINING, seed=largest))
+        )
+        assert seen[-1].stage == "check"
 
     def test_recipes_are_the_papers(self) -> None:
         assert list(RECIPES) == ["ffhq-attributes", "celebahq-attributes", "anime-keypoints", "flowers-caption"]

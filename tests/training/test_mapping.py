@@ -123,7 +123,7 @@ class TestResuming:
         assert again["iteration"] == 100 and again["loss"] == pytest.approx(first["loss"], rel=0.5)
 
     def test_other_settings_are_not_mixed(self, trained, tmp_path: Path) -> None:
-        with pytest.raises(BadValueError, match="holds a training with other settings: choose another work folder"):
+        with pytest.raises(BadValueError, match="holds a training with other settings: delete that folder to train"):
             next(train(dataclasses.replace(TOY, seed=1), toy_pairs(), trained[0] / "work", tmp_path))
 
 

@@ -102,7 +102,7 @@ class TestResuming:
     )
     def test_pairs_of_something_else_are_not_mixed(self, folder: Path, change: dict) -> None:
         before = contents(folder)
-        with pytest.raises(BadValueError, match="holds pairs of another generator, predictor or seed: choose another"):
+        with pytest.raises(BadValueError, match="holds pairs of another generator, predictor, truncation or seed: "):
             sample(folder, info=dataclasses.replace(INFO, **change))
         assert contents(folder) == before
 

@@ -1,6 +1,7 @@
 """The paper's four settings, with checkpoints in the formats that their users have, at toy size."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from sgf_hub.editor import SGFEditor
 from sgf_hub.generators import load_generator
+from sgf_hub.training.mapping import PRESETS
 from tests.caption_toys import WordCounter, describe, fitted
 from tests.predictors.foreign import write_classifier, write_vitpose
 from tests.test_cli import Run, run  # noqa: F401
@@ -86,10 +88,23 @@ def test_a_recipe_from_checkpoint_to_edit(
 
 
 def test_the_papers_settings_are_the_default(run: Run, predictors: dict[str, tuple[Path, ...]]) -> None:  # noqa: F811
+    run.monkeypatch.setattr("sgf_hub.training.fit.estimate", lambda config, parts: asdict(config))
     given = ("--generator", GOLDEN / FILES["ffhq-attributes"], "--predictor", predictors["ffhq-attributes"][0])
-    code, paper, _ = run("fit", "--recipe", "ffhq-attributes", *given, "--out", "made", "--dry-run")
+    code, out, _ = run("fit", "--recipe", "ffhq-attributes", *given, "--out", "made", "--dry-run")
     assert code == 0 and list(Path().iterdir()) == []
-    code, fast, _ = run("fit", *given, "--out", "made", "--dry-run")
-    assert code == 0
-    # 500,000 iterations of batch 8 against 8,000 of batch 256
-    assert json.loads(paper)["seconds"]["mapping"] > 2 * json.loads(fast)["seconds"]["mapping"]
+    paper = json.loads(out)
+    assert (paper["pairs"], paper["truncation"]) == (200_000, 0.8)
+    assert paper["mapping"] == {**asdict(PRESETS["paper"]), "seed": 0}
+    assert [paper["mapping"][key] for key in ("iterations", "batch", "learning_rate")] == [500_000, 8, 2e-4]
+    code, out, _ = run("fit", *given, "--out", "made", "--dry-run")
+    assert code == 0 and json.loads(out)["mapping"] == asdict(PRESETS["fast"])
+
+
+def test_parts_elsewhere_are_named_by_their_path(run: Run, predictors: dict[str, tuple[Path, ...]]) -> None:  # noqa: F811
+    (head,) = predictors["ffhq-attributes"]
+    assert run("convert", GOLDEN / FILES["ffhq-attributes"], "--out", "parts/generator")[0] == 0
+    given = ("--generator", "parts/generator", "--predictor", head, "--out", "made/mapping")
+    code, _, err = run("fit", *given, *SMALL, "--pairs", 1200, "--iterations", 500)
+    assert code == 0, err
+    assert json.loads(Path("made/mapping/config.json").read_text())["generator"] == "parts/generator"
+    assert run("edit", "made/mapping", "--seed", 1, "--set", "smiling=1", "--steps", 2)[0] == 0

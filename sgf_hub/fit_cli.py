@@ -156,7 +156,7 @@ def _convert(generator: str, folder: Path) -> None:
 
 
 def _name(source: str, out: Path) -> str:
-    """What a mapping's config calls a generator or predictor: a Hub id, a folder beside it, or a path as it was typed."""
+    """What a mapping's config calls a generator or predictor: a Hub id, a folder beside it, or a path."""
     from sgf_hub.zoo import NAMESPACE, entries
 
     if is_code(source):

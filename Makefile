@@ -8,8 +8,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: install
 	$(PY) app.py
 
+# a process a core, with one thread each: small networks gain nothing from more
 test: install browser
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
 
 lint: install
 	$(PY) -m ruff check .

@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when huggingface_hub is imported
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+os.environ.setdefault("GRADIO_SERVER_PORT", str(7860 + 100 * _WORKER))  # workers do not look for a port in one range
 
 import pytest  # noqa: E402
 

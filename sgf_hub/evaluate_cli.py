@@ -2,8 +2,6 @@
 
 import json
 import os
-import shlex
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sgf_hub.errors import BadValueError, SGFError, UnknownNameError
 from sgf_hub.measure_cli import JUDGE, entry_folder, keep
+from sgf_hub.training.cli import typed
 
 # the paper's Table 1, and what is most entangled besides
 ATTRIBUTES = ("male", "bald", "smile", "black_hair", "glasses", "beard")
@@ -85,7 +84,7 @@ def evaluate(
             if not console.is_terminal:
                 score = ", ".join(f"{name} {seen['mds']:.3f}" for name, seen in record["seen"].items())
                 typer.echo(f"{len(records)}/{len(plan.tasks)} {' '.join(map(str, task))}: MDS {score}", err=True)
-    results = write_report(plan, records, shlex.join(["sgf-hub", *sys.argv[1:]]))
+    results = write_report(plan, records, typed())
     if write_card:
         kept = {key: results[key] for key in ("command", "samples", "seeds", "attributes", "generator", "judge")}
         keep(mapping, "evaluation", {**kept, "figures": rounded(results["figures"])}, tell=False)

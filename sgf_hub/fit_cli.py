@@ -77,8 +77,8 @@ def fit(
     parts = _parts(generator, tuple(predictor), out, together, keep=not dry_run)
     if setting is not None and recipe is not None:
         setting.check(recipe, parts.generator, parts.predictor.spec)
-    check_folder(out, parts)
     if dry_run:
+        check_folder(out, parts)  # a fit does so by itself
         if together.leads:
             typer.echo(json.dumps(estimate(config, parts), indent=1))
         return
@@ -187,10 +187,10 @@ def _show(progress: "Iterator[Progress]", *, quiet: bool) -> None:
 
 def _finish(out: Path) -> None:
     """The card, and what the user reads."""
-    from sgf_hub.publishing.cards import write_card
+    from sgf_hub.publishing.cards import PREVIEW, write_card
     from sgf_hub.types import read_json
 
     rows = read_json(out / "measured.json")["fit"]["rows"]
     write_card(out)
     reached = sum(row["reached"] for row in rows) / len(rows)
-    typer.echo(json.dumps({"out": str(out), "reached": round(reached, 4), "preview": str(out / "preview.png")}))
+    typer.echo(json.dumps({"out": str(out), "reached": round(reached, 4), "preview": str(out / PREVIEW)}))

@@ -67,7 +67,8 @@ def check(editor: SGFEditor, name: str, *, samples: int) -> Checked:
         others = moved.attributes_changed * len(spec.attributes) if spec.attributes else None
         return Checked(name, samples, moved.reached, others, moved.steps)
     latent = editor.generator.sample(samples, seed=SEED)
-    trajectory = editor.edit(latent, _swapped(editor, latent), rules)
+    c0 = editor.predictor(editor.generator.synthesize(latent))
+    trajectory = editor.edit(latent, _swapped(editor, c0), rules)
     reached = sum(reason is StopReason.TARGET_REACHED for reason in trajectory.reasons) / samples
     return Checked(name, samples, reached, None, sum(trajectory.taken()) / samples)
 
@@ -80,9 +81,11 @@ def draw_preview(editor: SGFEditor, path: Path) -> None:
         path: the picture to write.
     """
     latent = editor.generator.sample(ROWS, seed=SEED)
-    columns = [_column(editor, latent, number) for number in _wishes(editor)]
     with torch.no_grad():
-        before = [("before", picture) for picture in to_pictures(editor.generator.synthesize(latent))]
+        images = editor.generator.synthesize(latent)
+        c0 = editor.predictor(images)
+    before = [("before", picture) for picture in to_pictures(images)]
+    columns = [_column(editor, latent, c0, number) for number in _wishes(editor)]
     told_sheet([[before[row], *(column[row] for column in columns)] for row in range(ROWS)]).save(path)
 
 
@@ -94,17 +97,16 @@ def _wishes(editor: SGFEditor) -> list[int]:
 
 
 @torch.no_grad()
-def _column(editor: SGFEditor, latent: Latent, number: int) -> list[tuple[str, Image.Image]]:
+def _column(editor: SGFEditor, latent: Latent, c0: torch.Tensor, number: int) -> list[tuple[str, Image.Image]]:
     """(words, picture) of every sample for the wish of that number."""
     predictor, spec = editor.predictor, editor.predictor.spec
-    c0 = predictor(editor.generator.synthesize(latent))
     if number < len(spec.attributes):
         name = spec.attributes[number]
         target = flip(predictor, c0, name)
         at = spec.index(name).start
         words = [("- " if score > 0 else "+ ") + name.replace("_", " ") for score in c0[:, at]]
     else:
-        target = _swapped(editor, latent, seed=SEED + 1 + number)
+        target = _swapped(editor, c0, seed=SEED + 1 + number)
         said = getattr(predictor, "words", None)
         words = said(target.c) if spec.caption and said is not None else ["another's keypoints"] * len(latent)
     rules: EditConfig = steppings(keypoints=not spec.attributes, space=editor.generator.latent_space)["ours"]
@@ -116,11 +118,9 @@ def _column(editor: SGFEditor, latent: Latent, number: int) -> list[tuple[str, I
     return list(zip(told, to_pictures(trajectory.result.images), strict=True))
 
 
-def _swapped(editor: SGFEditor, latent: Latent, *, seed: int = SEED + 1) -> Target:
-    """The captions, or the keypoints, of as many other samples as targets."""
+def _swapped(editor: SGFEditor, c0: torch.Tensor, *, seed: int = SEED + 1) -> Target:
+    """The captions, or the keypoints, of as many other samples as targets: c0 [B, C] => c1 [B, C]."""
     spec = editor.predictor.spec
-    draw = editor.generator.synthesize
-    others = editor.predictor(draw(editor.generator.sample(len(latent), seed=seed)))
+    others = editor.predictor(editor.generator.synthesize(editor.generator.sample(len(c0), seed=seed)))
     asked = torch.arange(spec.dimension, device=others.device) >= len(spec.attributes)
-    c0 = editor.predictor(draw(latent))
     return Target(torch.where(asked, others, c0), asked, torch.zeros_like(asked))

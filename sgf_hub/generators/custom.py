@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, SpaceError
-from sgf_hub.generators.layers import draw_z
+from sgf_hub.generators.layers import check_shape, draw_z
 from sgf_hub.hub import bounded
 from sgf_hub.types import Latent, Space, short
 from sgf_hub.wrapping import BROKEN, described, frozen, told
@@ -137,11 +137,7 @@ class CustomGenerator(nn.Module):
             raise SpaceError(
                 f"latent is in space {latent.space!r}, this generator draws from {self.latent_space!r}: {hint}."
             )
-        if latent.data.shape[1] != self.latent_dim:
-            raise BadValueError(
-                f"a latent of this generator in {self.latent_space!r} has shape [batch, {self.latent_dim}], "
-                f"not {list(latent.data.shape)}."
-            )
+        check_shape(latent, self.latent_dim)
         if not self._checked:
             self._found_side(self.resolution)
         images = self(latent.data)

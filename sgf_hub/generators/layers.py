@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError
 from sgf_hub.hub import bounded
-from sgf_hub.types import check_seed, short
+from sgf_hub.types import Latent, check_seed, short
 
 
 def conv(width_in: int, width: int, kernel: int, *, bias: bool = True) -> nn.Conv2d:
@@ -50,6 +50,15 @@ def check_sizes(resolution: object, latent_dim: object, channels: object) -> Non
         )
     for width in channels:
         bounded("a width in channels", width, 1, 4096)
+
+
+def check_shape(latent: Latent, *wanted: int) -> None:
+    """Raise a BadValueError unless one sample of a latent has the wanted shape."""
+    if tuple(latent.data.shape[1:]) != wanted:
+        raise BadValueError(
+            f"a latent of this generator in {latent.space!r} has shape [batch, {', '.join(map(str, wanted))}], "
+            f"not {list(latent.data.shape)}."
+        )
 
 
 def check_side(resolution: object, levels: int) -> None:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sgf_hub.errors import BadValueError, SpaceError
-from sgf_hub.generators.layers import check_side, check_sizes, conv, dense, draw_z, normalized
+from sgf_hub.errors import SpaceError
+from sgf_hub.generators.layers import check_shape, check_side, check_sizes, conv, dense, draw_z, normalized
 from sgf_hub.hub import Derived, HubModule, bounded
 from sgf_hub.types import Latent, Space
 
@@ -94,11 +94,7 @@ class ProGAN(HubModule):
             raise SpaceError(
                 f"latent is in space {latent.space!r}, this generator draws from 'z' alone: give one of its `sample`."
             )
-        if latent.data.shape[1] != self.latent_dim:
-            raise BadValueError(
-                f"a latent of this generator in 'z' has shape [batch, {self.latent_dim}], "
-                f"not {list(latent.data.shape)}."
-            )
+        check_shape(latent, self.latent_dim)
         images = self(latent.data.to(self.first.weight)).clamp(-1, 1)
         return images if resolution is None else F.avg_pool2d(images, self.resolution // resolution)
 

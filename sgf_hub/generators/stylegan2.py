@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, SpaceError
-from sgf_hub.generators.layers import check_side, check_sizes, dense, draw_z, normalized
+from sgf_hub.generators.layers import check_shape, check_side, check_sizes, dense, draw_z, normalized
 from sgf_hub.hub import Derived, HubModule, bounded
 from sgf_hub.types import Latent, Space, short
 
@@ -112,12 +112,7 @@ class StyleGAN2(HubModule):
 
     def _checked(self, latent: Latent) -> Tensor:
         rows = (self.num_layers,) if latent.space == "w+" else ()
-        wanted = (*rows, self.z_dim if latent.space == "z" else self.latent_dim)
-        if tuple(latent.data.shape[1:]) != wanted:
-            raise BadValueError(
-                f"a latent of this generator in {latent.space!r} has shape [batch, {', '.join(map(str, wanted))}], "
-                f"not {list(latent.data.shape)}."
-            )
+        check_shape(latent, *rows, self.z_dim if latent.space == "z" else self.latent_dim)
         return latent.data.to(self.w_avg)
 
     def _layers(self, latent: Latent) -> Tensor:

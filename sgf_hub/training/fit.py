@@ -20,6 +20,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.evaluation.check import check, draw_preview, kinds
 from sgf_hub.hub import CONFIG, WEIGHTS, bounded
 from sgf_hub.mapping import SGFMapping
+from sgf_hub.publishing.cards import PREVIEW
 from sgf_hub.training.group import ALONE, Group, on_device
 from sgf_hub.training.mapping import PRESETS, MappingConfig, mapping_for, train
 from sgf_hub.training.pairs import PairsInfo, load_pairs, sample_pairs
@@ -27,7 +28,6 @@ from sgf_hub.types import Generator, Latent, Predictor, read_json
 
 T = TypeVar("T")
 
-PREVIEW = "preview.png"
 _PROBE = 4  # pictures by which a generator and a predictor are known again
 _FEW = 8  # pictures a stage's time is measured on
 

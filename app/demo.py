@@ -121,7 +121,7 @@ def build_page(faces: FaceBench, flowers: FlowerBench) -> gr.Blocks:
 
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
-    "css_paths": STATIC / "style.css",
+    "css_paths": [STATIC / "style.css"],
     "footer_links": ["api"],
     "run_history": False,
     "max_file_size": "1mb",

@@ -28,6 +28,7 @@ except ImportError:
 
 
 from app.session import Plan
+from app.turns import Turns
 from app.worlds import World
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Models:
 
     def __init__(self) -> None:
         self._loaded: dict[object, Any] = {}
+        self.turns = Turns()
         self.new_locks()
         _ALL[id(self)] = self
 

@@ -29,11 +29,13 @@ class Origin:
         latent: one sample, on the CPU.
         seed: what it was sampled from; None for a latent out of a file.
         truncation: psi of the sampling.
+        title: what the page says of a picture that was not sampled.
     """
 
     latent: Latent
     seed: int | None = None
     truncation: float = 0.8
+    title: str = "The latent that you opened."
 
 
 @dataclass(frozen=True)

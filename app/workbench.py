@@ -131,7 +131,7 @@ class Workbench(Parts):
         if session.last is not None:
             return headline(session.last)[1] + "."
         if session.origin.seed is None:
-            return "The latent that you opened."
+            return session.origin.title
         return f"{self.noun.capitalize()} {session.origin.seed}."
 
     def running(self, running: bool) -> Updates:

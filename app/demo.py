@@ -125,6 +125,8 @@ LAUNCH: dict[str, Any] = {
     "footer_links": ["api"],
     "run_history": False,
     "max_file_size": "1mb",
+    "max_threads": 64,  # one who waits for a turn holds a thread for half a second at a time
+    "state_session_capacity": 1000,
     "ssr_mode": False,
     "show_error": False,
 }
@@ -132,13 +134,13 @@ LAUNCH: dict[str, Any] = {
 
 
 def launch(demo: gr.Blocks, **changes: Any) -> Any:
-    """Serve the page: one edit at a time, others wait in line.
+    """Serve the page. Who computes when is `app.turns`'s matter; Gradio's queue takes all in, and the rest it refuses.
 
     Args:
         demo: the page.
         changes: arguments of `gr.Blocks.launch`.
     """
-    demo.queue(max_size=64, default_concurrency_limit=4)
+    demo.queue(max_size=64, default_concurrency_limit=8)
     waits = not changes.pop("prevent_thread_lock", False)
     served = demo.launch(prevent_thread_lock=True, **{**LAUNCH, **changes})
     # the page is up: the libraries (seconds of import, no model) come in while the visitor's browser is opening

@@ -237,6 +237,10 @@ class Stop(threading.Event):
 
     superseded = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = threading.Event()  # set when the edit has ended
+
 
 class Stops:
     """Who asked for their edit to be stopped, by the page's session."""
@@ -256,7 +260,15 @@ class Stops:
             event.superseded = superseded
             event.set()
 
+    def ask_and_wait(self, who: str, seconds: float = 20.0) -> None:
+        """Stop the edit of that page, if one runs, and wait for its end."""
+        event = self._events.get(who)
+        if event is not None:
+            event.set()
+            event.over.wait(seconds)
+
     def end(self, who: str, event: Stop) -> None:
         """The edit is over."""
+        event.over.set()
         if self._events.get(who) is event:
             del self._events[who]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,13 @@ import gradio as gr
 from app.downloads import Downloads
 from app.session import Session
 from app.told import told
+from app.turns import Turns, Waiting
 
 if TYPE_CHECKING:
     from app.workbench import Workbench
 
-COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 1}
-"""All that computes waits in one line: two edits at once would both be slow."""
+COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 32}
+"""All that computes: so many may stand in the line of `app.turns`, which lets one work at a time."""
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 _FETCH = "() => setTimeout(() => document.querySelector('#{}').click(), 60)"  # once its address has arrived
@@ -41,6 +43,32 @@ class Offer:
     events: list[Any] = field(default_factory=list)
 
 
+def in_turn(turns: Turns, handler: Callable, waiting: Callable[[Waiting], Any] | None = None) -> Callable:
+    """A handler that computes when it is its visitor's turn, and tells mistakes; a generator, whatever it was.
+
+    Args:
+        turns: the line.
+        handler: a function or a generator.
+        waiting: what the page shows meanwhile; None shows nothing.
+    """
+
+    def steps(values: tuple) -> Iterator[Any]:
+        if inspect.isgeneratorfunction(handler):
+            yield from handler(*values)
+        else:
+            yield handler(*values)
+
+    @told
+    def stream(request: gr.Request, *values: Any) -> Iterator[Any]:
+        for item in turns.work(str(request.session_hash), steps(values)):
+            if not isinstance(item, Waiting):
+                yield item
+            elif waiting is not None:
+                yield waiting(item)
+
+    return stream
+
+
 def wire(bench: Workbench, opening: Any, in_tabs: list[Any]) -> None:
     """Listen to everything but the tabs' own events; call it when all tabs are built.
 
@@ -51,26 +79,28 @@ def wire(bench: Workbench, opening: Any, in_tabs: list[Any]) -> None:
     """
     view, quiet = [*bench.view, *in_tabs], {**COMPUTE, **QUIET}
     seed_bar = [bench.seed, bench.variety]
-    opening(told(bench.opening), [bench.session, *seed_bar], view, **quiet)
+    opening(bench.in_turn(bench.opening), [bench.session, *seed_bar], view, **quiet)
     for offer in bench.offers:
         # one listener for all that begins an edit: while one runs, Enter begins no second
         gr.on(offer.events, offer.run, [bench.session, *offer.inputs], view, **quiet)
         offer.stop.click(bench.ask_to_stop, queue=False, **QUIET)
     moves = ((bench.undo, Session.undone), (bench.redo, Session.redone), (bench.reset, Session.reset))
     pictures: list[tuple[Callable, Callable, list[Any]]] = [
-        (bench.seed.submit, told(bench.begin), seed_bar),
-        (bench.variety.release, told(bench.begin), seed_bar),
-        (bench.shuffle.click, told(bench.shuffled), [bench.variety]),
-        (bench.open.upload, told(bench.opened), [bench.open]),
+        (bench.seed.submit, bench.begin, seed_bar),
+        (bench.variety.release, bench.begin, seed_bar),
+        (bench.shuffle.click, bench.shuffled, [bench.variety]),
+        (bench.open.upload, bench.opened, [bench.open]),
     ]
-    history = [(button.click, bench.moved_in_history(move), [bench.session]) for button, move in moves]
-    for end, transitions in ((bench.give_way, pictures), (bench.ask_to_stop, history)):
-        for listen, handler, inputs in transitions:
-            # an edit that runs is asked to end, or this would wait in line behind it
-            listen(end, queue=False, **QUIET)
-            listen(handler, inputs, view, **quiet)
+    for listen, handler, inputs in pictures:
+        # an edit that runs is asked to end, or this would wait in line behind it
+        listen(bench.give_way, queue=False, **QUIET)
+        listen(bench.in_turn(handler), inputs, view, **quiet)
+    for button, move in moves:
+        # after it has ended: Gradio reads the session before a handler begins, and the edit gives it another one
+        ended = button.click(bench.end_edit, queue=False, **QUIET)
+        ended.then(bench.in_turn(bench.moved_in_history(move)), [bench.session], view, **quiet)
     downloads = Downloads(bench.world, bench.models, bench.download, bench.noun)
     files = ((bench.png, downloads.png), (bench.gif, downloads.gif), (bench.latent, downloads.latent))
     fetch = _FETCH.format(bench.download.elem_id)
     for button, write in files:
-        button.click(told(write), [bench.session], [bench.download], **quiet).success(None, js=fetch, **QUIET)
+        button.click(in_turn(bench.models.turns, write), [bench.session], [bench.download], **quiet).success(None, js=fetch, **QUIET)

@@ -14,14 +14,15 @@ from typing import Any
 
 import gradio as gr
 
-from app import keypoint_canvas, render
+from app import keypoint_canvas, render, turns
 from app.code import as_python
 from app.parts import Parts
 from app.report import headline
-from app.services import Models, Stops, config_of
+from app.services import Models, Stop, Stops, config_of
 from app.session import STOPPED, Edit, Origin, Plan, Session, present
 from app.told import UserError, told
-from app.wiring import Offer
+from app.turns import Waiting
+from app.wiring import Offer, in_turn
 from app.wishes import seed_of, truncation_of
 from app.worlds import World
 
@@ -179,14 +180,43 @@ class Workbench(Parts):
         def handler(session: Session | None) -> Updates:
             return self.show(move(present(session)))
 
-        return told(handler)
+        return handler
+
+    def in_turn(self, handler: Callable) -> Callable:
+        """The handler, computed when it is its visitor's turn; the stage says so while it is not."""
+        return in_turn(self.models.turns, handler, lambda waiting: {self.stage: self._place(waiting)})
+
+    def _place(self, waiting: Waiting) -> Updates:
+        return keypoint_canvas.message(status=turns.told(waiting))
 
     def run(self, session: Session | None, plan: Plan, who: str) -> Iterator[Updates]:
-        """Edit, one update a step; the last one shows the result, whatever ended it but another picture."""
+        """Edit when it is the visitor's turn, one update a step; the last one shows the result.
+
+        Args:
+            session: the picture.
+            plan: what to do with it.
+            who: the visitor, by the page's session.
+        """
+        session = present(session)
+        event, begun = self.stops.begin(who), False
+        try:
+            for item in self.models.turns.work(who, self._edit(session, plan, event)):
+                if not isinstance(item, Waiting):
+                    begun = True
+                    yield item
+                elif begun or not event.is_set():
+                    yield {self.stage: self._place(item), **self.running(True)}
+                else:
+                    stopped = keypoint_canvas.message(status="Stopped before its turn came.")
+                    yield {self.stage: stopped, **self.running(False)}
+                    return
+        finally:
+            self.stops.end(who, event)
+
+    def _edit(self, session: Session, plan: Plan, event: Stop) -> Iterator[Updates]:
+        """The updates of an edit: the last one shows the result, whatever ended it but another picture."""
         from sgf_hub.editor import Trajectory
 
-        session = present(session)
-        event = self.stops.begin(who)
         steps: list[Any] = []
         distances: list[float] = []
         start: Any = None
@@ -203,8 +233,6 @@ class Workbench(Parts):
         except Exception:
             yield {self.stage: keypoint_canvas.message(run=None), **self.running(False)}
             raise
-        finally:
-            self.stops.end(who, event)
         if event.superseded:
             # as before the edit, in case no other picture comes (its seed was mistyped)
             yield self.show(session, done=())
@@ -269,6 +297,10 @@ class Workbench(Parts):
     def ask_to_stop(self, request: gr.Request) -> None:
         """End the visitor's running edit, if there is one, and show what came of it."""
         self.stops.ask(str(request.session_hash))
+
+    def end_edit(self, request: gr.Request) -> None:
+        """End it, and wait until its result stands."""
+        self.stops.ask_and_wait(str(request.session_hash))
 
     def give_way(self, request: gr.Request) -> None:
         """End it for another picture: what came of it is not shown."""

@@ -11,8 +11,8 @@ from app.gestures import GESTURES, gesture, releases
 from app.keypoint_canvas import moves
 from app.session import Plan, Session, present
 from app.tabs.options import build_options
-from app.told import UserError, told
-from app.wiring import COMPUTE, QUIET
+from app.told import UserError
+from app.wiring import COMPUTE, QUIET, in_turn
 from app.wishes import keypoint_wishes, options_of
 
 POSES = {"← Turn left": "turn left", "Turn right →": "turn right", "↑ Look up": "look up", "↓ Look down": "look down"}
@@ -50,7 +50,7 @@ def build(bench: FaceBench) -> None:
             reading = bench.models.look(bench.world, present(session).latent)
             return moves(gesture(name, reading.points, keypoint_wishes(value, reading.spec.keypoints)))
 
-        return told(handler)
+        return in_turn(bench.models.turns, handler)
 
     for name in GESTURES:
         buttons[name].click(pressed(name), [bench.session, bench.stage], [bench.stage], **COMPUTE, **QUIET)

@@ -163,7 +163,7 @@ def test_undo_shows_the_face_before(bench):
     back = bench.moved_in_history(Session.undone)(after)
     assert back[bench.session].latent is start.latent
     assert back[bench.stage]["image"] == bench.show(start)[bench.stage]["image"]
-    with pytest.raises(gr.Error, match="nothing to undo"):
+    with pytest.raises(UserError, match="nothing to undo"):
         bench.moved_in_history(Session.undone)(back[bench.session])
 
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint install browser bench figures digits pictures clean
+.PHONY: demo test lint install browser bench load-test figures digits pictures clean
 
 demo: install
 	$(PY) app.py
@@ -33,6 +33,10 @@ browser:
 
 bench: install
 	$(PY) -m benchmarks
+
+# Eight pages that edit at once: four minutes on two cores.
+load-test: install
+	$(PY) -m tests.load --write
 
 # The figures of the README and docs/measured.md: an hour and a half on two cores. What an interrupted evaluation has
 # done is kept under out/.

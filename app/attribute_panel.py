@@ -22,7 +22,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 `tests/app` holds it against the zoo, and a row whose attribute the predictor does not read stays hidden."""
 
 
-def build_panel(*, elem_id: str) -> gr.HTML:
+def build_panel(*, elem_id: str, tab: str = "attributes", alone: bool = False) -> gr.HTML:
     """A slider for each attribute, which shows what is read; moving it makes it a wish, its lock lets it go.
 
     The value sent to Python is `{"from": "client", "wishes": {name: probability}, "released": [name]}`, which
@@ -30,10 +30,13 @@ def build_panel(*, elem_id: str) -> gr.HTML:
 
     Args:
         elem_id: of the element.
+        tab: whose Edit the wishes are for.
+        alone: no other tab edits the same picture; the attributes then come with the messages, as `groups_of` gives
+            them.
     """
     return gr.HTML(
         value={"from": "server"},
-        html_template=_template(),
+        html_template=_template({} if alone else GROUPS, tab),
         js_on_load=(STATIC / "panel.js").read_text("utf-8"),
         apply_default_css=False,
         elem_id=elem_id,
@@ -41,10 +44,20 @@ def build_panel(*, elem_id: str) -> gr.HTML:
     )
 
 
-def reads(attributes: Mapping[str, float], done: Iterable[str] | None = ()) -> dict[str, Any]:
+def reads(attributes: Mapping[str, float], done: Iterable[str] | None = (), **more: Any) -> dict[str, Any]:
     """A message: what the predictor reads, and which wishes are done with (None: all of them)."""
     rounded = {name: round(p, 3) for name, p in attributes.items()}
-    return message(reads=rounded, done=None if done is None else list(done))
+    return message(reads=rounded, done=None if done is None else list(done), **more)
+
+
+def groups_of(names: Iterable[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Attributes as a visitor looks for them: [(title, [(name, label), ...]), ...]; strangers come last."""
+    names = tuple(names)
+    known = {name for members in GROUPS.values() for name in members}
+    groups = {title: [name for name in members if name in names] for title, members in GROUPS.items()}
+    others = [name for name in names if name not in known]
+    groups["More" if any(groups.values()) else "Attributes"] = others
+    return [(title, [(name, label_of(name)) for name in members]) for title, members in groups.items() if members]
 
 
 def label_of(name: str) -> str:
@@ -63,9 +76,9 @@ _ICONS = (
 )
 
 
-def _template() -> str:
+def _template(groups: Mapping[str, Iterable[str]], tab: str) -> str:
     tabs, bodies = [], []
-    for i, (title, names) in enumerate(GROUPS.items()):
+    for i, (title, names) in enumerate(groups.items()):
         key, state = title.lower(), " open" if i == 0 else ""
         tabs.append(
             f'<button type="button" class="group-tab{state}" data-group="{key}" aria-pressed="{str(i == 0).lower()}">'
@@ -73,7 +86,10 @@ def _template() -> str:
         )
         rows = "".join(_row(name) for name in names)
         bodies.append(f'<fieldset class="group{state}" data-group="{key}"><legend>{title}</legend>{rows}</fieldset>')
-    return f'<div class="group-tabs">{"".join(tabs)}</div><div class="groups">{"".join(bodies)}</div>'
+    if not groups:
+        bodies.append(_row(""))  # a model of a row, which the browser copies
+    # in the template, for a component that is first shown late gets no other properties than its value
+    return f'<div class="group-tabs">{"".join(tabs)}</div><div class="groups" data-tab="{tab}">{"".join(bodies)}</div>'
 
 
 def _row(name: str) -> str:

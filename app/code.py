@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from app.session import STOPPED, Edit, Plan, Session
+from app.session import STOPPED, TAKEN, Edit, Plan, Session
 
-_DEFAULT_STEPS, _DEFAULT_SIZE = 60, 0.2  # of EditConfig.ours(), left out of the code when unchanged
+_DEFAULT_STEPS = 60  # of EditConfig.ours(), left out of the code when unchanged
+_DEFAULT_SIZES = {"w": 0.2, "z": 0.1}
 
 
 def as_python(session: Session, generator: str) -> str:
@@ -60,10 +61,14 @@ def _steps(edit: Edit) -> list[str]:
 def _options(edit: Edit) -> str:
     plan: Plan = edit.plan
     # an edit that its visitor stopped is one that was allowed no more steps
-    steps = edit.steps if edit.reason == STOPPED else plan.max_steps
-    options = []
+    steps = edit.steps if edit.reason in (STOPPED, TAKEN) else plan.max_steps
+    options = [] if plan.space == "w" else [f'space="{plan.space}"']
     if steps != _DEFAULT_STEPS:
         options.append(f"max_steps={steps}")
-    if plan.step_size != _DEFAULT_SIZE:
+    if plan.step_size != _DEFAULT_SIZES[plan.space]:
         options.append(f"step_size={plan.step_size!r}")
+    if plan.layers is not None:
+        options.append(f"layers={plan.layers!r}")
+    if edit.reason == TAKEN:  # the last step, not the closest one
+        options.append("return_best=False")
     return ", ".join(options)

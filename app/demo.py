@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -9,14 +12,17 @@ from typing import Any
 import gradio as gr
 
 from app import endpoints
+from app.comfort import wire_link
 from app.faces import FaceBench
 from app.flowers import FlowerBench
-from app.parts import IDLE
+from app.guard import guards
+from app.guests import NO_WORLD, GuestBench
 from app.services import Models, Stops, import_libraries
-from app.tabs import attributes, captions, keypoints
-from app.wiring import wire
+from app.tabs import attributes, captions, compare, guest, keypoints, photo, zoo
+from app.wiring import COMPUTE, QUIET, wire
 from app.worlds import Faces, Flowers
 
+FILES = (300, 900)  # every so many seconds, files older than so many are removed: pages have fetched them long before
 STATIC = Path(__file__).parent / "static"
 _SANS = ("ui-rounded", "SF Pro Rounded", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Cantarell", "sans-serif")
 _MONO = ("ui-monospace", "SF Mono", "Cascadia Code", "DejaVu Sans Mono", "monospace")
@@ -98,30 +104,40 @@ def build_demo(faces: Faces | None = None, flowers: Flowers | None = None) -> gr
     return build_page(FaceBench(faces or Faces(), models, Stops()), FlowerBench(flowers or Flowers(), models, Stops()))
 
 
-def build_page(faces: FaceBench, flowers: FlowerBench) -> gr.Blocks:
-    """The page around its two workbenches; the style sheet shows the one whose tab is selected."""
-    with gr.Blocks(title="sgf-hub: change one thing, keep the rest", delete_cache=(IDLE // 2, IDLE)) as demo:
+def build_page(faces: FaceBench, flowers: FlowerBench, guests: GuestBench | None = None) -> gr.Blocks:
+    """The page around its workbenches; the style sheet shows the one whose tab is selected."""
+    guests = guests or GuestBench(NO_WORLD, faces.models, Stops())
+    with gr.Blocks(title="sgf-hub: change one thing, keep the rest", delete_cache=FILES) as demo:
         gr.HTML(HERO, apply_default_css=False)
         with gr.Row(elem_classes="bench"):
             with gr.Column(scale=5, min_width=300, elem_classes="left"):
                 faces.build_stage()
                 flowers.build_stage()
-            with gr.Column(scale=6, min_width=300, elem_classes="right"), gr.Tabs(elem_id="tabs"):
+                guests.build_stage()
+            with gr.Column(scale=6, min_width=300, elem_classes="right"), gr.Tabs(elem_id="tabs") as tabs:
                 attributes.build(faces)
                 keypoints.build(faces)  # while it is selected, the style sheet shows the points on the picture
                 captions_tab = captions.build(flowers)
+                photo_found = photo.build(faces)
+                compare.build(faces, flowers)  # it uses the whole width: while it is selected, there is no stage
+                zoo_tab = zoo.build(guests)
+                guest_tab = guest.build(guests)
         faces.build_result()
         flowers.build_result()
+        guests.build_result()
         gr.HTML(FOOT, apply_default_css=False)
-        wire(faces, demo.load, [faces.panel])
+        wire(faces, demo.load, [faces.panel, photo_found])
         wire(flowers, captions_tab.select, [flowers.notice])
+        wire_link(flowers, demo.load, tabs, "captions", [flowers.notice], **COMPUTE, **QUIET)
+        wire(guests, None, [guests.panel, guests.notice])
+        zoo_tab.wire(tabs, guest_tab)
         endpoints.build(faces, flowers)
     return demo
 
 
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
-    "css_paths": [STATIC / "style.css"],
+    "css_paths": [STATIC / f"{name}.css" for name in ("style", "comfort", "photo", "compare", "zoo")],
     "footer_links": ["api"],
     "run_history": False,
     "max_file_size": "1mb",
@@ -129,8 +145,21 @@ LAUNCH: dict[str, Any] = {
     "state_session_capacity": 1000,
     "ssr_mode": False,
     "show_error": False,
+    "enable_monitoring": False,
 }
 """What Gradio 6 takes at launch. Host and port stay Gradio's: GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
+
+
+def check_tools(wanted: bool | None) -> None:
+    """Say what is missing where the endpoints are to be tools of MCP clients; Gradio would go on without them.
+
+    Args:
+        wanted: None leaves it to the environment, as in `gr.Blocks.launch`.
+    """
+    if wanted is None:
+        wanted = os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true"
+    if wanted and importlib.util.find_spec("mcp") is None:
+        sys.exit('Tools for MCP clients need an extra: run `pip install "gradio[mcp]"`, or start without --mcp.')
 
 
 def launch(demo: gr.Blocks, **changes: Any) -> Any:
@@ -140,9 +169,11 @@ def launch(demo: gr.Blocks, **changes: Any) -> Any:
         demo: the page.
         changes: arguments of `gr.Blocks.launch`.
     """
-    demo.queue(max_size=64, default_concurrency_limit=8)
+    check_tools(changes.get("mcp_server"))
+    demo.queue(max_size=64, default_concurrency_limit=8, api_open=False)  # there is no way around the line
     waits = not changes.pop("prevent_thread_lock", False)
-    served = demo.launch(prevent_thread_lock=True, **{**LAUNCH, **changes})
+    app_kwargs = {"middleware": guards()}  # anew: Gradio writes into it
+    served = demo.launch(prevent_thread_lock=True, **{**LAUNCH, "app_kwargs": app_kwargs, **changes})
     # the page is up: the libraries (seconds of import, no model) come in while the visitor's browser is opening
     threading.Thread(target=import_libraries, daemon=True).start()
     if waits:

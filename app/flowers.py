@@ -10,9 +10,10 @@ import gradio as gr
 
 from app import keypoint_canvas, render
 from app.captioning import Captioning, Flower
+from app.comfort import shared
 from app.session import Edit, Plan, Session
 from app.wishes import seed_of, truncation_of
-from app.words import marked, report, safe
+from app.words import marked, nothing_to_do, report, safe, unfamiliar
 from app.workbench import Updates, Workbench
 from app.worlds import Flowers
 
@@ -62,19 +63,24 @@ class FlowerBench(Workbench):
         """What an edit did, as HTML."""
         return report(edit, before, now)
 
+    def nothing(self, plan: Plan) -> tuple[str, Updates]:
+        """What is said of a plan that took no step: its words mean nothing, or what they mean is there."""
+        return nothing_to_do(not plan.note), {self.notice: _notice("")}
+
     # -- handlers -------------------------------------------------------------------------------------------------
 
-    def opening(self, session: Session | None, seed: object, variety: object) -> Iterator[Updates]:
+    def opening(self, session: Session | None, seed: object, variety: object, link: object = "") -> Iterator[Updates]:
         """The first flower, at once; its caption, when what reads it is loaded. Later openings change nothing."""
         if session is not None:
             yield {self.session: session}
             return
-        latent = self.models.sample(self.world, seed_of(seed), truncation_of(variety))
+        linked = shared(self, link)
+        latent = linked.latent if linked else self.models.sample(self.world, seed_of(seed), truncation_of(variety))
         image = render.jpeg_uri(render.picture(self.models.draw(self.world, latent), render.SIDE))
         reading = keypoint_canvas.words_read([("Reading the picture …", False)], busy=True)
         yield {self.stage: keypoint_canvas.message(image=image, reading=reading)}
         try:
-            yield self.begin(seed, variety)
+            yield self.show(linked) if linked else self.begin(seed, variety)
         except Exception:
             yield {self.stage: keypoint_canvas.message(reading=None, status="The caption could not be read.")}
             raise
@@ -87,8 +93,7 @@ class FlowerBench(Workbench):
         found = self.captioning.familiarity(wish_of(plan))
         note = ""
         if not found.known:
-            nearest = f"the nearest it knows is “{found.nearest}”"
-            note = f"The model knows no flower described like this ({nearest}), and tries all the same."
+            note = unfamiliar(found.nearest)
             yield {self.notice: _notice(note)}
         return replace(plan, note=note)
 

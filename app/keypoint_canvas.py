@@ -2,7 +2,7 @@
 
 The browser's part is `static/stage.js`; the two talk through `value`. The server sends messages (`scene`, `frame`),
 each of which names only what it changes; the browser sends `{"from": "client", "moved": {name: [x, y]}}`, which
-`wishes.keypoint_wishes` checks.
+`wishes.keypoint_wishes` checks, and `"take": step` with it where a step of the filmstrip was clicked.
 """
 
 from __future__ import annotations
@@ -45,12 +45,15 @@ _TEMPLATE = """
   </div>
 </div>
 <ol class="strip" aria-label="Steps of the edit" hidden></ol>
+<p class="strip-hint" hidden>Click a step to take it as the result.</p>
 <p class="stage-status" role="status"></p>
 </div>
 """
 
 
-def build_canvas(features: Mapping[str, Sequence[str]], *, noun: str, elem_id: str) -> gr.HTML:
+def build_canvas(
+    features: Mapping[str, Sequence[str]], *, noun: str, elem_id: str, tab: str = "keypoints", alone: bool = False
+) -> gr.HTML:
     """A picture with keypoints that pointer, touch and arrow keys move; listen with `.release`.
 
     A function, not a subclass of `gr.HTML`: Gradio writes a .pyi file beside the source of every subclass it meets.
@@ -59,6 +62,8 @@ def build_canvas(features: Mapping[str, Sequence[str]], *, noun: str, elem_id: s
         features: the keypoints: those that belong together, each in the order in which a line joins them.
         noun: what the picture shows, in one word.
         elem_id: of the element.
+        tab: whose Edit moves the points.
+        alone: no other tab asks for something of this picture.
     """
     return gr.HTML(
         value={"from": "server"},
@@ -67,8 +72,13 @@ def build_canvas(features: Mapping[str, Sequence[str]], *, noun: str, elem_id: s
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes="stage",
-        setup={"features": {key: list(value) for key, value in features.items()}},
+        setup={"features": plain_features(features), "tab": tab, "alone": alone},
     )
+
+
+def plain_features(features: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The keypoints as the browser takes them; also a message's `features`, where they are known at run time only."""
+    return {key: list(value) for key, value in features.items()}
 
 
 def frame(
@@ -91,7 +101,8 @@ def scene(
     status: str,
     points: Mapping[str, Point] | None = None,
     reading: Mapping[str, Any] | None = None,
-    strip: Sequence[str] = (),
+    strip: Sequence[tuple[int, str]] | None = (),
+    mark: int | None = None,
     distances: Sequence[float] = (),
     done: Iterable[str] | None = None,
 ) -> dict[str, Any]:
@@ -103,18 +114,22 @@ def scene(
         status: one line below it.
         points: where its keypoints are.
         reading: what is said of it, from `words_read`.
-        strip: data URIs of the steps.
+        strip: the steps, each by its number and as a data URI; None leaves those that are shown.
+        mark: the step that is the picture.
         distances: of the steps.
         done: moved points that are done with; None for all of them.
     """
-    run = {"step": len(distances) - 1, "distances": _finite(distances), "busy": False} if distances else None
+    path: dict[str, Any] = {"mark": mark}
+    if strip is not None:
+        run = {"step": len(distances) - 1, "distances": _finite(distances), "busy": False} if distances else None
+        path = {"mark": mark, "run": run, "strip": [list(one) for one in strip]}
     return message(
         image=image,
         points=_plain(points or {}),
         alt=alt,
         status=status,
-        run=run,
-        strip=list(strip),
+        rest=True,
+        **path,
         done=None if done is None else list(done),
         **_read(reading),
     )

@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from app import keypoint_canvas
+from app.share import build_share
+from app.sheet import COUNT, build_sheet
+from app.timeline import build_timeline
 
 FIRST_SEED = 7
 IDLE = 3600  # seconds after which a visitor's session is let go
@@ -22,19 +25,30 @@ class Parts:
     """Of the ids of its components."""
     features: ClassVar[Mapping[str, Sequence[str]]] = {}
     """The keypoints of such a picture, those that belong together."""
+    tab: ClassVar[str] = "keypoints"
+    """Whose Edit moves them."""
+    alone: ClassVar[bool] = False
+    """Whether one tab alone edits such a picture."""
 
     def build_stage(self) -> None:
         """The picture, and below it which one it is and the way back."""
         with gr.Column(elem_classes=f"of-{self.noun}"):
             self.session = gr.State(None, time_to_live=IDLE)
-            self.stage = keypoint_canvas.build_canvas(self.features, noun=self.noun, elem_id=self._id("stage"))
+            self.address = gr.Textbox(visible=False, max_length=100_000)  # the link that the page was opened by
+            self.stage = keypoint_canvas.build_canvas(
+                self.features, noun=self.noun, elem_id=self._id("stage"), tab=self.tab, alone=self.alone
+            )
+            self.timeline = build_timeline(elem_id=self._id("timeline"))
+            self.sheet = build_sheet(self.noun, elem_id=self._id("sheet"))
             with gr.Row(elem_classes="tools", equal_height=True):
                 self.undo = self._button("undo", "Undo", interactive=False, min_width=60)
                 self.redo = self._button("redo", "Redo", interactive=False, min_width=60)
                 self.reset = self._button("reset", "Reset", interactive=False, min_width=60)
                 self.open = gr.UploadButton(
-                    "Open latent", size="sm", min_width=96, file_types=[".safetensors"], elem_id=self._id("open-latent")
-                )
+                    "Open", size="sm", min_width=60, file_types=[".safetensors", ".json"],
+                    elem_id=self._id("open-latent"),
+                )  # fmt: skip
+                self.many = self._button("many", f"{COUNT} {self.noun}s", min_width=76)
             with gr.Row(elem_classes="seed-bar", equal_height=True):
                 self.seed = gr.Textbox(
                     str(FIRST_SEED), label=f"{self.noun.capitalize()} number", max_lines=1, max_length=24,
@@ -62,7 +76,14 @@ class Parts:
                 with gr.Row(elem_classes="take-home"):
                     self.png = self._button("save-png", "Save PNG", min_width=80)
                     self.gif = self._button("save-gif", "Save GIF", min_width=80)
+                    self.mp4 = self._button("save-mp4", "Save MP4", min_width=80)
                     self.latent = self._button("save-latent", "Save latent", min_width=80)
+                    self.share_edit = self._button("share", "Share", min_width=80)
+                self.whole = gr.Checkbox(
+                    False, label="GIF and MP4 of all edits", visible=False,
+                    container=False, elem_id=self._id("whole"), elem_classes="whole",
+                )  # fmt: skip
+                self.share = build_share(elem_id=self._id("share-link"))
                 with gr.Accordion("Copy as Python", open=False, elem_classes="python"):
                     self.code = gr.Code(
                         language="python", show_label=False, elem_id=self._id("code"), interactive=False, lines=6

@@ -7,13 +7,20 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from app.attribute_panel import label_of
-from app.session import STOPPED, Edit
+from app.session import STOPPED, TAKEN, Edit
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from app.services import Reading
 
 NOTICED = 0.25
 """A change of probability from which on an attribute counts as changed."""
+SEEN = 0.03
+"""A `change_seen` from which on a picture looks changed; a mustache or a smile is 0.14 or more."""
+WEAK = 0.1
+"""A share of the way up to which nothing has come of an edit."""
+_BY_POINTS = ("smile", "mouth_open", "eyes_closed", "brows_raised")
 
 
 def headline(edit: Edit) -> tuple[str, str, str]:
@@ -24,10 +31,84 @@ def headline(edit: Edit) -> tuple[str, str, str]:
     if edit.reason == STOPPED:
         advice = "The closest picture so far is kept: edit on from here, or undo."
         return "fair", f"Stopped by you after {steps}", advice
+    if edit.reason == TAKEN:
+        advice = "It is part of the way to what you asked for: edit on from here, or take another step."
+        return "good", f"Step {edit.steps}, taken by you", advice
     reason = StopReason[edit.reason]
+    if reason is StopReason.TARGET_REACHED and edit.plan.note:  # it is near to what the words were taken for
+        return "fair", f"As near as such words come after {steps}", edit.plan.note
     tone = {"TARGET_REACHED": "good", "NOT_FINITE": "bad"}.get(edit.reason, "fair")
     words = reason.value[:1].upper() + reason.value[1:]
     return tone, f"{words} after {steps}", reason.advice
+
+
+def change_seen(before: Tensor, after: Tensor) -> float:
+    """The largest change between two pictures, [3, R, R] in [-1, 1], over an eighth of their side, in [0, 1]."""
+    from torch.nn.functional import avg_pool2d
+
+    change = (after - before).abs().mean(dim=0, keepdim=True)[None] / 2
+    return float(avg_pool2d(change, max(1, change.shape[-1] // 8)).max())
+
+
+def way_gone(edit: Edit, before: Reading, after: Reading) -> float:
+    """How much of the way from `before` to what was asked was gone, in [0, 1]: the mean over all that was asked."""
+    shares = []
+    for name, wish in edit.plan.wishes.items():
+        if name in before.attributes:
+            start, left = (abs(reading.attributes[name] - wish) for reading in (before, after))  # type: ignore[operator]
+        else:
+            start, left = (math.dist(reading.points[name], wish) for reading in (before, after))  # type: ignore[arg-type]
+        shares.append(1 - left / start if start > 1e-6 else 1.0)
+    return min(1.0, max(0.0, sum(shares) / len(shares))) if shares else 0.0
+
+
+def advice(edit: Edit, before: Reading, after: Reading) -> str:
+    """What came of an edit and what can be done about it, in a few sentences."""
+    _, _, meant = headline(edit)
+    if edit.reason == "TARGET_REACHED" and change_seen(before.image, after.image) < SEEN:
+        return (
+            "The model now reads the face as you asked, and yet it hardly changed to the eye: ask for more of it, or "
+            "for something that shows more."
+        )
+    if edit.reason not in ("STEP_LIMIT", "STALLED"):
+        return meant
+    gone = way_gone(edit, before, after)
+    if before.image.equal(after.image):
+        came = "No step came closer than the picture you had, so the picture is as it was."
+    else:
+        came = "Hardly anything came of it." if gone < WEAK else f"It came {gone:.0%} of the way."
+    return " ".join([came, *_remedies(edit, before)])
+
+
+def _remedies(edit: Edit, before: Reading) -> list[str]:
+    """What may help an edit that did not arrive, the likeliest first."""
+    plan = edit.plan
+    raised = [name for name, wish in plan.wishes.items() if name in before.attributes and wish > 0.5]  # type: ignore[operator]
+    rivals = [(one, other) for one in raised for other in raised if one < other and other in before.spec.siblings(one)]
+    if rivals:
+        one, other = (label_of(name) for name in rivals[0])
+        return [f"{one} and {other.lower()} cannot both be: ask for one of them."]
+    remedies = []
+    if plan.layers is not None:
+        first, last = plan.layers
+        remedies.append(f"Only layers {first + 1} to {last} were edited: take in more of them (Advanced).")
+    if edit.reason == "STEP_LIMIT":
+        remedies.append("The steps ran out: press Edit again to go on from here, or allow more steps (Advanced).")
+    else:
+        remedies.append(
+            "It stopped coming closer: ask for less at once, in two edits, or with less strength (Advanced)."
+        )
+    points = [name for name in plan.wishes if name not in before.attributes]
+    if points and len(points) < len(plan.wishes):
+        remedies.append("Points and sliders at once are hard to meet: edit by one of them, then by the other.")
+    elif points:
+        remedies.append("Points that belong together go further when they are moved together (Whole features).")
+    else:
+        if not plan.release:
+            remedies.append("Or open the locks of what may change with it.")
+        if any(name in _BY_POINTS for name in plan.wishes):
+            remedies.append("The tab Keypoints can ask for the same by points.")
+    return remedies
 
 
 def side_effects(edit: Edit, before: Reading, after: Reading) -> list[tuple[str, float, float]]:
@@ -46,9 +127,10 @@ def drift(edit: Edit, before: Reading, after: Reading) -> float:
 
 def report(edit: Edit, before: Reading, after: Reading) -> str:
     """The whole report as HTML."""
-    tone, words, advice = headline(edit)
+    tone, words, _ = headline(edit)
     parts = [
-        f'<div class="verdict {tone}"><strong>{escape(words)}</strong><p>{escape(advice)}</p></div>',
+        f'<div class="verdict {tone}"><strong>{escape(words)}</strong>'
+        f"<p>{escape(advice(edit, before, after))}</p></div>",
         _asked(edit, before, after),
         _others(edit, before, after),
     ]
@@ -62,7 +144,7 @@ def _asked(edit: Edit, before: Reading, after: Reading) -> str:
     rows = [_row(name, old[name], new[name], wish=edit.plan.wishes[name]) for name in attributes]
     if points:
         was, left = (
-            sum(math.dist(reading.points[name], edit.plan.wishes[name]) for name in points) / len(points)
+            sum(math.dist(reading.points[name], edit.plan.wishes[name]) for name in points) / len(points)  # type: ignore[arg-type,misc]
             for reading in (before, after)
         )
         count = "1 keypoint" if len(points) == 1 else f"{len(points)} keypoints"

@@ -1,8 +1,8 @@
-"""Pictures of the demo for the README: `python -m app.screenshots --out docs/`.
+"""Pictures of every tab of the demo: `python -m app.screenshots [--out docs/screens] [--only photo]`.
 
-Serves the demo on a free port, drives Chromium through a first edit, and writes demo-desktop.png, demo-phone.png and
-their dark twins; and, where the flowers' models are there, demo-captions.png and demo-captions-phone.png. Needs
-Playwright and a Chromium: `pip install playwright` and `apt-get install chromium` (or `playwright install chromium`).
+Serves the demo on a free port, drives Chromium through the main path of each tab, at the widths of a desktop and a
+phone, light and dark, and writes {tab}-{desktop|phone}[-dark].jpg. Needs Playwright and a Chromium: `pip install
+playwright` and `apt-get install chromium` (or `playwright install chromium`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 VIEWS = {"desktop": (1440, 960), "phone": (390, 844)}
 SEED, ATTRIBUTE = 7, "glasses"
 FLOWER, WORDS = 7, "a small purple flower with pointed petals"
+GUEST = "sgf-avatars-progan-attributes"
 _MISSING = (
     "Taking pictures of the demo needs Playwright and a browser: run `pip install playwright`, and "
     "`apt-get install chromium` or `playwright install chromium`."
@@ -70,9 +71,9 @@ def open_page(browser: Any, url: str, view: str, *, dark: bool = False) -> Any:
     return page
 
 
-def move_slider(page: Any, name: str, percent: int) -> None:
+def move_slider(page: Any, name: str, percent: int, panel: str = "#panel") -> None:
     """Ask for an attribute, as dragging its slider does."""
-    slider = page.locator(f'.attribute[data-name="{name}"] input')
+    slider = page.locator(f'{panel} .attribute[data-name="{name}"] input')
     slider.evaluate(
         "(slider, value) => { slider.value = value; for (const kind of ['input', 'change'])"
         " slider.dispatchEvent(new Event(kind, {bubbles: true})); }",
@@ -94,7 +95,7 @@ def settle(page: Any, act: Callable[[], object], stage: str = "stage") -> None:
 
 def open_captions(page: Any) -> None:
     """Open the tab Captions, and wait until its flower is read."""
-    settle(page, lambda: page.get_by_role("tab", name="Captions").click(), "flower-stage")
+    settle(page, lambda: open_tab(page, "Captions"), "flower-stage")
 
 
 def finish_edit(page: Any, tab: str) -> None:
@@ -105,45 +106,107 @@ def finish_edit(page: Any, tab: str) -> None:
     page.wait_for_selector(f"#{prefix}result .verdict", timeout=10_000)
 
 
+# -- the main path of each tab --------------------------------------------------------------------------------------
+
+
+def open_tab(page: Any, name: str) -> None:
+    """Select a tab; where the page is narrow, from the menu that holds the tabs which found no place."""
+    tab = page.get_by_role("tab", name=name, exact=True)
+    if tab.count() and tab.first.is_visible():
+        tab.first.click()
+        return
+    page.get_by_role("button", name="More tabs").click()
+    page.locator("#tabs .overflow-dropdown button", has_text=name).click()
+
+
+def attributes(page: Any) -> None:
+    """A face of a seed, with glasses."""
+    page.fill("#seed input", str(SEED))
+    settle(page, lambda: page.press("#seed input", "Enter"))
+    move_slider(page, ATTRIBUTE, 100)
+    finish_edit(page, "attributes")
+
+
+def keypoints(page: Any) -> None:
+    """Its head turned, by the button."""
+    open_tab(page, "Keypoints")
+    page.click("#gesture-turn-right")
+    page.wait_for_selector(".point.moved", state="attached", timeout=10_000)
+    finish_edit(page, "keypoints")
+
+
+def captions(page: Any) -> None:
+    """A flower, by a sentence."""
+    open_captions(page)
+    page.fill("#flower-seed input", str(FLOWER))
+    settle(page, lambda: page.press("#flower-seed input", "Enter"), "flower-stage")
+    page.fill("#caption textarea", WORDS)
+    finish_edit(page, "captions")
+
+
+def photo(page: Any) -> None:
+    """The first of the example pictures, found."""
+    open_tab(page, "Photo")
+    page.locator("#photo .crop-example").first.click()
+    page.wait_for_selector("#photo .crop-picture[src], #photo canvas", timeout=10_000)
+    settle(page, lambda: page.click("#edit-photo"))
+    page.wait_for_selector("#edit-photo", state="visible", timeout=120_000)
+    page.wait_for_selector("#photo-found img", timeout=10_000)
+
+
+def compare(page: Any) -> None:
+    """Every method's way to glasses."""
+    open_tab(page, "Compare")
+    page.wait_for_selector("#path-source img[src]", timeout=60_000)
+    page.click("#compare-go")
+    page.wait_for_selector('#path-latent-descent .path[data-state="done"]', timeout=120_000)
+    page.wait_for_selector("#compare-go", state="visible", timeout=10_000)
+
+
+def zoo(page: Any) -> None:
+    """The cards."""
+    open_tab(page, "Zoo")
+    page.wait_for_selector("#zoo-cards img", timeout=60_000)
+
+
+def guest(page: Any) -> None:
+    """A mapping of another generator, opened by its name, and an edit with it."""
+    open_tab(page, "Zoo")
+    page.fill("#zoo-name input, #zoo-name textarea", GUEST)
+    settle(page, lambda: page.click("#zoo-open"), "guest-stage")
+    move_slider(page, ATTRIBUTE, 100, "#guest-panel")
+    settle(page, lambda: page.click("#edit-guest"), "guest-stage")
+    page.wait_for_selector("#edit-guest", state="visible", timeout=60_000)
+    page.wait_for_selector("#guest-result .verdict", timeout=10_000)
+
+
+SCENES: dict[str, Callable[[Any], None]] = {
+    scene.__name__: scene for scene in (attributes, keypoints, captions, photo, compare, zoo, guest)
+}
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder for the pictures")
-    out: Path = parser.parse_args().out
+    parser.add_argument("--out", type=Path, default=Path("docs/screens"), help="folder for the pictures")
+    parser.add_argument("--only", choices=SCENES, help="one tab's pictures")
+    options = parser.parse_args()
+    out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
     with served() as url, chromium() as browser:
-        for view in VIEWS:
-            for dark in (False, True):
-                page = open_page(browser, f"{url}?__theme={'dark' if dark else 'light'}", view, dark=dark)
-                page.fill("#seed input", str(SEED))
-                settle(page, lambda page=page: page.press("#seed input", "Enter"))
-                move_slider(page, ATTRIBUTE, 100)
-                finish_edit(page, "attributes")
-                _take(page, view, out / f"demo-{view}{'-dark' if dark else ''}.png")
-            if flowers_are_there():
-                page = open_page(browser, f"{url}?__theme=light", view)
-                open_captions(page)
-                page.fill("#flower-seed input", str(FLOWER))
-                settle(page, lambda page=page: page.press("#flower-seed input", "Enter"), "flower-stage")
-                page.fill("#caption textarea", WORDS)
-                finish_edit(page, "captions")
-                _take(page, view, out / f"demo-captions{'-phone' if view == 'phone' else ''}.png")
+        for name in [options.only] if options.only else SCENES:
+            for view in VIEWS:
+                for dark in (False, True):
+                    page = open_page(browser, f"{url}?__theme={'dark' if dark else 'light'}", view, dark=dark)
+                    SCENES[name](page)
+                    _take(page, out / f"{name}-{view}{'-dark' if dark else ''}.jpg")
 
 
-def _take(page: Any, view: str, path: Path) -> None:
+def _take(page: Any, path: Path) -> None:
     page.wait_for_timeout(1_500)  # fonts, fades, the slider of before and after
-    page.screenshot(path=path, full_page=view == "phone")
+    page.screenshot(path=path, full_page=True, type="jpeg", quality=80)
     print(path)
     page.close()
-
-
-def flowers_are_there() -> bool:
-    """Whether the embedded zoo holds what the tab Captions needs."""
-    from app.worlds import Flowers
-    from sgf_hub.zoo import root
-
-    world = Flowers()
-    return all((root() / name / "config.json").is_file() for name in (world.generator, *world.heads, world.captions))
 
 
 if __name__ == "__main__":

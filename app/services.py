@@ -13,7 +13,7 @@ import copy
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from sgf_hub.editor import EditConfig, EditStep, SGFEditor
     from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
+
+MOST = 24  # pictures drawn in one pass
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,23 @@ class Models:
         with self.computing, torch.no_grad():
             return generator.synthesize(latent)[0]
 
+    def draw_all(self, world: World, latents: Sequence[Latent]) -> list[Tensor]:
+        """The pictures of latents (one sample each, of any space), [3, R, R]: one pass for `MOST` of a space."""
+        import torch
+
+        from sgf_hub.types import Latent
+
+        generator = self.generator(world.generator)
+        images: list[Any] = [None] * len(latents)
+        for space in dict.fromkeys(latent.space for latent in latents):
+            places = [i for i, latent in enumerate(latents) if latent.space == space]
+            for part in (places[i : i + MOST] for i in range(0, len(places), MOST)):
+                batch = Latent(torch.cat([latents[i].data for i in part]), space)
+                with self.computing, torch.no_grad():
+                    for i, image in zip(part, generator.synthesize(batch), strict=True):
+                        images[i] = image
+        return images
+
     def target(self, plan: Plan, latent: Latent) -> Any:
         """The target of a plan from where `latent` is."""
         import torch
@@ -217,7 +236,7 @@ def config_of(plan: Plan) -> EditConfig:
     """How a plan steps."""
     from sgf_hub.editor import EditConfig
 
-    return EditConfig.ours(max_steps=plan.max_steps, step_size=plan.step_size)
+    return EditConfig.ours(space=plan.space, max_steps=plan.max_steps, step_size=plan.step_size, layers=plan.layers)
 
 
 def import_libraries() -> None:

@@ -19,6 +19,8 @@ HISTORY_LIMIT = 60
 
 STOPPED = "STOPPED"
 """Stands beside the names of `StopReason` for an edit that its visitor stopped."""
+TAKEN = "TAKEN"
+"""Stands beside them for an edit of which its visitor took a step as the result, the last one counted."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,9 @@ class Plan:
         max_steps: n.
         step_size: lambda.
         note: what its visitor was told before it began.
+        layers: of the w+ latent, the edited ones, first <= i < last; None for all.
+        gesture: the one that placed the points, if they are as it places them.
+        space: of the mapping's latents.
     """
 
     editor: str
@@ -57,6 +62,9 @@ class Plan:
     max_steps: int = 60
     step_size: float = 0.2
     note: str = ""
+    layers: tuple[int, int] | None = None
+    gesture: str = ""
+    space: str = "w"
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Edit:
         plan: what was asked.
         latent: what came of it, one sample on the CPU.
         steps: how many were taken.
-        reason: name of the `StopReason`, or `STOPPED`.
+        reason: name of the `StopReason`, or `STOPPED`, or `TAKEN`.
         distance: what was left to go, in units of the tolerance.
     """
 
@@ -145,6 +153,22 @@ class Session:
         if not self.can_redo:
             raise UserError("There is nothing to redo.")
         return replace(self, cursor=self.cursor + 1)
+
+    def at(self, count: int) -> Session:
+        """With so many of its edits standing; the others can be redone.
+
+        Raises:
+            UserError: if there are not so many.
+        """
+        if not 0 <= count <= len(self.edits):
+            raise UserError(f"There is no point {count} on this timeline: it has 0 to {len(self.edits)}.")
+        return replace(self, cursor=count)
+
+    def amended(self, edit: Edit) -> Session:
+        """With another result in place of the last edit's; what was undone before is forgotten."""
+        if not self.can_undo:
+            raise UserError("There is no edit here whose steps could be taken: edit first.")
+        return replace(self, edits=(*self.edits[: self.cursor - 1], edit))
 
     def reset(self) -> Session:
         """Back to the picture at the beginning; every edit can be redone."""

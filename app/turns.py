@@ -55,25 +55,34 @@ class Turns:
     def work(self, who: str, steps: Iterator[Item]) -> Iterator[Item | Waiting]:
         """The items of `steps`, each computed when it is this visitor's turn; `Waiting` while it is not.
 
-        Closing it leaves the line, and closes `steps`.
+        Closing it leaves the line, and closes `steps`. The last word is never `Waiting`.
 
         Args:
             who: the visitor, by the page's session.
-            steps: an iterator; a turn passes on between its items only.
+            steps: an iterator; a turn passes on between its items only. What a generator returns (not None) is its last
+                item: one that is known to be the last is not followed by a wait.
         """
         piece = object()
         self._enter(who, piece)
+        waited, item = False, None
         try:
             while True:
-                yield from self._wait(who, piece)
+                for waiting in self._wait(who, piece):
+                    waited = True
+                    yield waiting
                 began = time.monotonic()
                 while self._resume(who, piece):
                     try:
                         item = next(steps)
-                    except StopIteration:
+                    except StopIteration as end:
+                        if end.value is not None:
+                            yield end.value
+                        elif waited and item is not None:
+                            yield item
                         return
                     finally:
                         self._rest()
+                    waited = False
                     yield item
                     if time.monotonic() - began > self.slice and self._pass_on(who):
                         break

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.downloads import Downloads
+from app.comfort import WITH_ADDRESS, wire_comfort
 from app.session import Session
 from app.told import told
 from app.turns import Turns, Waiting
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 32}
 """All that computes: so many may stand in the line of `app.turns`, which lets one work at a time."""
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-
-_FETCH = "() => setTimeout(() => document.querySelector('#{}').click(), 60)"  # once its address has arrived
 
 
 @dataclass
@@ -52,11 +50,10 @@ def in_turn(turns: Turns, handler: Callable, waiting: Callable[[Waiting], Any] |
         waiting: what the page shows meanwhile; None shows nothing.
     """
 
-    def steps(values: tuple) -> Iterator[Any]:
+    def steps(values: tuple) -> Generator[Any, None, Any]:
         if inspect.isgeneratorfunction(handler):
-            yield from handler(*values)
-        else:
-            yield handler(*values)
+            return (yield from handler(*values))
+        return handler(*values)
 
     @told
     def stream(request: gr.Request, *values: Any) -> Iterator[Any]:
@@ -74,22 +71,30 @@ def wire(bench: Workbench, opening: Any, in_tabs: list[Any]) -> None:
 
     Args:
         bench: the workbench.
-        opening: the event with which the first picture is shown.
+        opening: the event with which the first picture is shown; None where it comes in another way.
         in_tabs: the components that `Workbench.in_tabs` fills.
     """
     view, quiet = [*bench.view, *in_tabs], {**COMPUTE, **QUIET}
     seed_bar = [bench.seed, bench.variety]
-    opening(bench.in_turn(bench.opening), [bench.session, *seed_bar], view, **quiet)
+    if opening is not None:
+        inputs = [bench.session, *seed_bar, bench.address]
+        opening(bench.in_turn(bench.opening), inputs, view, js=WITH_ADDRESS, **quiet)
     for offer in bench.offers:
         # one listener for all that begins an edit: while one runs, Enter begins no second
         gr.on(offer.events, offer.run, [bench.session, *offer.inputs], view, **quiet)
         offer.stop.click(bench.ask_to_stop, queue=False, **QUIET)
     moves = ((bench.undo, Session.undone), (bench.redo, Session.redone), (bench.reset, Session.reset))
+
+    def begin(session: Session | None, *values: Any) -> Any:
+        return bench.of(session).begin(*values)
+
+    def shuffled(session: Session | None, *values: Any) -> Any:
+        return bench.of(session).shuffled(*values)
+
     pictures: list[tuple[Callable, Callable, list[Any]]] = [
-        (bench.seed.submit, bench.begin, seed_bar),
-        (bench.variety.release, bench.begin, seed_bar),
-        (bench.shuffle.click, bench.shuffled, [bench.variety]),
-        (bench.open.upload, bench.opened, [bench.open]),
+        (bench.seed.submit, begin, [bench.session, *seed_bar]),
+        (bench.variety.release, begin, [bench.session, *seed_bar]),
+        (bench.shuffle.click, shuffled, [bench.session, bench.variety]),
     ]
     for listen, handler, inputs in pictures:
         # an edit that runs is asked to end, or this would wait in line behind it
@@ -99,8 +104,4 @@ def wire(bench: Workbench, opening: Any, in_tabs: list[Any]) -> None:
         # after it has ended: Gradio reads the session before a handler begins, and the edit gives it another one
         ended = button.click(bench.end_edit, queue=False, **QUIET)
         ended.then(bench.in_turn(bench.moved_in_history(move)), [bench.session], view, **quiet)
-    downloads = Downloads(bench.world, bench.models, bench.download, bench.noun)
-    files = ((bench.png, downloads.png), (bench.gif, downloads.gif), (bench.latent, downloads.latent))
-    fetch = _FETCH.format(bench.download.elem_id)
-    for button, write in files:
-        button.click(in_turn(bench.models.turns, write), [bench.session], [bench.download], **quiet).success(None, js=fetch, **QUIET)
+    wire_comfort(bench, view, quiet, QUIET)

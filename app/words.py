@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 # where the library's advice speaks of attributes, which can be released
 _ADVICE = {
-    "STEP_LIMIT": "The steps ran out before the target was reached: allow more of them, or ask for less at once.",
+    "STEP_LIMIT": "The steps ran out before the target was reached: press Edit again to go on from here, allow more "
+    "steps (Advanced), or ask for less at once.",
     "STALLED": "The picture stopped coming closer: what you ask for may lie outside of what the generator can draw; "
     "try words that are nearer to its caption.",
 }
+_SAME_WORDS = "The model still describes the flower in the same words: ask for another colour, size or shape."
+TRY_OTHERS = "Try words like those of the examples: colours, sizes, shapes of petals."
 
 # Gradio fills templates in what it shows: what a visitor typed must not be one
 _TEMPLATE_SIGNS = str.maketrans({sign: f"&#{ord(sign)};" for sign in "{}$`"})
@@ -26,6 +29,24 @@ _TEMPLATE_SIGNS = str.maketrans({sign: f"&#{ord(sign)};" for sign in "{}$`"})
 def safe(text: str) -> str:
     """A text as HTML that shows it letter by letter."""
     return escape(text).translate(_TEMPLATE_SIGNS)
+
+
+def unfamiliar(nearest: str) -> str:
+    """What is said of words that are unlike all captions; `nearest` is the nearest of those."""
+    return (
+        f"The model knows no flower described like this (the nearest it knows is “{nearest}”), and tries all the same."
+    )
+
+
+def nothing_to_do(known: bool) -> str:
+    """What is said of an edit that took no step.
+
+    Args:
+        known: whether the model knows words like those that were asked.
+    """
+    if known:
+        return "The flower already shows what you ask for, as near as an edit can tell."
+    return f"The model does not understand these words, so nothing was changed. {TRY_OTHERS}"
 
 
 def marked(before: str, after: str) -> list[tuple[str, bool]]:
@@ -45,9 +66,13 @@ def report(edit: Edit, before: Flower, after: Flower) -> str:
     tone, words, advice = headline(edit)
     advice = _ADVICE.get(edit.reason, advice)
     old, new = before.similarity or 0.0, after.similarity or 0.0
+    note = edit.plan.note
     if edit.reason != "TARGET_REACHED":
-        note = f" {edit.plan.note}" if edit.plan.note else ""
-        advice += f" The caption it came to has a similarity of {new:.2f} to your words (1 is the same).{note}"
+        same = [_SAME_WORDS] if _plain(before.caption.split()) == _plain(after.caption.split()) else []
+        near = f"The caption it came to has a similarity of {new:.2f} to your words (1 is the same)."
+        advice = " ".join([advice, *same, near, *([note] if note else [])])
+    if note:
+        advice = f"{advice} {TRY_OTHERS}"
     meter = bar(*(min(1.0, max(0.0, value)) for value in (old, new)))
     lines = (
         ("Before", marked(after.caption, before.caption), "del"),

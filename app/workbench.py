@@ -10,21 +10,27 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from app import keypoint_canvas, render, turns
 from app.code import as_python
+from app.comfort import shared
+from app.latents import taken_in
 from app.parts import Parts
 from app.report import headline
 from app.services import Models, Stop, Stops, config_of
 from app.session import STOPPED, Edit, Origin, Plan, Session, present
+from app.timeline import timeline
 from app.told import UserError, told
 from app.turns import Waiting
 from app.wiring import Offer, in_turn
 from app.wishes import seed_of, truncation_of
 from app.worlds import World
+
+if TYPE_CHECKING:  # torch, which the page is served without, brings it at run time
+    from typing_extensions import Self
 
 Updates = dict[Any, Any]
 MakePlan = Callable[..., Plan]
@@ -44,6 +50,14 @@ class Workbench(Parts):
     models: Models
     stops: Stops
     offers: list[Offer] = field(default_factory=list)
+
+    def of(self, session: Session | None) -> Self:
+        """The workbench for a visitor's session: another one where visitors have worlds of their own."""
+        return self
+
+    def start(self, origin: Origin) -> Session:
+        """A session that begins with a picture of this world."""
+        return Session(origin)
 
     # -- what a subclass says of its pictures; a picture has an `image`, and what is read in it ---------------------
 
@@ -76,6 +90,10 @@ class Workbench(Parts):
         yield from ()
         return plan
 
+    def nothing(self, plan: Plan) -> tuple[str, Updates]:
+        """What is said of a plan that took no step, and what else is shown then."""
+        return "The picture already shows what you ask for, as near as an edit can tell.", {}
+
     # -- what the page shows --------------------------------------------------------------------------------------
 
     @property
@@ -84,14 +102,15 @@ class Workbench(Parts):
         edit_and_stop = [button for offer in self.offers for button in (offer.edit, offer.stop)]
         return [
             self.session, self.stage, self.undo, self.redo, self.reset, self.result, self.compare, self.verdict,
-            self.code, self.seed, *edit_and_stop,
+            self.code, self.seed, self.timeline, self.share, self.whole, *edit_and_stop,
         ]  # fmt: skip
 
     def show(
         self,
         session: Session,
         *,
-        strip: Sequence[str] = (),
+        strip: Sequence[tuple[int, str]] | None = (),
+        mark: int | None = None,
         distances: Sequence[float] = (),
         done: Iterable[str] | None = None,
     ) -> Updates:
@@ -99,7 +118,8 @@ class Workbench(Parts):
 
         Args:
             session: the picture and its edits.
-            strip: thumbnails of the steps that led here.
+            strip: thumbnails of the steps that led here; None leaves those that are shown.
+            mark: the step that is the picture.
             distances: of those steps.
             done: wishes that are fulfilled; None clears them all.
         """
@@ -111,8 +131,12 @@ class Workbench(Parts):
             self.session: session,
             self.stage: keypoint_canvas.scene(
                 render.jpeg_uri(render.picture(now.image, render.SIDE)), alt=self.describe(now),
-                status=self._status(session), strip=strip, distances=distances, done=done, **self.marks(now, before),
+                status=self._status(session), strip=strip, mark=mark, distances=distances, done=done,
+                **self.marks(now, before),
             ),
+            self.timeline: timeline(self.models, self.world, session),
+            self.share: keypoint_canvas.message(link=None),
+            self.whole: gr.Checkbox(visible=session.cursor > 1),
             self.undo: gr.Button(interactive=session.can_undo),
             self.redo: gr.Button(interactive=session.can_redo),
             self.reset: gr.Button(interactive=session.can_undo),
@@ -145,15 +169,16 @@ class Workbench(Parts):
 
     # -- handlers -------------------------------------------------------------------------------------------------
 
-    def opening(self, session: Session | None, seed: object, variety: object) -> Iterator[Updates]:
-        """The first picture that a visitor sees."""
-        yield self.begin(seed, variety)
+    def opening(self, session: Session | None, seed: object, variety: object, link: object = "") -> Iterator[Updates]:
+        """The first picture that a visitor sees: the one that the page's address links to, if it does."""
+        linked = shared(self, link)
+        yield self.show(linked) if linked else self.begin(seed, variety)
 
     def begin(self, seed: object, variety: object) -> Updates:
         """A picture from a seed."""
         number, truncation = seed_of(seed), truncation_of(variety)
         latent = self.models.sample(self.world, number, truncation)
-        return self.show(Session(Origin(latent, number, truncation)))
+        return self.show(self.start(Origin(latent, number, truncation)))
 
     def shuffled(self, variety: object) -> Updates:
         """A picture from a random seed."""
@@ -161,24 +186,18 @@ class Workbench(Parts):
 
     def opened(self, path: str | None) -> Updates:
         """A picture from a latent file of the visitor's."""
-        from sgf_hub.errors import BadValueError
         from sgf_hub.types import Latent
 
         if path is None:
             raise UserError("No file came: choose a latent that was saved here.")
-        latent = Latent.load(path)
-        if len(latent) != 1:
-            raise BadValueError(f"the file holds {len(latent)} latents; the demo opens a file with one.")
-        self.models.draw(self.world, latent)  # refused here if it is no latent of this generator
-        if latent.space == "z":
-            latent = self.models.generator(self.world.generator).to_w(latent)  # type: ignore[attr-defined]
-        return self.show(Session(Origin(latent)))
+        latent = taken_in(Latent.load(path), self.models, self.world)
+        return self.show(self.start(Origin(latent)))
 
     def moved_in_history(self, move: Callable[[Session], Session]) -> Callable[[Session | None], Updates]:
         """A handler for undo, redo, reset."""
 
         def handler(session: Session | None) -> Updates:
-            return self.show(move(present(session)))
+            return self.of(session).show(move(present(session)))
 
         return handler
 
@@ -213,8 +232,8 @@ class Workbench(Parts):
         finally:
             self.stops.end(who, event)
 
-    def _edit(self, session: Session, plan: Plan, event: Stop) -> Iterator[Updates]:
-        """The updates of an edit: the last one shows the result, whatever ended it but another picture."""
+    def _edit(self, session: Session, plan: Plan, event: Stop) -> Generator[Updates, None, Updates]:
+        """The updates of an edit; what it returns shows the result, whatever ended it but another picture."""
         from sgf_hub.editor import Trajectory
 
         steps: list[Any] = []
@@ -235,19 +254,17 @@ class Workbench(Parts):
             raise
         if event.superseded:
             # as before the edit, in case no other picture comes (its seed was mistyped)
-            yield self.show(session, done=())
-            return
+            return self.show(session, done=())
         trajectory = Trajectory(config_of(plan).return_best, steps)
         reason = trajectory.reasons[0]
         taken = len(steps) - 1
         if taken == 0:
             # nothing happened: the picture was there already, or was stopped before it moved
             unchanged = self.show(session, done=())
-            words = "The picture already shows what you ask for." if reason else "Stopped before the first step."
-            gr.Info(words, title="Nothing to do")
+            words, more = self.nothing(plan) if reason else ("Stopped before the first step.", {})
+            gr.Info(words, title="Nothing to do" if reason else "Stopped")
             unchanged[self.stage]["status"] = words
-            yield unchanged
-            return
+            return {**unchanged, **more}
         result = trajectory.result
         edit = Edit(
             plan=plan,
@@ -259,7 +276,8 @@ class Workbench(Parts):
         images = [step.images[0] for step in steps]
         # wishes that were not reached stay: a second press of Edit goes on from here
         done = plan.wishes if edit.reason == "TARGET_REACHED" else ()
-        yield self.show(session.applied(edit), strip=render.strip(images), distances=distances, done=done)
+        mark = trajectory.chosen[0]
+        return self.show(session.applied(edit), strip=render.strip(images), mark=mark, distances=distances, done=done)
 
     def _frame(self, plan: Plan, index: int, start: Any, now: Any, distances: list[float]) -> Updates:
         preview = render.jpeg_uri(render.picture(now.image, render.PREVIEW), 82)
@@ -288,8 +306,9 @@ class Workbench(Parts):
         """
 
         def run(session: Session | None, request: gr.Request, *values: Any) -> Iterator[Updates]:
+            bench = self.of(session)
             plan = make_plan(present(session), *values)
-            yield from self.run(session, plan, str(request.session_hash))
+            yield from bench.run(session, plan, str(request.session_hash))
 
         offer = self.offers[-1]
         offer.run, offer.inputs, offer.events = told(run), inputs, [offer.edit.click, *also]

@@ -12,10 +12,20 @@ class World:
     Args:
         generator: G.
         heads: of the predictor that reads a picture.
+        layers: rows of a w+ latent of the generator, written out so that the page needs no model to be built; 0 where
+            there are none.
+        space: that its mappings edit in.
     """
 
     generator: str
     heads: tuple[str, ...]
+    layers: int = 0
+    space: str = "w"
+
+    @property
+    def editors(self) -> tuple[str, ...]:
+        """The mappings that the page edits with."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -29,8 +39,14 @@ class Faces(World):
 
     generator: str = "avatars-stylegan2"
     heads: tuple[str, ...] = ("avatars-attributes", "avatars-keypoints")
+    layers: int = 10
     attributes: str = "sgf-avatars-attributes"
     keypoints: str = "sgf-avatars-keypoints"
+
+    @property
+    def editors(self) -> tuple[str, ...]:
+        """Both mappings."""
+        return (self.attributes, self.keypoints)
 
 
 @dataclass(frozen=True)
@@ -43,4 +59,10 @@ class Flowers(World):
 
     generator: str = "flowers-stylegan2"
     heads: tuple[str, ...] = ("flowers-captions",)
+    layers: int = 10
     captions: str = "sgf-flowers-captions"
+
+    @property
+    def editors(self) -> tuple[str, ...]:
+        """The mapping."""
+        return (self.captions,)

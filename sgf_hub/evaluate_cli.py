@@ -69,7 +69,7 @@ def evaluate(
         out=out,
         pairs=pairs,
     )
-    _make_folder(out)
+    make_folder(out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
@@ -136,7 +136,8 @@ def _judge(text: str, attributes: tuple[str, ...]) -> tuple[str, ...]:
     raise BadValueError(f"the judge {text!r} does not know {', '.join(strangers)}: choose another, or --judge none.")
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the folder of --out, or say why it cannot be one."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -117,6 +117,42 @@ def sentences(
 
 
 @app.command()
+def projection(
+    name: Annotated[str, typer.Argument(help="An encoder of a drawn world's generator.")] = "avatars-stylegan2-encoder",
+    samples: Annotated[int, typer.Option(help="Held-out drawn pictures.")] = 50,
+    seeds: Annotated[int, typer.Option(help="Repeats with other pictures.")] = 3,
+    edited: Annotated[int, typer.Option(help="Projected pictures of which every attribute is flipped.")] = 10,
+) -> None:
+    """Project held-out pictures (encoder alone, W, W+), pictures that are of no world, and edit what was found."""
+    import torch
+
+    from sgf_hub.editor import SGFEditor
+    from sgf_hub.evaluation.projection import measure_edits_after, measure_projection, measure_strangers
+    from sgf_hub.inversion import Projector
+    from sgf_hub.predictors import load_predictor
+    from sgf_hub.projection import ProjectionConfig
+
+    if samples < 2 or seeds < 1 or edited < 1:
+        raise BadValueError("--samples is at least 2, --seeds and --edited at least 1.")
+    projector, config = Projector.from_pretrained(name), ProjectionConfig()
+    editor = SGFEditor.from_pretrained("sgf-hub/sgf-avatars-attributes", generator=projector.generator)
+    judge, world = load_predictor(JUDGE), "avatars"
+    parts = {
+        "rows": measure_projection(projector, judge, world=world, samples=samples, seeds=seeds, config=config),
+        "strangers": measure_strangers(projector, world=world, samples=min(samples, 20), config=config),
+        "edits": measure_edits_after(projector, editor, world=world, samples=edited, config=config),
+    }
+    figures: dict[str, list[dict]] = {}
+    for part, rows in parts.items():
+        figures[part] = []
+        for row in rows:
+            figures[part].append(row)
+            typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
+    told = {"samples": samples, "seeds": seeds, "edited": edited, "threads": torch.get_num_threads()}
+    keep(name, "projection", {**told, **figures})
+
+
+@app.command()
 def page(
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/measured.md"),
     readme: Annotated[Path, typer.Option(help="Whose block between the 'measured' marks to renew.")] = Path(

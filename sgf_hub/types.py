@@ -90,7 +90,9 @@ class Latent:
             raise CorruptFileError(
                 f"{path.name} cannot be read as safetensors ({error}): it is damaged or foreign; save the latent again."
             ) from None
-        return cls(data.float() if data.is_floating_point() else data, metadata["space"])  # type: ignore[arg-type]
+        # a copy: the tensor is the file itself, mapped into memory, and the file may be written again
+        data = data.to(torch.float32, copy=True) if data.is_floating_point() else data
+        return cls(data, metadata["space"])  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

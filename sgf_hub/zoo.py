@@ -30,8 +30,8 @@ class Entry:
     Args:
         name: the folder's name.
         kind: what it holds: "SGFMapping", "StyleGAN2", "ProGAN", "AttributeHead", "KeypointHead", "Boundaries",
-            "Components", "CaptionPredictor", ..., in transformers' format a "backbone", "captioner" or "classifier", or
-            "damaged" where config.json cannot be read.
+            "Components", "LatentEncoder", "CaptionPredictor", ..., in transformers' format a "backbone", "captioner" or
+            "classifier", or "damaged" where config.json cannot be read.
         path: the folder.
         config: its config.json.
     """
@@ -106,7 +106,7 @@ def locate(name: str, *, revision: str | None = None, files: tuple[str, ...] = (
         pass
     if "/" not in name and not any(root().glob("*/config.json")):
         name = f"{NAMESPACE}/{bare}"
-    if not _HUB_ID.fullmatch(name) or ".." in name:
+    if not is_hub_id(name):
         known = [entry.name for entry in entries()]
         raise UnknownNameError(
             f"{short(name)} is not a folder, not in the zoo{nearest(bare, known)}, and not a Hub id such as "
@@ -119,6 +119,11 @@ def embedded(name: str) -> bool:
     """Whether the embedded zoo has a folder of that name, with or without "sgf-hub/"."""
     bare = name.removeprefix(NAMESPACE + "/")
     return re.fullmatch(r"\w[\w.-]*", bare) is not None and (root() / bare).is_dir()
+
+
+def is_hub_id(name: object) -> bool:
+    """Whether something is spelt as the id of a Hub repo, "owner/name"."""
+    return isinstance(name, str) and _HUB_ID.fullmatch(name) is not None and ".." not in name
 
 
 def beside(folder: Path, name: str) -> Path | None:
@@ -170,8 +175,8 @@ def listing(name: str, *, revision: str | None = None) -> list[str]:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        with _told(name, revision):
-            _reach_hub()
+        with hub_told(name, revision):
+            reach_hub()
             return _listed(name, revision)
     except UnknownNameError:
         try:
@@ -188,9 +193,9 @@ def _download(name: str, revision: str | None, files: tuple[str, ...]) -> Path:
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    with _told(name, revision):
+    with hub_told(name, revision):
         if not all(isinstance(try_to_load_from_cache(name, file, revision=revision), str) for file in files):
-            _reach_hub()
+            reach_hub()
         try:
             folder = Path(hf_hub_download(name, files[0], revision=revision))
             for _ in Path(files[0]).parts:
@@ -206,7 +211,7 @@ def _download(name: str, revision: str | None, files: tuple[str, ...]) -> Path:
             raise CorruptFileError(f"{name!r} on the Hub lacks {_incomplete(missing, held)}") from None
 
 
-def _reach_hub() -> None:
+def reach_hub() -> None:
     """Find out at once if the Hub is not there: to fetch a file, the client tries for 23 s."""
     from huggingface_hub import constants, get_session
 
@@ -220,7 +225,7 @@ def _listed(name: str, revision: str | None) -> list[str]:
 
 
 @contextmanager
-def _told(name: str, revision: str | None) -> Iterator[None]:
+def hub_told(name: str, revision: str | None) -> Iterator[None]:
     """What goes wrong with a repo of the Hub, as one sentence; the client's own warnings are not shown."""
     from huggingface_hub.errors import (
         GatedRepoError,

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from sgf_hub.cli import changes, main
+from sgf_hub.batch import changes
+from sgf_hub.cli import main
 from sgf_hub.generators import load_generator
 from sgf_hub.types import ConditionSpec, Latent
 from tests.toys import edit_config

@@ -1,5 +1,6 @@
 """Edits by sentence: the loop, and the command line; a toy captioner, and words counted for an embedding."""
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -174,6 +175,18 @@ class TestCommand:
         code, out, err = run("edit", NAME, "--seed", 3, "--caption", "the stock market fell", "--steps", 2)
         assert code == 0 and json.loads(out)["steps"] <= 2
         assert "no picture is known to have such a caption (the nearest is 'a " in err and "may lead anywhere" in err
+
+    def test_many_seeds(self, run) -> None:
+        code, out, err = run("edit", NAME, "--seeds", "0-2", "--caption", "a blue flower", "--steps", 2, "--out", "o")
+        told = json.loads(out)
+        assert code == 0, err
+        assert told["edits"] == 3 and -1 <= told["mean_similarity_before"] <= told["mean_similarity_after"] <= 1
+        with Path("o/results.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["seed"] for row in rows] == ["0", "1", "2"]
+        assert list(rows[0])[4:] == ["caption_before", "similarity_before", "caption_after", "similarity_after"]
+        _, one, _ = run("edit", NAME, "--seed", 2, "--caption", "a blue flower", "--steps", 2)
+        assert json.loads(one)["caption"] == [rows[2]["caption_before"], rows[2]["caption_after"]]
 
     def test_markup_is_text(self, run) -> None:
         code, out, err = run("edit", NAME, "--seed", 3, "--caption", "[/bold] red [link=x]", "--steps", 1)

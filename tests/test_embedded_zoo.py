@@ -21,6 +21,7 @@ NAMES = {
     "avatars-progan-ganspace",
     "avatars-progan-interfacegan",
     "avatars-stylegan2",
+    "avatars-stylegan2-encoder",
     "avatars-stylegan2-ganspace",
     "avatars-stylegan2-interfacegan",
     "flowers-captioner",

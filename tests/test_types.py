@@ -69,6 +69,16 @@ class TestLatentFile:
         again = Latent.load(str(tmp_path / "one.safetensors"))
         assert again.space == space and torch.equal(again.data, latent.data)
 
+    @pytest.mark.parametrize("overwrite", [True, False])
+    def test_a_file_that_is_written_again_changes_nothing(self, path: Path, overwrite: bool) -> None:
+        latent = Latent.load(path)
+        whole = latent.data.clone()
+        if overwrite:
+            Latent(torch.zeros(2, 8), "w").save(path)
+        else:
+            path.write_bytes(b"")
+        assert torch.equal(latent.data, whole)
+
     def test_half_precision_is_read_as_float32(self, tmp_path: Path) -> None:
         Latent(torch.ones(1, 4).half(), "w").save(tmp_path / "one.safetensors")
         assert Latent.load(tmp_path / "one.safetensors").data.dtype == torch.float32

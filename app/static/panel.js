@@ -1,7 +1,11 @@
 // One row an attribute: release or forget, name, slider, value. The server sends {reads, done}; what the visitor
 // wishes goes back as {wishes: {name: probability}, released: [name]}.
 const state = { reads: {}, wishes: {}, released: new Set() };
-const rows = Object.fromEntries([...element.querySelectorAll(".attribute")].map((row) => [row.dataset.name, row]));
+const action = element.querySelector(".groups").dataset.tab; // whose Edit they are for
+// A row to copy, where names come from the server: that panel is alone, no other tab edits the same picture.
+const model = element.querySelector(".attribute[data-name='']"), alone = Boolean(model);
+if (model) model.remove();
+let rows = Object.fromEntries([...element.querySelectorAll(".attribute")].map((row) => [row.dataset.name, row]));
 const percent = (p) => `${Math.round(p * 100)}`;
 
 function draw() {
@@ -27,10 +31,57 @@ function draw() {
     const group = element.querySelector(`.group[data-group="${tab.dataset.group}"]`);
     tab.classList.toggle("has-wish", Boolean(group.querySelector(".wished")));
   }
+  if (!alone) announce();
+}
+
+// The attributes of a loaded model are known when it is opened: [[title, [[name, label], ...]], ...].
+function build(groups) {
+  const built = JSON.stringify(groups);
+  if (built === state.built) return;
+  Object.assign(state, { built, reads: {}, wishes: {} });
+  state.released.clear();
+  rows = {};
+  const tabs = [], bodies = [];
+  for (const [title, members] of groups) {
+    const tab = document.createElement("button"), body = document.createElement("fieldset");
+    const legend = document.createElement("legend");
+    Object.assign(tab, { type: "button", className: "group-tab", textContent: title });
+    body.className = "group";
+    tab.dataset.group = body.dataset.group = legend.textContent = title;
+    body.append(legend);
+    for (const [name, label] of members) {
+      const row = model.cloneNode(true), id = `attribute-${action}-${Object.keys(rows).length}`;
+      row.dataset.name = name;
+      row.dataset.label = row.querySelector("label").textContent = label;
+      row.querySelector("label").htmlFor = row.querySelector("input").id = id;
+      rows[name] = row;
+      body.append(row);
+    }
+    tabs.push(tab);
+    bodies.push(body);
+  }
+  element.querySelector(".group-tabs").replaceChildren(...tabs);
+  element.querySelector(".groups").replaceChildren(...bodies);
+  if (groups.length) open(groups[0][0]);
+}
+
+// To the tab that edits keypoints: it will do this as well.
+function announce() {
+  const plain = (name) => rows[name].dataset.label.toLowerCase();
+  const asked = Object.entries(state.wishes).map(([name, p]) => `${plain(name)} ${percent(p)}`);
+  for (const name of state.released) if (!(name in state.wishes)) asked.push(`${plain(name)} free`);
+  const shown = asked.length > 4 ? [...asked.slice(0, 3), `${asked.length - 3} more`] : asked;
+  window.sgfAsked = { ...window.sgfAsked, attributes: shown.join(", ") };
+  window.dispatchEvent(new Event("sgf-asked"));
+}
+
+// A message of the server's takes the place of what was sent: said again, or the next Edit would not know of it.
+function keep() {
+  props.value = { from: "client", wishes: { ...state.wishes }, released: [...state.released] };
 }
 
 function report() {
-  props.value = { from: "client", wishes: { ...state.wishes }, released: [...state.released] };
+  keep();
   trigger("input");
 }
 
@@ -55,6 +106,21 @@ element.addEventListener("click", (event) => {
   report();
 });
 
+element.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.type === "range") document.querySelector(`#edit-${action}`)?.click();
+});
+document.addEventListener("keydown", (event) => {
+  if (alone || event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  [...document.querySelectorAll("[id^='edit-']")].find((button) => button.offsetParent)?.click();
+});
+window.addEventListener("sgf-forget", (event) => {
+  if (alone || event.detail !== "attributes") return;
+  state.wishes = {};
+  state.released.clear();
+  draw();
+  report();
+});
+
 function open(group) {
   for (const node of element.querySelectorAll("[data-group]")) node.classList.toggle("open", node.dataset.group === group);
   for (const tab of element.querySelectorAll(".group-tab")) tab.setAttribute("aria-pressed", String(tab.dataset.group === group));
@@ -63,9 +129,11 @@ function open(group) {
 function receive() {
   const message = props.value;
   if (!message || message.from === "client") return;
+  if (message.groups) build(message.groups);
   if (message.reads) state.reads = message.reads;
   for (const name of message.done === null ? Object.keys(state.wishes) : message.done || []) delete state.wishes[name];
   draw();
+  if (Object.keys(state.wishes).length || state.released.size) keep();
 }
 watch("value", receive);
 receive();

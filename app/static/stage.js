@@ -1,7 +1,8 @@
 // The picture, its draggable keypoints, its caption, the run's progress and the filmstrip. Owns the DOM below `element`; the server
 // sends messages through `value`, and what the visitor did goes back the same way as {moved: {name: [x, y]}}.
 const SIDE = 1000, SVG = "http://www.w3.org/2000/svg";
-const { features } = props.setup, names = Object.values(features).flat();
+const { alone, tab } = props.setup; // alone: what is moved here is asked for in one tab only
+let features = {}, names = [], lines = {}, arrows = {}, dots = {};
 const find = (selector) => element.querySelector(selector), canvas = find(".canvas");
 const picture = find(".stage-picture"), svg = find(".stage-points"), strip = find(".strip");
 const state = { points: {}, moved: {}, whole: false, drag: null, frames: [], step: -1 };
@@ -15,18 +16,23 @@ function make(tag, attributes, parent) {
 
 // -- keypoints ---------------------------------------------------------------------------------------------------
 
-const lines = {}, arrows = {}, dots = {};
-for (const [feature, members] of Object.entries(features)) {
-  const line = members.filter((name) => !name.endsWith("pupil"));
-  lines[feature] = [make(line.length > 3 && feature !== "jaw" ? "polygon" : "polyline", { class: "contour" }, svg), line];
+function buildPoints(given) {
+  features = given; names = Object.values(features).flat(); lines = {}; arrows = {}; dots = {};
+  svg.replaceChildren();
+  for (const [feature, members] of Object.entries(features)) {
+    const line = members.filter((name) => !name.endsWith("pupil"));
+    lines[feature] = [make(line.length > 3 && feature !== "jaw" ? "polygon" : "polyline", { class: "contour" }, svg), line];
+  }
+  for (const name of names) arrows[name] = make("line", { class: "arrow" }, svg);
+  for (const name of names) {
+    const group = make("g", { class: "point", tabindex: "0", role: "slider", "data-name": name }, svg);
+    make("circle", { class: "touch", r: 30 }, group);
+    make("circle", { class: "dot", r: 8 }, group);
+    dots[name] = group;
+  }
+  canvas.classList.toggle("with-points", names.length > 0);
 }
-for (const name of names) arrows[name] = make("line", { class: "arrow" }, svg);
-for (const name of names) {
-  const group = make("g", { class: "point", tabindex: "0", role: "slider", "data-name": name }, svg);
-  make("circle", { class: "touch", r: 30 }, group);
-  make("circle", { class: "dot", r: 8 }, group);
-  dots[name] = group;
-}
+buildPoints(props.setup.features);
 
 const place = (name) => state.moved[name] || state.points[name];
 const order = { eye: ["eye_outer", "eye_top", "eye_inner", "eye_bottom"], nose: ["nose_bridge", "nose_left", "nose_tip", "nose_right"] };
@@ -58,7 +64,12 @@ function drawPoints() {
       arrow.setAttribute("x2", at[0] * SIDE); arrow.setAttribute("y2", at[1] * SIDE);
     }
   }
-  find(".stage-clear").disabled = Object.keys(state.moved).length === 0;
+  const count = Object.keys(state.moved).length;
+  find(".stage-clear").disabled = count === 0;
+  if (!names.length || alone) return;
+  // to the tab that edits attributes: it will do this as well
+  window.sgfAsked = { ...window.sgfAsked, points: count ? `${count} ${count === 1 ? "point" : "points"} moved` : "" };
+  window.dispatchEvent(new Event("sgf-asked"));
 }
 
 const clamp = (value) => Math.min(1, Math.max(0, value));
@@ -70,11 +81,22 @@ function shift(name, from, dx, dy) {
   drawPoints();
 }
 
-function report() {
+// A message of the server's takes the place of what was sent: said again, or the next Edit would not know of it.
+function keep(more = {}) {
   const moved = {};
   for (const [name, [x, y]] of Object.entries(state.moved)) moved[name] = [+x.toFixed(4), +y.toFixed(4)];
-  props.value = { from: "client", moved };
+  props.value = { from: "client", moved, ...more };
+}
+
+function report() {
+  keep();
   trigger("release");
+}
+
+function putBack() {
+  state.moved = {};
+  drawPoints();
+  report();
 }
 
 function locate(event) {
@@ -112,6 +134,7 @@ svg.addEventListener("keydown", (event) => {
   const name = group.dataset.name, far = event.shiftKey ? 0.02 : 0.005;
   const step = { ArrowLeft: [-far, 0], ArrowRight: [far, 0], ArrowUp: [0, -far], ArrowDown: [0, far] }[event.key];
   if (step) shift(name, Object.fromEntries(members(name).map((other) => [other, place(other)])), ...step);
+  else if (event.key === "Enter") { document.querySelector(`#edit-${tab}`)?.click(); return; }
   else if (event.key === "Escape" || event.key === "Delete") members(name).forEach((other) => delete state.moved[other]);
   else return;
   event.preventDefault();
@@ -119,7 +142,8 @@ svg.addEventListener("keydown", (event) => {
   report();
 });
 find(".stage-whole").addEventListener("change", (event) => { state.whole = event.target.checked; });
-find(".stage-clear").addEventListener("click", () => { state.moved = {}; drawPoints(); report(); });
+find(".stage-clear").addEventListener("click", putBack);
+window.addEventListener("sgf-forget", (event) => { if (event.detail === "points" && names.length && !alone) putBack(); });
 
 // -- progress and filmstrip --------------------------------------------------------------------------------------
 
@@ -145,9 +169,10 @@ function comeIntoView() {
   if (seen < box.height / 2) find(".stage-frame").scrollIntoView({ behavior: "smooth", block: "nearest" });
 }
 
-function addFrame(source, label) {
+function addFrame(source, step, label) {
   const item = document.createElement("li"), button = document.createElement("button"), image = document.createElement("img");
   image.src = source; image.alt = ""; button.type = "button"; button.title = label; button.setAttribute("aria-label", label);
+  button.dataset.step = step;
   button.append(image); item.append(button); strip.append(item);
   const show = () => { picture.src = source; };
   const back = () => { picture.src = state.image; };
@@ -157,10 +182,36 @@ function addFrame(source, label) {
 
 function drawStrip(frames) {
   strip.replaceChildren();
-  frames.forEach((source, i) => addFrame(source, i === 0 ? "before" : `frame ${i} of ${frames.length - 1}`));
-  strip.hidden = frames.length === 0;
+  const last = frames.length ? frames[frames.length - 1][0] : 0;
+  for (const [step, source] of frames) {
+    addFrame(source, step, step === 0 ? "Before the edit: go back to it" : `Step ${step} of ${last}: take it as the result`);
+  }
+  strip.hidden = find(".strip-hint").hidden = frames.length === 0;
   strip.scrollLeft = strip.scrollWidth;
 }
+
+function mark(step) {
+  for (const button of strip.querySelectorAll("button")) {
+    if (Number(button.dataset.step) === step) button.setAttribute("aria-current", "step");
+    else button.removeAttribute("aria-current");
+    button.tabIndex = Number(button.dataset.step) === step ? 0 : -1; // one stop of Tab; arrows go on from there
+  }
+}
+
+strip.addEventListener("keydown", (event) => {
+  const to = { ArrowLeft: "previousElementSibling", ArrowRight: "nextElementSibling" }[event.key];
+  const next = to && event.target.closest("li")?.[to]?.querySelector("button");
+  if (!next) return;
+  next.focus();
+  event.preventDefault();
+});
+
+strip.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button || canvas.classList.contains("running")) return;
+  keep({ take: Number(button.dataset.step) });
+  trigger("select");
+});
 
 // -- the caption -------------------------------------------------------------------------------------------------
 
@@ -188,6 +239,10 @@ function receive() {
   if (!message || message.from === "client") return;
   if (message.image) { picture.src = state.image = message.image; canvas.classList.add("ready"); }
   if (message.alt) picture.alt = message.alt;
+  if (message.features && JSON.stringify(message.features) !== JSON.stringify(features)) {
+    state.moved = {}; // of a model that was loaded before
+    buildPoints(message.features);
+  }
   if (message.points) state.points = message.points;
   if (message.done === null) state.moved = {};
   for (const name of message.done || []) delete state.moved[name];
@@ -202,15 +257,18 @@ function receive() {
       if (message.run.step === 0) comeIntoView();
       state.step = message.run.step;
       strip.hidden = false;
-      addFrame(message.image, `step ${message.run.step}`);
+      find(".strip-hint").hidden = true;
+      addFrame(message.image, message.run.step, `Step ${message.run.step}`);
       strip.scrollLeft = strip.scrollWidth;
     } else {
       state.step = -1;
-      canvas.dataset.scenes = Number(canvas.dataset.scenes || 0) + 1; // for tests: another face has come to rest
     }
   }
+  if (message.rest) canvas.dataset.scenes = Number(canvas.dataset.scenes || 0) + 1; // for tests: a picture has come to rest
   if (message.strip) drawStrip(message.strip);
+  if (message.mark !== undefined) mark(message.mark);
   if (message.status !== undefined) find(".stage-status").textContent = message.status;
+  if (Object.keys(state.moved).length) keep();
 }
 watch("value", receive);
 receive();

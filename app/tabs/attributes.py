@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gradio as gr
 
+from app.asked import build_asked
 from app.faces import FaceBench
+from app.joint import plan_of
 from app.session import Plan, Session
 from app.tabs.options import build_options
-from app.wishes import attribute_wishes, options_of
 
 
 def build(bench: FaceBench) -> None:
@@ -18,12 +19,11 @@ def build(bench: FaceBench) -> None:
             apply_default_css=False,
         )
         panel = bench.build_panel()
+        build_asked("points")
         bench.build_actions("attributes")
-        options = build_options()
+        options = build_options(bench, "attributes")
 
-    def plan(session: Session, value: object, max_steps: object, step_size: object) -> Plan:
-        names = bench.models.predictor(bench.world.heads).spec.attributes
-        wishes, release = attribute_wishes(value, names)
-        return Plan(bench.world.attributes, wishes, release, **options_of(max_steps, step_size))
+    def plan(session: Session, sliders: object, points: object, *values: object) -> Plan:
+        return plan_of(bench, session, sliders, points, *options.read(*values))
 
-    bench.offer(plan, [panel, *options])
+    bench.offer(plan, [panel, bench.stage, *options.inputs])

@@ -10,7 +10,7 @@ from app.flowers import FlowerBench
 from app.session import Plan, Session
 from app.tabs.options import build_options
 from app.wiring import QUIET
-from app.wishes import caption_of, options_of
+from app.wishes import caption_of
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "One thing": ("purple petals", "white petals", "a small flower", "a large flower", "pointed petals"),
@@ -42,10 +42,11 @@ def build(bench: FlowerBench) -> gr.Tab:
                 for words in examples:
                     example = gr.Button(words, size="sm", min_width=60, elem_classes="example")
                     example.click(None, None, text, js=f"() => {json.dumps(words)}", **QUIET)
-        options = build_options(sized=False)  # a caption's steps are re-aimed at a fixed rate
+        # a caption's steps are re-aimed at a fixed rate, and nothing lies between two captions
+        options = build_options(bench, "captions", sized=False)
 
-    def plan(session: Session, words: object, max_steps: object) -> Plan:
-        return Plan(bench.world.captions, {"caption": caption_of(words)}, **options_of(max_steps))
+    def plan(session: Session, words: object, *values: object) -> Plan:
+        return Plan(bench.world.captions, {"caption": caption_of(words)}, **options.read(*values)[0])
 
-    bench.offer(plan, [text, *options], text.submit)
+    bench.offer(plan, [text, *options.inputs], text.submit)
     return tab

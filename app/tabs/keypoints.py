@@ -6,14 +6,15 @@ from typing import Any
 
 import gradio as gr
 
+from app.asked import build_asked
 from app.faces import FaceBench
-from app.gestures import GESTURES, gesture, releases
+from app.gestures import GESTURES, gesture
+from app.joint import plan_of
 from app.keypoint_canvas import moves
 from app.session import Plan, Session, present
 from app.tabs.options import build_options
-from app.told import UserError
 from app.wiring import COMPUTE, QUIET, in_turn
-from app.wishes import keypoint_wishes, options_of
+from app.wishes import keypoint_wishes
 
 POSES = {"← Turn left": "turn left", "Turn right →": "turn right", "↑ Look up": "look up", "↓ Look down": "look down"}
 EXPRESSIONS = ("smile", "serious", "surprise", "open mouth", "close eyes", "open eyes")
@@ -34,16 +35,12 @@ def build(bench: FaceBench) -> None:
                 for label, name in chosen.items():
                     key = name.replace(" ", "-")
                     buttons[name] = gr.Button(label, size="sm", min_width=96, elem_id=f"gesture-{key}")
+        build_asked("attributes")
         bench.build_actions("keypoints")
-        options = build_options()
+        options = build_options(bench, "keypoints")
 
-    def plan(session: Session, value: object, max_steps: object, step_size: object) -> Plan:
-        reading = bench.models.look(bench.world, session.latent)
-        wishes = keypoint_wishes(value, reading.spec.keypoints)
-        if not wishes:
-            raise UserError("Nothing is asked for yet: drag a point on the picture, or press one of the buttons.")
-        release = releases(reading.points, wishes)
-        return Plan(bench.world.keypoints, dict(wishes), release, **options_of(max_steps, step_size))
+    def plan(session: Session, points: object, sliders: object, *values: object) -> Plan:
+        return plan_of(bench, session, sliders, points, *options.read(*values))
 
     def pressed(name: str) -> Any:
         def handler(session: Session | None, value: object) -> dict[str, Any]:
@@ -54,4 +51,4 @@ def build(bench: FaceBench) -> None:
 
     for name in GESTURES:
         buttons[name].click(pressed(name), [bench.session, bench.stage], [bench.stage], **COMPUTE, **QUIET)
-    bench.offer(plan, [bench.stage, *options])
+    bench.offer(plan, [bench.stage, bench.panel, *options.inputs])

@@ -42,21 +42,26 @@ class Likeness:
         index = lens.spec.attributes.index(attribute)
         return cls(lens.backbones[0], before, saliency(lens, before, index))  # type: ignore[arg-type]
 
-    @torch.no_grad()
     def distance(self, after: Tensor) -> float:
-        """The mean distance of `after` [N, 3, R, R] from the start pictures.
+        """The mean distance of `after` [N, 3, R, R] from the start pictures."""
+        return self.distances(after).mean().item()
+
+    @torch.no_grad()
+    def distances(self, after: Tensor) -> Tensor:
+        """The distance of each of `after` [N, 3, R, R] from its start picture, or from the only one there is, [N].
 
         At each position of each stage, features are scaled to length 1 and their squared differences summed; the mean
         is over the positions outside the edit (in each stage's own grid, the three quarters of least saliency), then
-        over samples, then over stages. From 0 (alike) to 4.
+        over stages. From 0 (alike) to 4.
         """
-        total = 0.0
-        for start, result in zip(self.before.split(_BATCH), after.split(_BATCH), strict=True):
-            pairs = list(zip(stages(self.backbone, start), stages(self.backbone, result), strict=True))
-            for one, other in pairs:
-                far = (unit(one) - unit(other)).square().sum(dim=1)  # B, H, W
-                total += far[:, outside(self.saliency, far.shape[-1])].mean(dim=1).sum().item() / len(pairs)
-        return total / len(after)
+        parts = after.split(_BATCH)
+        starts = self.before.split(_BATCH) if len(self.before) > 1 else [self.before] * len(parts)
+        found = []
+        for start, result in zip(starts, parts, strict=True):
+            pairs = zip(stages(self.backbone, start), stages(self.backbone, result), strict=True)
+            far = [(unit(one) - unit(other)).square().sum(dim=1) for one, other in pairs]  # B, H, W each
+            found.append(torch.stack([d[:, outside(self.saliency, d.shape[-1])].mean(dim=1) for d in far]).mean(dim=0))
+        return torch.cat(found)
 
 
 def saliency(predictor: Predictor, images: Tensor, index: int) -> Tensor:

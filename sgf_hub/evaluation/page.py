@@ -70,6 +70,14 @@ def summary() -> str:
             f"| the same flowers, best of 20 unedited ones | {mean(rows, 'sampled_found'):.1%}, "
             f"{mean(colors, 'sampled_color_found'):.1%}, {mean(rows, 'sampled_kept'):.1%}; 0 | `{said['command']}` |"
         )
+    for name, made in _held("measured.json", "projection").items():
+        row = made["rows"][-1]
+        lines.append(
+            f"| {name}, {made['samples']} held-out drawn pictures x {made['seeds']} seeds, W+: similarity and "
+            f"attributes that agree (judge), keypoint error; time for one | {spread(row, 'similarity', '.1%')}, "
+            f"{spread(row, 'attributes', '.1%')}, {spread(row, 'keypoint_error', '.2%')} of the side; "
+            f"{row['seconds']:.1f} s | `{made['command']}` |"
+        )
     for name, held in _held("measured.json", "evaluation").items():
         lines += ["", f"{name}: `{held['command']}`.", "", score_table(held, observers(held)[-1])]
     return "\n".join(lines)
@@ -120,6 +128,8 @@ def full_page() -> str:
     for name, said in _held("measured.json", "captions").items():
         for stepping in ("paper", "ours"):
             parts.append(f"## {name}: edits by sentence, stepping {stepping!r}\n\n{caption_table(said, stepping)}")
+    for name, made in _held("measured.json", "projection").items():
+        parts += projection_tables(name, made)
     for name, held in _held("measured.json", "evaluation").items():
         parts.append(f"## {name}: Manipulation Disentanglement Score\n\n`{held['command']}`\n\n{tables(held)}")
     return "\n\n".join(parts) + "\n"
@@ -137,6 +147,36 @@ def caption_table(said: dict, stepping: str) -> str:
     ]
     head = "| asked | found | left, kept | never said, kept | reached | steps | similarity | best of 20: found | kept |"
     return "\n".join([head, _rule(head), *rows])
+
+
+def projection_tables(name: str, made: dict) -> list[str]:
+    """Pictures from outside: how well they are found, what is said of those that cannot be, and edits afterwards."""
+    titles = {"encoder": "the encoder alone", "w": "W", "w+": "W, then W+", "generated": "the generator's own pictures"}
+    drawn = [
+        f"| {titles[r['search']]} | {spread(r, 'similarity', '.1%')} | {spread(r, 'least', '.1%')} | "
+        f"{spread(r, 'attributes', '.1%')} | {spread(r, 'keypoint_error', '.2%')} | "
+        f"{spread(r, 'pixel_error', '.3f')} | {spread(r, 'expressible', '.1%')} | {r['seconds']:.2f} |"
+        for r in made["rows"]
+    ]
+    others = [
+        f"| {r['kind']} | {r['similarity']:.1%} | {r['most']:.1%} | {r['expressible']:.0%} | {r['said']} |"
+        for r in made["strangers"]
+    ]
+    edits = [f"| {titles[r['start']]} | {r['reached']:.1%} | {r['steps']:.1f} |" for r in made["edits"]]
+    head = "| search | similarity | least | attributes agree | keypoint error | pixel error | expressible | seconds |"
+    return [
+        _table(f"{name}: {made['samples']} held-out drawn pictures x {made['seeds']} seeds, by the judge", head, drawn),
+        _table(
+            f"{name}: pictures that the generator cannot draw ({made['strangers'][0]['pictures']} of each)",
+            "| kind | similarity | most | called expressible | what is said of the first |",
+            others,
+        ),
+        _table(
+            f"{name}: every attribute of {made['edited']} projected pictures flipped",
+            "| from | reached | steps |",
+            edits,
+        ),
+    ]
 
 
 def renew_block(readme: Path, text: str) -> None:

@@ -17,7 +17,7 @@ from sgf_hub import zoo
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.hub import CONFIG
 from sgf_hub.publishing.code import code_block
-from sgf_hub.publishing.figures import figures, recipe
+from sgf_hub.publishing.figures import figures, recipe, rows_of
 from sgf_hub.types import read_json
 from sgf_hub.zoo import NAMESPACE, kind_of
 
@@ -37,6 +37,7 @@ _KINDS = {
     "CaptionPredictor": ("captions", "image-feature-extraction", ("captions",), "captioner"),
     "Boundaries": ("baseline", "image-to-image", ("gan", "image-editing", "interfacegan"), "generator"),
     "Components": ("baseline", "image-to-image", ("gan", "image-editing", "ganspace"), "generator"),
+    "LatentEncoder": ("encoder", "image-feature-extraction", ("gan", "gan-inversion"), "generator"),
     "PromptPredictor": ("prompts", "image-classification", ("attributes", "clip"), "model"),
     "classifier": ("classifier", "image-classification", (), None),
     "backbone": ("backbone", "image-feature-extraction", ("backbone",), None),
@@ -98,7 +99,7 @@ def fresh_card(folder: Path, *, repo_id: str | None = None, names: Mapping[str, 
     if kind not in _KINDS:
         raise CorruptFileError(f"{folder.name!r} holds a {kind}, of which there is no card: {', '.join(_KINDS)}.")
     template, task, tags, parent = _KINDS[kind]
-    for key in ("generator", "backbone", "captioner", "predictor"):
+    for key in ("generator", "backbone", "judge", "captioner", "predictor"):
         value = config.get(key)
         if isinstance(value, list):
             config[key] = [names.get(one, one) for one in value]
@@ -172,6 +173,29 @@ def code_of(card: str) -> str:
     return found[1] if found else ""
 
 
+def figures_of(folder: Path) -> list[tuple[str, str, str]]:
+    """What was measured of a folder's model, as its card says it: title, on what data, figure.
+
+    Of an evaluation only what it says of all attributes together.
+    """
+    config = read_json(folder / CONFIG)
+    rows = rows_of(kind_of(config), config, _told(folder / "training.json"), _told(folder / "measured.json"))
+    known = {row[2] for row in rows}
+    found = [(title, data, shown) for title, data, _, _, shown in rows]
+    for one in _kept(folder)[0]:
+        if one.metric_type not in known and "overall" in str(one.metric_name):
+            found.append((str(one.metric_name), str(one.dataset_name), f"{one.metric_value:.3f}"))
+    return found
+
+
+def licence_of(folder: Path) -> str:
+    """The licence that a folder's card names, as the Hub spells it; "" if it names none."""
+    path = folder / CARD
+    head = path.read_text("utf-8").partition("\n---\n")[0] if path.is_file() else ""
+    found = re.search(r"(?m)^license: *(\S+)", head)
+    return found[1] if found else ""
+
+
 def _told(path: Path) -> dict:
     return read_json(path) if path.is_file() else {}
 
@@ -207,6 +231,8 @@ def _facts(kind: str, config: dict) -> dict[str, str]:
         "conditions": "a sentence" if config.get("caption") else ", ".join(conditions),
         "reads": "attributes" if kind == "AttributeHead" else "keypoints",
         "backbone": name(config.get("backbone")),
+        "judge": name(config.get("judge")),
+        "expressible": f"{config.get('expressible_from', 0.0):.0%}",
         "clip": name(config.get("model")),
         "captioner": name(config.get("captioner")),
         "embedder": name(config.get("embedder")),

@@ -42,6 +42,19 @@ def code_block(kind: str, config: dict, repo_id: str, world: str) -> str:
                 f"edited = edit(editor, generator.sample(1, seed={seed}), {_wish(wish)}, editor.sweep).result",
             )
         )
+    if kind == "LatentEncoder":
+        return "\n".join(
+            (
+                "from sgf_hub.inversion import ProjectionConfig, Projector",
+                "",
+                f'projector = Projector.from_pretrained("{repo_id}")',
+                "# your picture: sgf_hub.photos reads one from a file; here it is one that the generator drew",
+                "images = projector.generator.synthesize(projector.generator.sample(1, seed=7))",
+                "found = projector.project(images, ProjectionConfig(steps=20, plus_steps=20))",
+                'found.latent.save("latent.safetensors")',
+                "print(found.sentences[0])",
+            )
+        )
     kind = {"PromptPredictor": "AttributeHead"}.get(kind, kind)
     loads, use = {
         "AttributeHead": (

@@ -5,6 +5,7 @@ from typing import Any
 from huggingface_hub import EvalResult
 
 Figures = tuple[list[EvalResult], str]
+Row = tuple[str, str, str, float, str]  # title, data, metric, value, value as it is shown
 
 
 def recipe(training: dict) -> str:
@@ -48,7 +49,18 @@ def figures(kind: str, config: dict, training: dict, measured: dict) -> Figures:
         training: its training.json, or nothing.
         measured: its measured.json, or nothing.
     """
-    rows: list[tuple[str, str, str, float, str]] = []  # title, data, metric, value, value as it is shown
+    rows = rows_of(kind, config, training, measured)
+    if not rows:
+        return [], ""
+    commands = [part["command"] for part in measured.values() if isinstance(part, dict) and "command" in part]
+    written = f"\n\nMeasured by {', '.join(f'`{one}`' for one in commands)}." if commands else ""
+    table = "\n".join(f"| {title} | {data} | {shown} |" for title, data, _, _, shown in rows)
+    return [_result(*row[:4]) for row in rows], f"| what | on | figure |\n|---|---|---|\n{table}{written}"
+
+
+def rows_of(kind: str, config: dict, training: dict, measured: dict) -> list[Row]:
+    """The figures one by one; the arguments are those of `figures`."""
+    rows: list[Row] = []
     held = training.get("held_out")
     if isinstance(held, dict):
         rows += _held_out(kind, config, held)
@@ -60,6 +72,8 @@ def figures(kind: str, config: dict, training: dict, measured: dict) -> Figures:
                 rows.append((f"Frechet distance in the judge's features, {title}", data, "frechet", made[key], shown))
     if isinstance(edits := measured.get("edits"), dict):
         rows += _edits(edits)
+    if isinstance(found := measured.get("projection"), dict) and found.get("rows"):
+        rows += _projection(found)
     if isinstance(check := measured.get("fit"), dict) and check.get("rows"):
         data, reached = "edits of every kind, after training", [row["reached"] for row in check["rows"]]
         share = sum(reached) / len(reached)
@@ -78,12 +92,7 @@ def figures(kind: str, config: dict, training: dict, measured: dict) -> Figures:
         if isinstance(fitted, dict) and (values := list(fitted.get(key, {}).values())):
             mean = sum(values) / len(values)
             rows.append((f"{title}, mean over attributes", "held-out latents", key, mean, format(mean, style)))
-    if not rows:
-        return [], ""
-    commands = [part["command"] for part in measured.values() if isinstance(part, dict) and "command" in part]
-    written = f"\n\nMeasured by {', '.join(f'`{one}`' for one in commands)}." if commands else ""
-    table = "\n".join(f"| {title} | {data} | {shown} |" for title, data, _, _, shown in rows)
-    return [_result(*row[:4]) for row in rows], f"| what | on | figure |\n|---|---|---|\n{table}{written}"
+    return rows
 
 
 def _held_out(kind: str, config: dict, held: dict) -> list:
@@ -96,12 +105,26 @@ def _held_out(kind: str, config: dict, held: dict) -> list:
     if kind in ("KeypointHead", "backbone") and "keypoint_error" in held:
         error = held["keypoint_error"]
         rows.append(("mean error of a keypoint, share of the side", data, "keypoint_error", error, f"{error:.2%}"))
+    if kind == "LatentEncoder" and "pixel_error" in held:
+        error = held["pixel_error"] / 2  # pixels in [-1, 1] there, in [0, 1] here
+        rows.append(("error of a pixel, the guess drawn again", data, "pixel_error", error, f"{error:.3f} in [0, 1]"))
     if kind == "captioner" and isinstance(right := held.get("right"), dict):
         rows += [
             (f"{factor}: right where stated", data, f"right_{factor}", share, f"{share:.1%}")
             for factor, share in right.items()
             if share is not None
         ]
+    return rows
+
+
+def _projection(found: dict) -> list:
+    data, rows = f"{found['samples']} held-out pictures x {found['seeds']} seeds", []
+    titles = {"encoder": "the encoder alone", "w": "the search in W", "w+": "the search in W+"}
+    for row in found["rows"]:
+        title, metric = titles.get(row["search"], row["search"]), row["search"].replace("+", "_plus")
+        shown = f"{row['similarity']:.1%}, {row['attributes']:.1%}"
+        rows.append((f"similarity and attributes that agree, by the judge, {title}", data, f"similarity_{metric}",
+                     row["similarity"], shown))  # fmt: skip
     return rows
 
 

@@ -95,6 +95,22 @@ def captioner(
 
 
 @app.command()
+def encoder(
+    generator: Annotated[str, typer.Argument(help="'avatars-stylegan2'.")] = "avatars-stylegan2",
+    out: Out = Path("zoo"),
+    runs: Runs = Path("runs"),
+) -> None:
+    """Train an encoder, which guesses the latents of pictures, and say what its generator can express."""
+    from sgf_hub.training.encoder import PRESETS, train_encoder
+
+    _known("generator", generator, tuple(PRESETS))
+    config = PRESETS[generator]
+    records = train_encoder(config, out=out, run=runs / config.repo, command=typed())
+    _show(records, "step", config.steps, ("looks", "pixels", "looks_error"))
+    typer.echo((out / config.repo / "training.json").read_text())
+
+
+@app.command()
 def mapping(
     name: Annotated[str, typer.Argument(help="Name of the zoo entry to write, such as sgf-avatars-attributes.")],
     pairs: Annotated[Path, typer.Option(help="Folder written by sample-pairs.")],

@@ -14,6 +14,7 @@ from app.flowers import FlowerBench
 from app.gestures import FEATURES
 from app.services import Models, Stops
 from app.worlds import Faces, Flowers
+from sgf_hub.baselines import Boundaries, Choice, Components
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import AttributeHead, KeypointHead, load_backbone
@@ -52,11 +53,27 @@ def _write_zoo(root: Path) -> None:
         ).save_pretrained(root / name)  # fmt: skip
 
 
+def _write_baselines(root: Path) -> None:
+    """InterFaceGAN and GANSpace as their fits would leave them, in random directions."""
+    names = {"generator": "sgf-hub/avatars-stylegan2", "predictor": ["sgf-hub/avatars-attributes"], "latent_dim": 8}
+    random = torch.Generator().manual_seed(1)
+    boundaries = Boundaries(attributes=ATTRIBUTES, **names)
+    normals = torch.randn(boundaries.normals.shape, generator=random)
+    boundaries.normals.copy_(normals / normals.norm(dim=1, keepdim=True))
+    boundaries.save_pretrained(root / "avatars-stylegan2-interfacegan")
+    components = Components(components=6, features=8, **names)
+    components.lat_comp.copy_(torch.eye(8)[:6])
+    components.lat_stdev.fill_(0.5)
+    choices = {name: Choice(i % 6, (0, 4) if i % 2 else (0, 6), 1) for i, name in enumerate(ATTRIBUTES)}
+    components.with_choices(choices).save_pretrained(root / "avatars-stylegan2-ganspace")
+
+
 @pytest.fixture(scope="session")
 def toy_zoo(tmp_path_factory):
     """The toy zoo's folder."""
     root = tmp_path_factory.mktemp("zoo")
     _write_zoo(root)
+    _write_baselines(root)
     return root
 
 

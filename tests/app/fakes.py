@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import torch
 
+from app.downloads import Downloads
 from app.services import Models
 from app.worlds import Flowers
 from sgf_hub.editor import EditStep, StopReason, edit
@@ -80,3 +81,18 @@ def with_fake_flowers(models: Models, world: Flowers) -> FakeCaptions:
     models.once(("predictor", world.heads), lambda: predictor)
     models.once(("editor", world.captions), lambda: FakeEditor(models.generator(world.generator), predictor))
     return predictor
+
+
+def saved(bench, kind: str, session, *more) -> str:
+    """The path of what a button of `app.downloads` writes."""
+    result = getattr(Downloads(bench), kind)(session, *more)
+    return (result if isinstance(result, dict) else drained(result))[bench.download]
+
+
+def drained(handler):
+    """What a generator returns."""
+    while True:
+        try:
+            next(handler)
+        except StopIteration as end:
+            return end.value

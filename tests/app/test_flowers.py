@@ -9,14 +9,13 @@ import gradio as gr
 import pytest
 import torch
 
-from app.downloads import Downloads
 from app.flowers import FlowerBench
 from app.session import STOPPED, Plan, Session
 from app.tabs.captions import EXAMPLES
 from app.told import told
 from app.wishes import caption_of
 from sgf_hub.errors import BadValueError, SGFError
-from tests.app.fakes import with_fake_flowers
+from tests.app.fakes import saved, with_fake_flowers
 
 
 @pytest.fixture
@@ -164,10 +163,9 @@ def test_a_failing_edit_gives_the_edit_button_back(flowers, captions, session, m
 
 def test_downloads_are_named_after_the_flower(flowers, session):
     *_, last = flowers.run(session, plan(), "me")
-    files = Downloads(flowers.world, flowers.models, flowers.download, flowers.noun)
-    assert files.png(last[flowers.session]).endswith("flower-7-edit-1.png")
-    assert files.gif(last[flowers.session]).endswith("flower-7-edit-1.gif")
-    path = files.latent(last[flowers.session])
+    assert saved(flowers, "png", last[flowers.session]).endswith("flower-7-edit-1.png")
+    assert saved(flowers, "gif", last[flowers.session]).endswith("flower-7-edit-1.gif")
+    path = saved(flowers, "latent", last[flowers.session])
     assert path.endswith("flower-7-edit-1.safetensors")
     assert flowers.opened(path)[flowers.session].origin.seed is None
 

@@ -2,12 +2,14 @@
 
 import base64
 import io
+import sys
 
 import pytest
 import torch
 from PIL import Image
 
 from app import render
+from app.told import UserError
 
 
 @pytest.fixture
@@ -39,8 +41,8 @@ def test_strip_keeps_both_ends(image, count, most, kept):
     images = [image * i / max(count, 1) for i in range(count)]
     frames = render.strip(images, most)
     assert len(frames) == kept
-    assert frames[0] == render.jpeg_uri(render.picture(images[0], render.THUMB), quality=80)
-    assert frames[-1] == render.jpeg_uri(render.picture(images[-1], render.THUMB), quality=80)
+    assert frames[0] == (0, render.thumbnail(images[0]))
+    assert frames[-1] == (count - 1, render.thumbnail(images[-1]))
 
 
 def test_overlay_marks_points_and_moves(image):
@@ -59,3 +61,20 @@ def test_files(image, tmp_path):
         assert (drawn.format, drawn.size, drawn.n_frames) == ("GIF", (32, 32), 3)
     with Image.open(render.write_gif([image], tmp_path / "b.gif", side=32)) as drawn:
         assert drawn.n_frames == 1
+
+
+def test_films(image, tmp_path):
+    frames = [image, -image, image * 0.5]
+    written = render.write_mp4(frames, tmp_path / "a.mp4", side=32)
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="films need imageio-ffmpeg")
+    count, seconds = imageio_ffmpeg.count_frames_and_secs(str(written))
+    assert (count, seconds) == (2 * render.FPS + 1, pytest.approx((2 * render.FPS + 1) / render.FPS, abs=0.05))
+    meta = next(imageio_ffmpeg.read_frames(str(written)))
+    assert meta["size"] == (32, 32) and meta["codec"] == "h264"
+
+
+def test_a_film_without_ffmpeg_is_told(image, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(UserError, match="ffmpeg is missing"):
+        render.write_mp4([image], tmp_path / "a.mp4")
+    assert not list(tmp_path.iterdir())

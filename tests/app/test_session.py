@@ -54,6 +54,22 @@ def test_ends_of_history_are_told(session):
         session.redone()
 
 
+def test_any_point_can_be_gone_to(session):
+    assert session.at(0).latent == "start" and session.at(0).edits == session.edits
+    assert session.at(0).at(2) == session
+    for count in (-1, 3):
+        with pytest.raises(UserError, match="it has 0 to 2"):
+            session.at(count)
+
+
+def test_a_result_can_be_amended(session):
+    other = session.undone().amended(an_edit("less"))
+    assert (other.latent, other.before, other.cursor) == ("less", "start", 1)
+    assert not other.can_redo, "what came after was made from another picture"
+    with pytest.raises(UserError, match="no edit here"):
+        session.reset().amended(an_edit("less"))
+
+
 def test_history_is_bounded():
     session = Session(Origin("start", seed=7))
     for i in range(HISTORY_LIMIT):

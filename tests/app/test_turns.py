@@ -95,6 +95,25 @@ def test_closing_leaves_the_line_and_closes_the_work():
     assert list(turns.work("berta", iter([5]))) == [5]
 
 
+@pytest.mark.parametrize("returns", [True, False])
+def test_the_last_word_is_no_wait(returns):
+    turns, heard = Turns(slice=0.01), []
+
+    def steps():
+        for i in range(5):
+            time.sleep(0.02)
+            yield i
+        if returns:
+            return "result"
+        yield "result"
+        time.sleep(0.02)
+
+    with_others = [lambda n=n: drain(turns, f"other{n}", pieces([], "x", 8, 0.15)) for n in range(2)]
+    together(*with_others, lambda: drain(turns, "me", steps(), heard))
+    assert Waiting(1) in heard and heard[-1] == "result"
+    assert heard.count("result") <= (1 if returns else 2)
+
+
 def test_one_who_fails_holds_nobody_up():
     turns = Turns()
 

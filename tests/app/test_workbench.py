@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from app.code import as_python
-from app.downloads import Downloads
 from app.report import report, side_effects
 from app.session import STOPPED, Edit, Origin, Plan, Session
 from app.told import UserError, told
 from app.workbench import Workbench
 from sgf_hub.errors import SGFError
 from sgf_hub.types import Latent
+from tests.app.fakes import saved
 
 
 def plan(**changes):
@@ -28,10 +28,6 @@ def face(bench: Workbench, seed: int = 7) -> Session:
 def edited(bench: Workbench, session: Session, some_plan: Plan) -> Session:
     *_, last = bench.run(session, some_plan, "me")
     return last[bench.session]
-
-
-def downloads(bench: Workbench) -> Downloads:
-    return Downloads(bench.world, bench.models, bench.download, bench.noun)
 
 
 # -- faces ---------------------------------------------------------------------------------------------------------
@@ -184,17 +180,18 @@ def test_report_names_what_else_changed(bench):
 
 def test_latents_come_back(bench, tmp_path):
     session = edited(bench, face(bench), plan())
-    path = downloads(bench).latent(session)
+    path = saved(bench, "latent", session)
     opened = bench.opened(path)[bench.session]
     assert torch.equal(opened.latent.data, session.latent.data) and opened.origin.seed is None
 
 
 def test_downloads(bench):
     session = edited(bench, face(bench), plan())
-    assert downloads(bench).png(session).endswith("face-7-edit-1.png")
-    assert downloads(bench).gif(session).endswith("face-7-edit-1.gif")
-    with pytest.raises(UserError, match="no edit"):
-        downloads(bench).gif(face(bench))
+    for kind, suffix in (("png", "png"), ("gif", "gif"), ("mp4", "mp4"), ("latent", "safetensors")):
+        assert saved(bench, kind, session).endswith(f"face-7-edit-1.{suffix}")
+    assert saved(bench, "edits", session).endswith("face-7-edits.json")
+    with pytest.raises(UserError, match="no edit to make a GIF of"):
+        saved(bench, "gif", face(bench))
 
 
 @pytest.mark.parametrize("kind", ["garbage", "empty", "foreign", "shape", "two", "space"])

@@ -17,7 +17,17 @@ NEEDED = (
 
 
 @pytest.fixture(scope="session")
-def url():
+def votes(tmp_path_factory):
+    """The folder that votes go to."""
+    folder = tmp_path_factory.mktemp("votes")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SGF_HUB_VOTES", str(folder))
+        patch.delenv("SGF_HUB_VOTES_REPO", raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def url(votes):
     missing = [name for name in NEEDED if not (root() / name / "model.safetensors").is_file()]
     if missing:
         pytest.skip(f"the zoo lacks {', '.join(missing)}")

@@ -1,0 +1,290 @@
+"""The tab that sets SGF beside the methods it is compared with: one picture, one wish, every path."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from app import turns
+from app.attribute_panel import GROUPS, label_of
+from app.comparison import METHODS, Comparison
+from app.curve import curves
+from app.faces import FaceBench
+from app.flowers import FlowerBench
+from app.gestures import GESTURES
+from app.keypoint_canvas import message
+from app.parts import FIRST_SEED, IDLE
+from app.path_cards import build_board, build_card, path_shown
+from app.paths import Missing, Path, Progress, picture
+from app.services import Stops
+from app.session import Origin, Session, present
+from app.tabs import components, vote
+from app.told import UserError, told
+from app.turns import Waiting
+from app.wiring import COMPUTE, QUIET, in_turn
+from app.wishes import caption_of
+from app.workbench import Updates
+
+if TYPE_CHECKING:
+    from sgf_hub.types import Latent
+
+KINDS = ("Attribute", "Gesture", "Sentence")
+WAYS = {"Flip it": None, "Add it": True, "Take it away": False}
+ALONE = {
+    KINDS[
+        1
+    ]: "Keypoints are for SGF alone: InterFaceGAN and GANSpace have a direction for each attribute, and none for "
+    "a point. Latent descent is compared on attributes only.",
+    KINDS[2]: "Sentences are for SGF alone: InterFaceGAN and GANSpace have no direction for words, and latent descent "
+    "needs a slope, which a caption lacks.",
+}
+_DONE = {
+    KINDS[0]: "All paths are there: go along each with its slider.",
+    KINDS[
+        1
+    ]: "The path is there: go along it with its slider. The percentage is how much of their way the points went.",
+    KINDS[2]: "The path is there: go along it with its slider. The percentage is the similarity of the caption, as the "
+    "model reads it, to your words.",
+}
+_NAMES = tuple(name for names in GROUPS.values() for name in names)
+_NEWS = 0.25  # seconds between two words on where a method is
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the page asks for, checked.
+
+    Args:
+        kind: of `KINDS`.
+        name: the attribute, the gesture, or the sentence.
+        wanted: of an attribute: whether it should appear or go; None for the other of what it is.
+    """
+
+    kind: str
+    name: str
+    wanted: bool | None = None
+
+
+def wish_of(kind: object, attribute: object, way: object, gesture: object, words: object) -> Wish:
+    """The controls' values as a wish.
+
+    Raises:
+        UserError: for what the controls do not offer.
+        BadValueError: for words that are none.
+    """
+    if kind == KINDS[0] and attribute in _NAMES and isinstance(way, str) and way in WAYS:
+        return Wish(KINDS[0], str(attribute), WAYS[way])
+    if kind == KINDS[1] and isinstance(gesture, str) and gesture in GESTURES:
+        return Wish(KINDS[1], gesture)
+    if kind == KINDS[2]:
+        return Wish(KINDS[2], caption_of(words))
+    raise UserError("The page sent a wish that cannot be compared: choose one of those on the page.")
+
+
+@dataclass
+class CompareTab:
+    """The tab: its components and handlers.
+
+    Args:
+        faces: their workbench.
+        flowers: the flowers'.
+    """
+
+    faces: FaceBench
+    flowers: FlowerBench
+
+    def __post_init__(self) -> None:
+        self.comparison = Comparison(self.faces.world, self.faces.models)
+        self.stops = Stops()
+
+    # -- the page -----------------------------------------------------------------------------------------------------
+
+    def build(self) -> None:
+        """Build the tab, and listen to it."""
+        with gr.Tab("Compare", id="compare", elem_id="tab-compare") as tab:
+            gr.HTML(
+                "<p class='hint'>The same picture and the same wish through SGF and the methods it is compared with. "
+                "Ask for one thing, and see what else changes.</p>",
+                apply_default_css=False,
+            )
+            self.compared = gr.State("", time_to_live=IDLE)
+            self._build_wish()
+            with gr.Row(elem_classes="paths"):
+                self.source = build_card("source", "Before")
+                self.cards = {method: build_card(method, title) for method, title in METHODS.items()}
+            self.board = build_board()
+            components.build(self.comparison, self.faces)
+            vote.build(self.comparison)
+        controls = [self.kind, self.attribute, self.way, self.gesture, self.words]
+        sessions = [self.faces.session, self.flowers.session]
+        view = [self.compared, self.source, *self.cards.values(), self.board, self.go, self.stop]
+        opened = in_turn(self.faces.models.turns, self.opened)
+        gr.on([tab.select, self.kind.change], opened, [self.kind, self.compared, *sessions], view, **COMPUTE, **QUIET)
+        self.kind.change(self._asked_by, self.kind, [*self.groups, self.alone], queue=False, **QUIET)
+        begun = [self.go.click, self.words.submit]
+        gr.on(begun, told(self.run), [*controls, *sessions], view, **COMPUTE, **QUIET)
+        self.stop.click(self.ask_to_stop, queue=False, **QUIET)
+
+    def _build_wish(self) -> None:
+        with gr.Row(elem_classes="compare-wish", equal_height=True):
+            self.kind = gr.Radio(list(KINDS), value=KINDS[0], label="Ask for", elem_id="compare-kind", min_width=150)
+            with gr.Row(elem_classes="compare-asked", equal_height=True) as by_attribute:
+                self.attribute = gr.Dropdown(
+                    [(label_of(name), name) for name in _NAMES], value="glasses", label="Attribute",
+                    elem_id="compare-attribute", min_width=130,
+                )  # fmt: skip
+                self.way = gr.Radio(list(WAYS), value="Flip it", label="Which way", elem_id="compare-way")
+            with gr.Row(visible=False, elem_classes="compare-asked") as by_gesture:
+                self.gesture = gr.Dropdown(
+                    [(name.capitalize(), name) for name in GESTURES], value="smile", label="Gesture",
+                    elem_id="compare-gesture",
+                )  # fmt: skip
+            with gr.Row(visible=False, elem_classes="compare-asked") as by_sentence:
+                self.words = gr.Textbox(
+                    label="What the flower should become", placeholder="a small purple flower with pointed petals",
+                    max_lines=3, elem_id="compare-words", elem_classes="caption",
+                )  # fmt: skip
+            self.groups = [by_attribute, by_gesture, by_sentence]
+            with gr.Column(elem_classes="actions", min_width=130, scale=0):
+                self.go = gr.Button("Compare", variant="primary", elem_id="compare-go")
+                self.stop = gr.Button("Stop", variant="stop", visible=False, elem_id="compare-stop")
+        self.alone = gr.HTML(visible=False, apply_default_css=False, elem_id="compare-alone")
+
+    def _asked_by(self, kind: object) -> list[Any]:
+        alone = ALONE.get(str(kind), "")
+        return [
+            *(gr.Row(visible=kind == one) for one in KINDS),
+            gr.HTML(f'<p class="notice">{alone}</p>', visible=bool(alone)),
+        ]
+
+    # -- handlers -----------------------------------------------------------------------------------------------------
+
+    def opened(self, kind: object, compared: object, face: Session | None, flower: Session | None) -> Updates:
+        """The picture as it is now; what was compared stays for as long as it is the same one."""
+        bench, latent, note = self._start(kind, face, flower)
+        mark = _mark(str(kind), latent)
+        if mark == compared:
+            return {self.compared: mark}
+        return {self.compared: mark, **self._cleared(kind, bench, latent, note)}
+
+    def _start(self, kind: object, face: Session | None, flower: Session | None) -> tuple[Any, Latent, str]:
+        """The picture that is compared: its bench, latent, and which it is."""
+        if kind != KINDS[2]:
+            return self.faces, present(face).latent, standing(present(face), "face")
+        if flower is None:  # the tab Captions was not opened yet: its first flower
+            latent = self.flowers.models.sample(self.flowers.world, FIRST_SEED, 0.8)
+            flower = Session(Origin(latent, FIRST_SEED))
+        return self.flowers, flower.latent, standing(present(flower), "flower")
+
+    def _cleared(self, kind: object, bench: Any, latent: Latent, note: str) -> Updates:
+        image = bench.models.draw(bench.world, latent)
+        source = message(state="source", image=picture(image), alt=f"{note} Before the edit.", note=note)
+        others = "away" if kind in ALONE else "waiting"
+        cards = {card: message(state="waiting" if m == "sgf" else others) for m, card in self.cards.items()}
+        return {self.source: source, **cards, self.board: message(open=False)}
+
+    def run(
+        self, request: gr.Request, kind: object, attribute: object, way: object, gesture: object, words: object,
+        face: Session | None, flower: Session | None,
+    ) -> Iterator[Updates]:  # fmt: skip
+        """Compare when it is the visitor's turn: each method's path as soon as it is there."""
+        wish = wish_of(kind, attribute, way, gesture, words)
+        who = str(request.session_hash)
+        event = self.stops.begin(who)
+        shown: Updates = {}  # all of it goes with every update: of those that a slow page skips, nothing may be missed
+        try:
+            for item in self.faces.models.turns.work(who, self._steps(wish, face, flower, event)):
+                if not isinstance(item, Waiting):
+                    update = item
+                elif self.compared in shown or not event.is_set():
+                    update = {self.board: message(open=True, note=turns.told(item)), **self._running(True)}
+                else:
+                    yield {self.board: message(note="Stopped before its turn came."), **self._running(False)}
+                    return
+                if update:
+                    shown.update(update)
+                    yield dict(shown)
+        except Exception:
+            yield {self.board: message(open=False), **self._running(False)}
+            raise
+        finally:
+            self.stops.end(who, event)
+
+    def _steps(self, wish: Wish, face: Session | None, flower: Session | None, event: Event) -> Iterator[Updates]:
+        bench, latent, note = self._start(wish.kind, face, flower)
+        cleared = self._cleared(wish.kind, bench, latent, note)
+        yield {self.compared: _mark(wish.kind, latent), **cleared, **self._running(True)}
+        waiting = ["sgf"] if wish.kind in ALONE else list(METHODS)
+        paths: list[Path] = []
+        told_at = 0.0
+        for item in self._events(wish, latent):
+            card = self.cards[item.method]
+            if isinstance(item, Path):
+                paths.append(item)
+                yield {card: path_shown(item, whole=wish.kind in ALONE), self.board: self._board(wish, paths)}
+            elif isinstance(item, Missing):
+                yield {card: message(state="missing", says=item.why)}
+            elif time.monotonic() - told_at > _NEWS:
+                told_at = time.monotonic()
+                yield {card: message(state="waiting", says=f"Step {item.step} …" if item.step else "Loading …")}
+            else:
+                yield {}  # nothing to show; here a turn may pass on
+            if not isinstance(item, Progress):
+                waiting.remove(item.method)
+            if event.is_set() and waiting:
+                says = "Stopped before its path was there."
+                yield {self.cards[method]: message(state="missing", says=says) for method in waiting}
+                break
+        note = "Stopped. The paths that are there stay." if waiting else _DONE[wish.kind]
+        yield {self.board: {**self._board(wish, paths), "note": note}, **self._running(False)}
+
+    def _events(self, wish: Wish, latent: Latent) -> Iterator[Any]:
+        if wish.kind == KINDS[0]:
+            yield from self.comparison.attribute(latent, wish.name, wish.wanted)
+        elif wish.kind == KINDS[1]:
+            yield from self.comparison.gesture(latent, wish.name)
+        else:
+            yield Progress("sgf", 0)
+            self.flowers.captioning.familiarity(wish.name)  # waits for what reads sentences to be loaded
+            yield from self.comparison.sentence(self.flowers, latent, wish.name)
+
+    def _board(self, wish: Wish, paths: list[Path]) -> dict[str, Any]:
+        matched = wish.kind == KINDS[0]
+        judged = matched and self.comparison.judged
+        observer = "the judge, which steers no method" if judged else "the predictor, which steers SGF"
+        return message(
+            open=True, matched=matched, effects=wish.kind != KINDS[2], observer=observer, curves=curves(paths, METHODS)
+        )  # fmt: skip
+
+    def _running(self, running: bool) -> Updates:
+        return {self.go: gr.Button(visible=not running), self.stop: gr.Button(visible=running)}
+
+    def ask_to_stop(self, request: gr.Request) -> None:
+        """End the visitor's comparison; the paths that are there stay."""
+        self.stops.ask(str(request.session_hash))
+
+
+def standing(session: Session, noun: str) -> str:
+    """Which picture it is, in words."""
+    origin, count = session.origin, session.cursor
+    name = origin.title if origin.seed is None else f"{noun.capitalize()} {origin.seed}."
+    return name if not count else f"{name.rstrip('.')}, after {count} edit{'s' if count > 1 else ''}."
+
+
+def _mark(kind: str, latent: Latent) -> str:
+    """Names what the page compares: the picture, and whether it is a flower."""
+    data = latent.data.detach().float().cpu().contiguous().numpy().tobytes()
+    return hashlib.sha256(f"{kind} {latent.space} ".encode() + data).hexdigest()[:16]
+
+
+def build(faces: FaceBench, flowers: FlowerBench) -> CompareTab:
+    """Build the tab."""
+    tab = CompareTab(faces, flowers)
+    tab.build()
+    return tab

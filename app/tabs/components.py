@@ -1,0 +1,87 @@
+"""GANSpace by hand: principal components, how far along each, and in which layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from app.attribute_panel import label_of
+from app.comparison import Comparison
+from app.faces import FaceBench
+from app.paths import picture
+from app.session import Session, present
+from app.wiring import COMPUTE, QUIET, in_turn
+from app.wishes import component_of, layers_of
+
+COUNT = 80  # components that the public tool fits, and the zoo's; the models say how many there are
+ROWS = 3
+FAR = 20  # standard deviations, as far as the evaluation goes
+_FIRST = (5, 7, 1)  # components to begin with
+
+
+def build(comparison: Comparison, bench: FaceBench) -> Callable[..., str]:
+    """Build the fold, and listen to it; gives what its sliders do."""
+    layers = bench.world.layers
+    with gr.Accordion("GANSpace by hand: components and layers", open=False, elem_classes="options by-hand") as fold:
+        gr.HTML(
+            "<p class='hint'>A component is a direction in which this generator's pictures differ most, found without "
+            "names. Choose some, and how far to go along each, in standard deviations; layers from coarse (1) to fine "
+            f"({layers}).</p>",
+            apply_default_css=False,
+        )
+        controls: list[Any] = []
+        with gr.Row(elem_classes="by-hand-halves"):
+            with gr.Column(elem_classes="by-hand-rows", min_width=280):
+                for i in range(ROWS):
+                    with gr.Row(elem_classes="by-hand-row"):
+                        options: dict[str, Any] = {"step": 1, "buttons": [], "min_width": 110}
+                        controls += [
+                            gr.Slider(1, COUNT, _FIRST[i] + 1, label="Component",
+                                      elem_id=f"component-{i}", **options),
+                            gr.Slider(-FAR, FAR, 0, label="Strength", elem_id=f"sigmas-{i}",
+                                      **{**options, "step": 0.5}),
+                            gr.Slider(1, layers, 1, label="First layer", elem_id=f"first-{i}", **options),
+                            gr.Slider(1, layers, layers, label="Last layer", elem_id=f"last-{i}", **options),
+                        ]  # fmt: skip
+            shown = gr.HTML(apply_default_css=False, elem_id="by-hand")
+
+    def move(session: Session | None, *values: object) -> str:
+        """The picture before and after, and what the components seem to do."""
+        editor, latent = comparison.ganspace(), present(session).latent
+        notes, moved = [], latent
+        for i in range(ROWS):
+            number, strength, first, last = values[4 * i : 4 * i + 4]
+            component, sigmas = component_of(number, strength, len(editor.components.lat_comp), FAR)
+            rows = layers_of(first, last, layers)
+            notes.append(f"<li>Component {component + 1}: {escape(seems(editor.components.choices, component))}</li>")
+            if sigmas:
+                moved = editor.edit_component(moved, component, sigmas, rows)
+        before, after = (bench.models.draw(bench.world, one) for one in (latent, moved))
+        figures = "".join(
+            f'<figure><img src="{picture(image)}" alt="{title}"><figcaption>{title}</figcaption></figure>'
+            for title, image in (("Before", before), ("Moved", after))
+        )
+        return f"<div class='vote-figures'>{figures}</div><ul class='seems' role='status'>{''.join(notes)}</ul>"
+
+    handler = in_turn(bench.models.turns, move)
+    events = [fold.expand, *(slider.release for slider in controls)]
+    gr.on(events, handler, [bench.session, *controls], shown, **COMPUTE, **QUIET)
+    return move
+
+
+def seems(choices: Any, component: int) -> str:
+    """What a component was measured to be best at, in words.
+
+    Args:
+        choices: attribute to `Choice`.
+        component: which, from 0.
+    """
+    found = []
+    for name, choice in choices.items():
+        if choice.component == component:
+            where = "" if choice.layers is None else f" (layers {choice.layers[0] + 1} to {choice.layers[1]})"
+            found.append(f"{'more' if choice.sign > 0 else 'less'} {label_of(name).lower()}{where}")
+    return ", ".join(found) if found else "it is no attribute's best one."

@@ -1,0 +1,70 @@
+"""The cards of the Zoo tab: every entry, nothing typed in, and nothing loaded for them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import sgf_hub.zoo
+from app import catalogue
+from sgf_hub.publishing.cards import code_of, figures_of
+from sgf_hub.zoo import entries, root
+
+
+@pytest.fixture(scope="module")
+def cards():
+    return {card.name: card for card in catalogue.cards()}
+
+
+def test_every_entry_has_a_card(cards):
+    assert set(cards) == {entry.name for entry in entries()}
+    groups = [card.group for card in catalogue.cards()]
+    assert groups == sorted(groups, key=list(catalogue.GROUPS).index), "mappings come first"
+    for card in cards.values():
+        assert card.does.endswith(".") and card.kind and card.facts[0] == "Apache-2.0" and card.facts[1].endswith("B")
+        assert card.opens == (card.group == "Mappings") == card.name.startswith("sgf-")
+
+
+def test_known_kinds_have_words(cards):
+    assert not [card.name for card in cards.values() if card.does == "A part of the zoo."]
+    assert cards["sgf-avatars-keypoints"].kind == "Edits by 25 attributes and 27 keypoints"
+    assert cards["sgf-flowers-captions"].kind == "Edits by a sentence"
+
+
+def test_figures_and_code_are_the_cards(cards):
+    for name in ("sgf-avatars-attributes", "avatars-stylegan2", "avatars-attributes", "sgf-avatars-progan-attributes"):
+        readme = (root() / name / "README.md").read_text("utf-8")
+        assert cards[name].code == code_of(readme)
+        assert cards[name].figures == tuple(figures_of(root() / name)) != ()
+        for title, data, figure in cards[name].figures:
+            assert f"| {title} | {data} | {figure} |" in readme or f"name: {title}" in readme
+    assert any("MDS, overall" in title for title, _, _ in cards["sgf-avatars-progan-attributes"].figures)
+
+
+def test_strips_are_small_jpegs(cards):
+    shown = [card for card in cards.values() if card.picture]
+    assert {card.group for card in shown} == {"Mappings", "Generators"} and len(shown) >= 7
+    assert all(card.picture.startswith("data:image/jpeg;base64,") and len(card.picture) < 40_000 for card in shown)
+    assert len(catalogue.page()) < 300_000
+
+
+def test_the_page_is_escaped(tmp_path, monkeypatch):
+    folder = tmp_path / "zoo" / "bad"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"class": "<img src=x onerror=alert(1)>${7*7}"}))
+    (tmp_path / "zoo" / "worse").mkdir()
+    (tmp_path / "zoo" / "worse" / "config.json").write_text("{")
+    (folder / "strip.png").write_bytes(b"no picture")
+    (folder / "training.json").write_text("[]")
+    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: tmp_path / "zoo")
+    page = catalogue.page()
+    assert "<img" not in page and "${" not in page and "Damaged" in page and "No licence named" in page
+
+
+def test_the_page_is_served_without_it_and_without_torch():
+    code = (
+        "import sys; from app.demo import build_demo; build_demo()\n"
+        "sys.exit(bool({'torch', 'sgf_hub.publishing.cards'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0

@@ -1,0 +1,316 @@
+"""The methods side by side: their paths, what the observer sees in them, and the tab's handlers, on a toy zoo."""
+
+import itertools
+import re
+import shutil
+import sys
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+import torch
+
+import sgf_hub.zoo
+from app.comparison import METHODS, Comparison
+from app.curve import curves
+from app.flowers import FlowerBench
+from app.paths import MOST, Frame, Missing, Path, Progress, thinned
+from app.services import Models, Stops
+from app.session import Origin, Session
+from app.tabs.compare import ALONE, KINDS, CompareTab, standing, wish_of
+from app.tabs.components import build as build_components
+from app.tabs.components import seems
+from app.told import UserError
+from app.worlds import Flowers
+from sgf_hub.baselines import Choice
+from sgf_hub.errors import BadValueError
+from sgf_hub.types import Latent
+from tests.app.fakes import with_fake_flowers
+
+REQUEST = SimpleNamespace(session_hash="me")
+GLASSES = (KINDS[0], "glasses", "Flip it", "smile", "")
+
+
+@pytest.fixture
+def comparison(bench):
+    return Comparison(bench.world, bench.models)
+
+
+@pytest.fixture
+def latent(bench):
+    return bench.begin("7", 0.8)[bench.session].latent
+
+
+def paths(events):
+    return {event.method: event for event in events if isinstance(event, Path)}
+
+
+# -- paths -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_method_takes_the_same_picture_and_wish(comparison, latent):
+    events = list(comparison.attribute(latent, "glasses", None))
+    found = paths(events)
+    assert list(found) == list(METHODS)
+    starts = {path.frames[0].image for path in found.values()}
+    assert len(starts) == 1, "all begin at the same picture"
+    for path in found.values():
+        assert path.frames[0].step == 0 and path.frames[-1].step == path.steps > 0
+        assert [frame.step for frame in path.frames] == sorted({frame.step for frame in path.frames})
+        assert path.frames[0].kept == 1 and path.frames[0].drift == pytest.approx(0, abs=1e-5)
+        assert all(0 <= frame.asked <= 1 and 0 <= frame.kept <= 1 for frame in path.frames)
+        assert all(a.seconds <= b.seconds for a, b in itertools.pairwise(path.frames))
+        assert not any("glasses" in frame.changed for frame in path.frames)
+        assert path.frames[path.best].image.startswith("data:image/jpeg;base64,")
+    assert sum(isinstance(event, Progress) for event in events) > 50, "in short pieces"
+    assert "sklearn" not in sys.modules
+
+
+def test_a_latent_by_layer_is_taken_by_every_method(comparison, latent, bench):
+    plus = bench.models.generator(bench.world.generator).to_w_plus(latent)
+    layers = plus.data + 0.3 * torch.randn(plus.data.shape, generator=torch.Generator().manual_seed(0))
+    found = paths(comparison.attribute(Latent(layers, "w+"), "smile", None))
+    assert list(found) == list(METHODS)
+
+
+def test_what_the_observer_sees(comparison, latent, bench):
+    wanted = comparison.wanted(latent, "smile")
+    path = paths(comparison.attribute(latent, "smile", wanted, ["interfacegan"]))["interfacegan"]
+    assert (
+        not comparison.judged
+        and comparison.observer.spec.attributes == bench.models.predictor(("avatars-attributes",)).spec.attributes
+    )
+    editor, config = comparison._editor("interfacegan")
+    *_, last = editor.steps(latent, {"smile": float(wanted)}, config)
+    before, after = (bench.models.look(bench.world, one).attributes for one in (latent, last.latent))
+    assert path.frames[-1].asked == pytest.approx(after["smile"] if wanted else 1 - after["smile"], abs=1e-4)
+    others = [name for name in before if name != "smile"]
+    assert path.frames[-1].changed == tuple(n for n in others if abs(after[n] - before[n]) > 0.5)
+    mean = sum(abs(after[n] - before[n]) for n in others) / len(others)
+    assert path.frames[-1].kept == pytest.approx(1 - mean, abs=1e-4)
+
+
+def test_the_judge_looks_where_there_is_one(comparison, latent, toy_zoo, tmp_path, monkeypatch):
+    copy = shutil.copytree(toy_zoo, tmp_path / "zoo")
+    shutil.copytree(copy / "avatars-attributes", copy / "avatars-judge-attributes")
+    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: copy)
+    judged = Comparison(comparison.world, Models())
+    assert judged.judged and judged.observer is judged.models.predictor(("avatars-judge-attributes",))
+
+
+def test_a_missing_entry_is_one_sentence_and_the_others_work(comparison, latent, toy_zoo, tmp_path, monkeypatch):
+    copy = shutil.copytree(toy_zoo, tmp_path / "zoo")
+    shutil.rmtree(copy / "avatars-stylegan2-ganspace")
+    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: copy)
+    less = Comparison(comparison.world, Models())
+    events = list(less.attribute(latent, "glasses", None))
+    missing = [event for event in events if isinstance(event, Missing)]
+    assert missing == [Missing("ganspace", "The zoo holds no GANSpace for these pictures: it takes no part here.")]
+    assert list(paths(events)) == [name for name in METHODS if name != "ganspace"] == less.present()
+
+
+@pytest.fixture
+def sure(comparison, latent, monkeypatch):
+    """An attribute that the picture shows, or lacks, for sure."""
+    monkeypatch.setattr("app.comparison.THERE", 0.8)
+    p = comparison.models.look(comparison.world, latent).attributes
+    name = max(p, key=lambda name: abs(p[name] - 0.5))
+    assert abs(p[name] - 0.5) > 0.35
+    return name, p[name] > 0.5
+
+
+def test_what_is_there_cannot_be_asked_for(comparison, latent, sure):
+    with pytest.raises(UserError, match=r"(there|absent) already: ask for the other way"):
+        next(comparison.attribute(latent, *sure))
+
+
+def test_a_gesture_is_for_sgf_alone(comparison, latent):
+    *_, path = comparison.gesture(latent, "turn left")
+    assert path.method == "sgf" and path.curve is None and 0 <= path.best < len(path.frames)
+    assert path.frames[0].asked == 0 and all(frame.kept is None for frame in path.frames)
+
+
+def test_a_sentence_is_for_sgf_alone(bench, comparison, zoo):
+    models = Models()
+    flowers = FlowerBench(Flowers(), models, Stops())
+    with_fake_flowers(models, flowers.world)
+    alone = Comparison(bench.world, models)
+    *_, path = alone.sentence(flowers, models.sample(flowers.world, 7, 0.8), "blue")
+    assert path.steps == 3 and path.ended == "target reached"
+    assert all(frame.says.startswith("this flower has") for frame in path.frames)
+
+
+def frame(step: int, asked: float, kept: float | None = 1.0) -> Frame:
+    return Frame(step, 0.1 * step, "data:,", asked, kept)
+
+
+def test_the_best_frame_has_the_best_harmonic_mean():
+    path = Path("sgf", (frame(0, 0.1), frame(1, 0.6, 0.95), frame(2, 0.9, 0.9), frame(3, 1.0, 0.4)), 3)
+    assert path.best == 2
+    assert path.curve.accuracy == pytest.approx((0, 0.5, 0.8, 0.9)), "counted from where it began"
+    assert path.curve.mds == pytest.approx(0.5 * 0.975 + 0.3 * 0.925 + 0.1 * 0.65)
+    assert Path("sgf", (frame(0, 0.1, None), frame(1, 0.6, None), frame(2, 0.3, None)), 2).best == 1
+
+
+def test_long_paths_are_thinned():
+    assert thinned(1) == [0] and thinned(4) == [0, 1, 2, 3]
+    chosen = thinned(81)
+    assert len(chosen) == MOST and (chosen[0], chosen[-1]) == (0, 80)
+
+
+def test_curves_are_drawn_with_a_legend():
+    one = Path("sgf", (frame(0, 0.0), frame(1, 1.0, 0.9)), 1)
+    html = curves([one, Path("ganspace", (frame(0, 0.0, None),), 0)], METHODS)
+    assert html.count("<polyline") == 1 and "SGF (ours), area 0.95" in html and "GANSpace" not in html
+    low, box = re.search(r'data-low="([\d.]+)" data-box="([\d. ]+)"', html).groups()
+    x, y, width, height = map(float, box.split())
+    best = re.search(r'class="here" data-method="sgf" cx="([\d.]+)" cy="([\d.]+)"', html)
+    assert (float(best[1]), float(best[2])) == pytest.approx((x + width, y + 0.1 / (1 - float(low)) * height), abs=0.06)
+    assert curves([], METHODS) == ""
+
+
+# -- the tab -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tab(benches):
+    made = CompareTab(*benches)
+    with gr.Blocks():
+        for one in benches:
+            one.build_stage()
+        made.build()
+    return made
+
+
+@pytest.fixture
+def session(latent):
+    return Session(Origin(latent, 7))
+
+
+def test_paths_come_method_by_method(tab, session):
+    updates = list(tab.run(REQUEST, *GLASSES, session, None))
+    assert updates[0][tab.stop].visible and updates[0][tab.source]["note"] == "Face 7."
+    done = [
+        tuple(m for m, card in tab.cards.items() if update[card]["state"] == "done") for update in updates
+    ]  # every update holds all cards: of those that a slow page skips, nothing may be missed
+    assert list(dict.fromkeys(done)) == [tuple(METHODS)[:n] for n in range(6)]
+    last = updates[-1]
+    assert last[tab.go].visible and not last[tab.stop].visible
+    assert last[tab.board]["matched"] and last[tab.board]["observer"] == "the predictor, which steers SGF"
+    assert last[tab.board]["curves"].count('class="best"') == 5
+    assert all(updates), "Gradio takes no empty update"
+    assert not tab.stops._events and not tab.faces.models.computing.locked()
+
+
+def test_stop_keeps_the_paths_that_are_there(tab, session):
+    steps, seen = tab.run(REQUEST, *GLASSES, session, None), []
+    for update in steps:
+        seen.append(update)
+        if update.get(tab.cards["sgf"], {}).get("state") == "done":
+            tab.stops.ask("me")
+            break
+    rest = list(steps)
+    assert rest[-1][tab.board]["note"] == "Stopped. The paths that are there stay." and rest[-1][tab.go].visible
+    assert rest[-1][tab.cards["latent-descent"]]["says"] == "Stopped before its path was there." and len(rest) < 5
+    assert rest[-1][tab.cards["sgf"]]["state"] == "done"
+
+
+def test_a_gesture_hides_the_others_and_says_why(tab, session):
+    updates = list(tab.run(REQUEST, KINDS[1], "", "", "turn left", "", session, None))
+    states = {method: updates[0][card]["state"] for method, card in tab.cards.items()}
+    assert states == {"sgf": "waiting", **{m: "away" for m in METHODS if m != "sgf"}}
+    assert not updates[-1][tab.board]["matched"]
+    shown, *_, notice = (tab._asked_by(KINDS[1])[i] for i in (1, 0, 3))
+    assert shown.visible and notice.visible and "none for a point" in notice.value and set(ALONE) == set(KINDS[1:])
+
+
+def test_opening_the_tab_keeps_what_was_compared(tab, session, bench):
+    first = tab.opened(KINDS[0], "", session, None)
+    assert first[tab.source]["state"] == "source" and first[tab.board]["open"] is False
+    again = tab.opened(KINDS[0], first[tab.compared], session, None)
+    assert list(again) == [tab.compared]
+    other = bench.begin("8", 0.8)[bench.session]
+    assert tab.source in tab.opened(KINDS[0], first[tab.compared], other, None)
+    with pytest.raises(UserError, match="press New face"):
+        tab.opened(KINDS[0], "", None, None)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ("Anything", "glasses", "Add it", "smile", ""),
+        (KINDS[0], "<b>", "Add it", "smile", ""),
+        (KINDS[0], ["glasses"], "Add it", "smile", ""),
+        (KINDS[0], "glasses", None, "smile", ""),
+        (KINDS[0], "glasses", ["Add it"], "smile", ""),
+        (KINDS[1], "glasses", "Add it", {"smile": 1}, ""),
+        (KINDS[1], "glasses", "Add it", "dance", ""),
+        (None, None, None, None, None),
+    ],
+)
+def test_hostile_wishes_are_told(values):
+    with pytest.raises(UserError, match="choose one of those on the page"):
+        wish_of(*values)
+
+
+def test_hostile_sentences_are_told():
+    with pytest.raises(BadValueError):
+        wish_of(KINDS[2], None, None, None, "")
+    with pytest.raises(BadValueError):
+        wish_of(KINDS[2], None, None, None, 7)
+
+
+def test_a_mistake_gives_the_buttons_back(tab, session, sure):
+    name, there = sure
+    way = "Add it" if there else "Take it away"
+    updates = []
+    with pytest.raises(UserError, match="already"):
+        for update in tab.run(REQUEST, KINDS[0], name, way, "smile", "", session, None):
+            updates.append(update)
+    assert updates[-1][tab.go].visible and not tab.stops._events
+
+
+def test_which_picture_it_is(latent):
+    assert standing(Session(Origin(latent, 7)), "face") == "Face 7."
+    assert standing(Session(Origin(latent, title="Your picture, projected.")), "face") == "Your picture, projected."
+
+
+# -- components by hand ------------------------------------------------------------------------------------------------
+
+
+def test_components_move_the_picture(comparison, bench, session):
+    with gr.Blocks() as page:
+        bench.build_stage()
+        move = build_components(comparison, bench)
+    del page
+    layers = bench.world.layers
+    still = move(session, *[1, 0, 1, layers] * 3)
+    one, two = re.findall(r'src="([^"]+)"', still)
+    assert one == two and "Component 1: more" in still
+    before, after = re.findall(r'src="([^"]+)"', move(session, *[2, 3.5, 1, 2], *[1, 0, 1, layers] * 2))
+    assert before == one and after != one
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ((7, 0, 1, 6), "the component is 7; it takes a number from 1 to 6"),
+        (("x", 0, 1, 6), "the component takes a number"),
+        ((1, 21, 1, 6), "the strength is 21"),
+        ((1, float("nan"), 1, 6), "the strength takes a number"),
+        ((1, 1, 4, 2), "the last cannot come before the first"),
+        ((1, 1, 0, 2), "the first layer is 0"),
+    ],
+)
+def test_hostile_components_are_told(comparison, bench, session, row, told):
+    with gr.Blocks():
+        bench.build_stage()
+        move = build_components(comparison, bench)
+    with pytest.raises(UserError, match=told):
+        move(session, *row, *[1, 0, 1, 6] * 2)
+
+
+def test_what_a_component_seems_to_do():
+    choices = {"smile": Choice(3, (0, 5), 1), "old": Choice(3, None, -1), "hat": Choice(1, None, 1)}
+    assert seems(choices, 3) == "more smile (layers 1 to 5), less old"
+    assert seems(choices, 0) == "it is no attribute's best one."

@@ -1,0 +1,251 @@
+"""The handlers behind Zoo and Loaded model, on toy mappings of each kind of condition."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import sgf_hub.zoo
+from app.attribute_panel import GROUPS, groups_of
+from app.code import as_python
+from app.demo import build_page
+from app.downloads import Downloads
+from app.faces import FaceBench
+from app.flowers import FlowerBench
+from app.gestures import FEATURES
+from app.guest_worlds import GuestSession, GuestWorld
+from app.guests import NO_WORLD, GuestBench, features_of
+from app.services import Models, Stops
+from app.session import Plan, Session
+from app.told import UserError
+from app.worlds import Faces, Flowers
+from sgf_hub.errors import SGFError
+from sgf_hub.generators.progan import ProGAN
+from sgf_hub.mapping import SGFMapping
+from sgf_hub.predictors import AttributeHead, KeypointHead, load_backbone
+from tests.app.fakes import FakeCaptions, FakeEditor
+
+ODD = ["smile", "wears a scarf", "blue"]
+POINTS = ["beak", "tail"]
+KINDS = ("sgf-avatars-attributes", "sgf-avatars-keypoints", "sgf-in-z", "sgf-odd", "sgf-points", "sgf-flowers-captions")
+WORDS = GuestWorld("flowers-stylegan2", ("flowers-captions",), mapping="sgf-flowers-captions")
+
+
+@pytest.fixture(scope="module")
+def guest_zoo(toy_zoo, tmp_path_factory):
+    """The toy zoo, with mappings of other conditions."""
+    root = tmp_path_factory.mktemp("guests") / "zoo"
+    shutil.copytree(toy_zoo, root)
+    torch.manual_seed(1)
+    ProGAN(resolution=16, latent_dim=8, channels=(8, 8, 8)).save_pretrained(root / "toy-progan")
+    loaded = load_backbone(root / "avatars-backbone")
+    shape = {
+        "channels": loaded.channels,
+        "side": loaded.side,
+        "squeeze": 4,
+        "hidden": 8,
+        "backbone": "avatars-backbone",
+    }
+    AttributeHead(attributes=ODD, **shape).save_pretrained(root / "odd-attributes")
+    KeypointHead(keypoints=POINTS, **shape).save_pretrained(root / "odd-points")
+    shared = {"latent_dim": 8, "layers": 2, "embedding": 8}
+    for name, generator, head, space, names in (
+        ("sgf-in-z", "sgf-hub/toy-progan", "sgf-hub/odd-attributes", "z", {"attributes": ODD}),
+        ("sgf-odd", "avatars-stylegan2", "odd-attributes", "w", {"attributes": ODD}),
+        ("sgf-points", "avatars-stylegan2", "odd-points", "w", {"keypoints": POINTS}),
+    ):
+        SGFMapping(generator=generator, predictor=[head], latent_space=space, **names, **shared).save_pretrained(
+            root / name
+        )
+    (root / "sgf-flowers-captions").mkdir()
+    told = {"class": "SGFMapping", "generator": WORDS.generator, "predictor": list(WORDS.heads), "caption": 3}
+    (root / "sgf-flowers-captions" / "config.json").write_text(json.dumps(told))
+    return root
+
+
+@pytest.fixture(scope="module")
+def guests(guest_zoo):
+    """The guests' workbench of a page that is built; captions are read and edited by fakes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sgf_hub.zoo, "root", lambda: guest_zoo)
+        yield _built()
+
+
+def _built() -> GuestBench:
+    models, predictor = Models(), FakeCaptions()
+    models.once(("predictor", WORDS.heads), lambda: predictor)
+    models.once(("editor", WORDS.mapping), lambda: FakeEditor(models.generator(WORDS.generator), predictor))
+    bench = GuestBench(NO_WORLD, models, Stops())
+    build_page(FaceBench(Faces(), models, Stops()), FlowerBench(Flowers(), models, Stops()), bench)
+    return bench
+
+
+def opened(bench: GuestBench, name: str):
+    """The session of an opened model, and all that the page shows of it."""
+    *news, (world, updates) = bench.open_model(name, "me")
+    assert all(isinstance(one, str) for one in news) and world.mapping == name
+    return updates[bench.session], updates
+
+
+def plan_for(bench: GuestBench, session, sliders=None, points=None, words="", steps=3, size=0.1) -> Plan:
+    return bench.plan_of(session, {"wishes": sliders or {}}, {"moved": points or {}}, words, steps, size)
+
+
+def edited(bench: GuestBench, session, plan: Plan):
+    *_, last = bench.of(session).run(session, plan, "me")
+    return last[bench.session], last
+
+
+ASKED = {
+    "sgf-avatars-attributes": {"sliders": {"smile": 1.0}},
+    "sgf-avatars-keypoints": {"sliders": {"smile": 1.0}, "points": {"nose_tip": [0.5, 0.6]}},
+    "sgf-in-z": {"sliders": {"wears a scarf": 1.0}},
+    "sgf-odd": {"sliders": {"blue": 0.0}},
+    "sgf-points": {"points": {"beak": [0.2, 0.3]}},
+    "sgf-flowers-captions": {"words": "a blue flower"},
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_kind_is_opened_edited_and_undone(guests, name):
+    session, updates = opened(guests, name)
+    stage = updates[guests.stage]
+    assert isinstance(session, GuestSession) and session.world.mapping == name
+    assert stage["image"].startswith("data:image/jpeg") and stage["alt"].startswith("A picture")
+    after, shown = edited(guests, session, plan_for(guests, session, **ASKED[name]))
+    assert isinstance(after, GuestSession) and after.world == session.world and after.cursor == 1
+    assert after.last.steps == 3 and 'class="verdict' in shown[guests.verdict]
+    back = guests.moved_in_history(Session.undone)(after)
+    assert back[guests.session].latent is session.latent
+    again = guests.of(after).begin("11", 0.8)[guests.session]
+    assert isinstance(again, GuestSession) and again.world == session.world
+    assert Downloads(guests).png(after)[guests.download].endswith(f"picture-{session.origin.seed}-edit-1.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "points", "sliders", "words"),
+    [
+        ("sgf-avatars-attributes", False, True, False),
+        ("sgf-avatars-keypoints", True, True, False),
+        ("sgf-points", True, False, False),
+        ("sgf-flowers-captions", False, False, True),
+    ],
+)
+def test_what_the_condition_allows_is_offered(guests, name, points, sliders, words):
+    _, updates = opened(guests, name)
+    shown = [updates[part].visible for part in (guests.points_part, guests.sliders_part, guests.words_part)]
+    assert shown == [points, sliders, words]
+    assert bool(updates[guests.stage]["features"]) == points
+    assert updates[guests.step_size].visible != words
+    assert name in updates[guests.about]
+
+
+def test_names_come_with_the_messages(guests):
+    _, updates = opened(guests, "sgf-odd")
+    panel = updates[guests.panel]
+    assert panel["groups"] == [
+        ("Expression", [("smile", "Smile")]),
+        ("More", [("wears a scarf", "Wears a scarf"), ("blue", "Blue")]),
+    ]
+    assert set(panel["reads"]) == set(ODD) and panel["done"] is None
+    _, updates = opened(guests, "sgf-points")
+    assert updates[guests.stage]["features"] == {"beak": ["beak"], "tail": ["tail"]}
+    assert set(updates[guests.stage]["points"]) == set(POINTS)
+
+
+def test_groups_and_features_of_the_drawn_faces_are_known():
+    names = [name for members in GROUPS.values() for name in members]
+    assert [title for title, _ in groups_of(names)] == list(GROUPS)
+    assert groups_of(["a", "b"])[0][0] == "Attributes" and groups_of([]) == []
+    keypoints = [name for members in FEATURES.values() for name in members]
+    assert features_of([*keypoints, "beak"]) == {**FEATURES, "beak": ("beak",)}
+    assert features_of([]) == {}
+
+
+def test_another_models_caption_does_not_stay(guests):
+    opened(guests, "sgf-flowers-captions")
+    _, updates = opened(guests, "sgf-odd")
+    assert updates[guests.stage]["reading"] is None
+
+
+def test_in_z_the_steps_are_those_of_z(guests):
+    session, updates = opened(guests, "sgf-in-z")
+    assert session.latent.space == "z" and updates[guests.step_size].value == 0.1
+    assert not updates[guests.variety].visible
+    after, shown = edited(guests, session, plan_for(guests, session, {"smile": 1.0}))
+    assert after.latent.space == "z" and after.last.plan.space == "z"
+    assert 'EditConfig.ours(space="z", max_steps=3)' in shown[guests.code]
+
+
+@pytest.mark.parametrize("name", ["sgf-in-z", "sgf-odd", "sgf-points", "sgf-avatars-keypoints"])
+def test_copied_python_gives_the_same_latent(guests, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    session, _ = opened(guests, name)
+    after, shown = edited(guests, session, plan_for(guests, session, **{"words": "", **ASKED[name]}))
+    names: dict = {}
+    assert shown[guests.code] == as_python(after, after.world.generator)
+    exec(shown[guests.code], names)
+    assert torch.allclose(names["latent"].data, after.latent.data, atol=1e-6)
+
+
+def test_a_latent_comes_back_in_its_own_space(guests):
+    session, _ = opened(guests, "sgf-in-z")
+    path = Downloads(guests).latent(session)[guests.download]
+    again = guests.of(session).opened(path)[guests.session]
+    assert isinstance(again, GuestSession) and again.latent.data.equal(session.latent.data)
+
+
+def test_two_visitors_have_a_model_each(guests):
+    one, _ = opened(guests, "sgf-in-z")
+    two, _ = opened(guests, "sgf-points")
+    assert guests.of(one).spec.attributes == tuple(ODD) and guests.of(two).spec.keypoints == tuple(POINTS)
+    assert guests.world == NO_WORLD, "the workbench itself has none"
+    assert guests.of(one).session is guests.session and guests.of(one).stops is guests.stops
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "words"),
+    [
+        ("sgf-odd", {}, "move a slider first"),
+        ("sgf-avatars-keypoints", {}, "move a slider or drag a point"),
+        ("sgf-points", {}, "drag a point first"),
+        ("sgf-flowers-captions", {}, "caption is empty"),
+        ("sgf-odd", {"sliders": {"glasses": 1.0}}, "'glasses' is not something"),
+        ("sgf-odd", {"sliders": {"blue": 7}}, "takes a number from 0 to 1"),
+        ("sgf-odd", {"points": {"beak": [0, 0]}}, "'beak' is not something"),
+        ("sgf-odd", {"sliders": {"blue": 1.0}, "steps": 10**9}, "number of steps"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(guests, name, asked, words):
+    session, _ = opened(guests, name)
+    with pytest.raises((UserError, SGFError), match=words):
+        plan_for(guests, session, **asked)
+
+
+@pytest.mark.parametrize("session", [None, Session(SimpleNamespace(latent=None)), "x"])
+def test_a_session_that_went_is_told(guests, session):
+    with pytest.raises(UserError, match="open it again in the tab Zoo"):
+        guests.of(session)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("avatars-stylegan2", "holds a StyleGAN2, which draws or reads"),
+        ("sgf-hub/odd-attributes", "holds a AttributeHead"),
+        ("nothing", "is not the name of a mapping"),
+        ("", "Nothing is named"),
+        ({"a": 1}, "Nothing is named"),
+    ],
+)
+def test_other_names_are_told_and_what_was_open_stays(guests, name, words):
+    with pytest.raises(UserError, match=words):
+        list(guests.open_model(name, "me"))
+    assert not guests.models.turns._line
+
+
+def test_the_tab_tells_how_it_goes_and_ends_at_the_picture(guests):
+    news = list(guests.open_model("sgf-hub/sgf-odd", "me"))
+    assert news[0] == "Opening sgf-hub/sgf-odd …" and news[-1][0].mapping == "sgf-odd"

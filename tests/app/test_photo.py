@@ -1,0 +1,238 @@
+"""A visitor's own picture, behind the page and over HTTP, on a toy zoo with an encoder."""
+
+import base64
+import io
+import shutil
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+import torch
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+import sgf_hub.zoo
+from app import photo
+from app.demo import build_page, launch
+from app.faces import FaceBench
+from app.flowers import FlowerBench
+from app.services import Models, Stops
+from app.told import UserError
+from app.turns import Waiting
+from app.worlds import Faces, Flowers
+from sgf_hub.encoder import LatentEncoder
+from sgf_hub.errors import SGFError
+from sgf_hub.projection import Projection, ProjectionConfig
+from sgf_hub.types import Latent
+
+WHO = SimpleNamespace(session_hash="me")
+
+
+def uri(size=(64, 48), colour="orange", kind="PNG") -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, kind)
+    return f"data:image/{kind.lower()};base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.fixture(scope="module")
+def encoder_zoo(toy_zoo, tmp_path_factory):
+    """The toy zoo with an encoder of its faces."""
+    root = tmp_path_factory.mktemp("with-encoder") / "zoo"
+    shutil.copytree(toy_zoo, root)
+    backbones = {"backbone": "avatars-backbone", "judge": "avatars-backbone"}
+    LatentEncoder(
+        generator="avatars-stylegan2", **backbones, latent_dim=8, layers=6, image_size=16, channels=(4, 4), hidden=8
+    ).save_pretrained(root / "avatars-stylegan2-encoder")
+    return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short(encoder_zoo):
+    """A short search, in that zoo."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sgf_hub.zoo, "root", lambda: encoder_zoo)
+        patch.setattr(photo, "CONFIG", {"steps": 3, "plus_steps": 2})
+        patch.setattr(photo, "EVERY", 0.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def face_bench():
+    bench = FaceBench(Faces(layers=6), Models(), Stops())
+    bench.page = build_page(bench, FlowerBench(Flowers(layers=6), Models(), Stops()))
+    return bench
+
+
+@pytest.fixture
+def offer(face_bench):
+    return next(offer for offer in face_bench.offers if offer.edit.elem_id == "edit-photo")
+
+
+@pytest.fixture
+def found(face_bench):
+    return next(block for block in face_bench.page.blocks.values() if block.elem_id == "photo-found")
+
+
+@pytest.fixture
+def session(face_bench):
+    return face_bench.begin("7", 0.8)[face_bench.session]
+
+
+def test_a_picture_becomes_the_face_that_every_tab_edits(face_bench, offer, found, session):
+    updates = list(offer.run(session, WHO, {"from": "client", "picture": uri()}))
+    first, last = updates[0], updates[-1]
+    assert len(updates) == 7, "a guess, five steps, the result"
+    assert first[face_bench.stage]["status"] == "Finding your picture: step 0 of 5."
+    assert first[face_bench.stage]["image"].startswith("data:image/jpeg") and "Step 0 of 5" in first[found]
+    assert first[offer.stop].visible and not first[offer.edit].visible
+    assert last[offer.edit].visible and not last[offer.stop].visible
+    now = last[face_bench.session]
+    assert now.origin.title == "Your picture, projected." and now.origin.seed is None and now.latent.space == "w+"
+    assert last[face_bench.stage]["status"] == "Your picture, projected."
+    assert "in the other tabs" in last[found] and 'role="status"' in last[found]
+    assert set(last) <= {*face_bench.view, face_bench.panel, found}
+    assert not face_bench.stops._events
+
+
+def test_nothing_of_the_picture_is_written(offer, session, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    list(offer.run(session, WHO, {"picture": uri()}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stop_keeps_the_best_so_far(face_bench, offer, found, session):
+    running = offer.run(session, WHO, {"picture": uri()})
+    next(running), next(running)
+    face_bench.ask_to_stop(WHO)
+    last = list(running)[-1]
+    assert last[face_bench.session].origin.title == photo.TITLE and "in the other tabs" in last[found]
+
+
+def test_another_picture_takes_its_place(face_bench, offer, found, session):
+    running = offer.run(session, WHO, {"picture": uri()})
+    next(running)
+    face_bench.give_way(WHO)
+    last = list(running)[-1]
+    assert last[face_bench.session] is session and last[found] == ""
+
+
+def test_a_place_in_the_line_is_told(face_bench, offer, session, monkeypatch):
+    def busy(who, steps):
+        yield Waiting(2)
+        yield from steps
+
+    monkeypatch.setattr(face_bench.models.turns, "work", busy)
+    first = next(offer.run(session, WHO, {"picture": uri()}))
+    assert first[face_bench.stage]["status"] == "Waiting: 2 edits are ahead of yours." and first[offer.stop].visible
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (None, "There is no picture yet"),
+        ({"from": "client"}, "There is no picture yet"),
+        ("text", "cannot be read: reload it"),
+        ([1], "cannot be read: reload it"),
+        ({"picture": 7}, "as a data URI or as base64 text, not 7"),
+        ({"picture": {"path": "/etc/passwd"}}, "as a data URI"),
+        ({"picture": "/etc/passwd"}, "not base64|no picture"),
+        ({"picture": "data:image/svg+xml;base64," + base64.b64encode(b"<svg/>").decode()}, "an SVG drawing"),
+        ({"picture": uri(size=(8, 8))}, "too small"),
+        ({"picture": "A" * (2 * 2**20 + 1)}, "longer than 2 MB"),
+    ],
+)
+def test_what_is_no_picture_is_told_and_nothing_is_lost(face_bench, offer, session, sent, words):
+    updates = []
+    with pytest.raises(gr.Error, match=words):
+        for update in offer.run(session, WHO, sent):
+            updates.append(update)
+    if updates:
+        assert updates[-1][face_bench.session] is session and updates[-1][offer.edit].visible
+    assert not face_bench.stops._events
+
+
+def test_a_generator_without_an_encoder_says_so(toy_zoo, monkeypatch):
+    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: toy_zoo)
+    with pytest.raises(UserError, match="came without an encoder"):
+        photo.projector(Models(), "avatars-stylegan2")
+
+
+def outcome(similarity: float, plain: float) -> Projection:
+    image = torch.zeros(1, 3, 8, 8)
+    return Projection(Latent(torch.zeros(1, 6, 8), "w+"), image, (similarity,), (plain,), 0.5)
+
+
+def test_the_result_in_words():
+    search = photo.Search(Models(), "avatars-stylegan2", ())
+    search.image = torch.zeros(1, 3, 8, 8)
+    good, bad = (photo.result(search, outcome(*pair)) for pair in ((0.84, 0.7), (0.2, 0.2)))
+    assert "84% similar" in good and "stands in for your picture" in good and 'class="verdict good"' in good
+    assert "cannot draw your picture" in bad and "20% similar" in bad and 'class="verdict fair"' in bad
+    assert good.count("<img") == bad.count("<img") == 2
+    assert "{" not in good and "`" not in good, "Gradio reads templates"
+
+
+def test_examples_are_small_squares_of_drawn_faces():
+    examples = photo.examples()
+    assert len(examples) == 3 and all(len(source) < 40_000 for source in examples.values())
+    for source in examples.values():
+        assert photo.picture_of(source).shape == (1, 3, 512, 512)
+
+
+def test_a_client_crops_by_numbers():
+    wide = Image.new("RGB", (80, 40), "white")
+    wide.paste("black", (40, 0, 80, 40))
+    buffer = io.BytesIO()
+    wide.save(buffer, "PNG")
+    text = base64.b64encode(buffer.getvalue()).decode()
+    assert photo.picture_of(text, 2, 0.1, 0.5).mean() > 0.99
+    assert photo.picture_of(text, 2, 0.9, 0.5).mean() < -0.99
+    for numbers, words in (((0, 0.5, 0.5), "zoom is 0"), ((1, "a", 0.5), "x is 'a'"), ((1, 0.5, 9), "y is 9")):
+        with pytest.raises(SGFError, match=words):
+            photo.picture_of(text, *numbers)
+
+
+def test_a_search_takes_turns_in_short_pieces(face_bench):
+    search = photo.Search(face_bench.models, "avatars-stylegan2", (uri(),))
+    indices = []
+    for step in search.steps():
+        assert not face_bench.models.computing.locked(), "the lock is not held over a yield"
+        indices.append(step.index)
+    assert indices == [0, 1, 2, 3, 4, 5] and search.total == ProjectionConfig(**photo.CONFIG).total == 5
+
+
+@pytest.fixture(scope="module")
+def client(face_bench):
+    _, url, _ = launch(face_bench.page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    yield Client(url, verbose=False)
+    face_bench.page.close(verbose=False)
+
+
+def test_programs_project(client, tmp_path):
+    job = client.submit(uri(), zoom=1.5, x=0.4, y=0.6, api_name="/project")
+    result = job.result(timeout=60)
+    steps = [step for step in job.outputs() if "waiting" not in step]
+    assert [step["step"] for step in steps] == [0, 1, 2, 3, 4, 5, 5]
+    assert all(step["of"] == 5 and step["distance"] > 0 for step in steps[:-1])
+    assert result["image"].startswith("data:image/jpeg") and result["expressible"] in (True, False)
+    assert 0 <= result["similarity"] <= 1 and result["sentence"].endswith(".")
+    (tmp_path / "latent.safetensors").write_bytes(base64.b64decode(result["latent"]))
+    assert Latent.load(tmp_path / "latent.safetensors").data.shape == (1, 6, 8)
+    again = client.predict({"smile": 1}, latent=result["latent"], max_steps=1, api_name="/edit_attributes")
+    assert "latent" in again
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("/etc/passwd",), "not base64"),
+        ((uri(), 0.0), "Zoom is 0.0"),
+        ((uri(), 1, 2), "X is 2"),
+        (("data:image/png;base64,AAAA",), "no picture that can be read"),
+        (("",), "There is no picture yet"),
+    ],
+)
+def test_programs_are_told_in_a_sentence(client, arguments, words):
+    with pytest.raises(AppError, match=words):
+        client.predict(*arguments, api_name="/project")

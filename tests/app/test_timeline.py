@@ -1,0 +1,329 @@
+"""The timeline below the picture, and the steps of the last edit as results."""
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.code import as_python
+from app.comfort import Comfort
+from app.gestures import gesture
+from app.joint import plan_of
+from app.report import report
+from app.services import config_of
+from app.session import STOPPED, TAKEN, Edit, Plan, Session
+from app.tabs.options import Options
+from app.timeline import LONGEST, told_of
+from app.told import UserError
+from app.wishes import layers_of, part_of_the_way, strength_of
+from app.worlds import Faces, Flowers
+from sgf_hub.trajectory import Trajectory
+from tests.app.fakes import drained, saved
+
+EMBEDDED = Path(__file__).parents[2] / "zoo"
+ATTRIBUTES, KEYPOINTS = "sgf-avatars-attributes", "sgf-avatars-keypoints"
+
+
+@pytest.fixture
+def session(bench):
+    """A face with two edits, of four steps each."""
+    return edited(bench, edited(bench, face(bench), plan()), plan({"hat": 0.0}))
+
+
+def face(bench):
+    return bench.begin("7", 0.8)[bench.session]
+
+
+def plan(wishes=None, **changes) -> Plan:
+    return Plan(**{"editor": ATTRIBUTES, "wishes": wishes or {"smile": 1.0}, "max_steps": 4, **changes})
+
+
+def edited(bench, session: Session, some_plan: Plan) -> Session:
+    *_, last = bench.run(session, some_plan, "me")
+    return last[bench.session]
+
+
+# -- the row -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wishes", "changes", "words"),
+    [
+        ({"glasses": 1.0}, {}, "+ glasses"),
+        ({"long_hair": 0.0}, {}, "− long hair"),
+        ({"smile": 0.6}, {}, "smile 60"),
+        ({"smile": 1.0, "hat": 0.0, "bald": 0.0, "old": 1.0}, {}, "+ smile, − hat, 2 more"),
+        ({"nose_tip": (0.5, 0.5), "nose_left": (0.5, 0.5)}, {}, "nose"),
+        ({"nose_tip": (0.5, 0.5), "chin": (0.5, 0.5), "lip_top": (0.5, 0.5)}, {}, "3 points"),
+        ({"nose_tip": (0.5, 0.5)}, {"gesture": "turn left"}, "turn left"),
+        ({"smile": 1.0, "nose_tip": (0.5, 0.5)}, {"gesture": "turn left"}, "turn left, + smile"),
+        ({"caption": "purple petals"}, {}, "“purple petals”"),
+        ({"caption": "x" * 500}, {}, "“" + "x" * (LONGEST - 2) + "…”"),
+    ],
+)
+def test_an_edit_is_called_by_what_was_asked(wishes, changes, words):
+    assert told_of(Plan("editor", wishes, **changes)) == words
+
+
+def test_the_row_shows_every_edit_and_where_one_is(bench, session):
+    shown = bench.show(session)[bench.timeline]
+    assert [label for label, _ in shown["items"]] == ["Start", "+ smile", "− hat"] and shown["now"] == 2
+    assert all(picture.startswith("data:image/jpeg") and len(picture) < 8000 for _, picture in shown["items"])
+    assert bench.show(face(bench))[bench.timeline]["items"] == []
+
+
+def test_thumbnails_are_drawn_once(bench, session, monkeypatch):
+    first = bench.show(session)[bench.timeline]["items"]
+    drawn: list = []
+    monkeypatch.setattr(bench.models, "draw_all", lambda world, latents: drawn.extend(latents) or [])
+    assert bench.show(session.undone())[bench.timeline]["items"] == first and not drawn
+
+
+def test_going_back_and_forward(bench, session):
+    back = Comfort(bench).gone_to(session, {"at": 1})
+    assert back[bench.session] == session.undone() and back[bench.timeline]["now"] == 1
+    assert Comfort(bench).gone_to(back[bench.session], {"at": 2})[bench.session] == session
+    other = edited(bench, back[bench.session], plan({"bald": 1.0}))
+    assert [label for label, _ in bench.show(other)[bench.timeline]["items"]] == ["Start", "+ smile", "+ bald"]
+
+
+@pytest.mark.parametrize("value", [{"at": 3}, {"at": -1}, {"at": 10**400}])
+def test_points_that_are_not_there_are_told(bench, session, value):
+    with pytest.raises(UserError, match="it has 0 to 2"):
+        Comfort(bench).gone_to(session, value)
+
+
+@pytest.mark.parametrize("value", [None, 1, "1", {}, {"at": "1"}, {"at": True}, {"at": 1.0}, {"at": None}, [1]])
+def test_what_is_no_point_is_told(bench, session, value):
+    with pytest.raises(UserError, match="not a point of the timeline"):
+        Comfort(bench).gone_to(session, value)
+
+
+# -- a step as the result ----------------------------------------------------------------------------------------------
+
+
+def path_of(bench, session: Session) -> Trajectory:
+    edit = session.last
+    return Trajectory(True, list(bench.models.steps(edit.plan, session.before)))
+
+
+@pytest.mark.parametrize("step", [1, 3, 4])
+def test_a_step_is_taken_to_the_bit(bench, session, step):
+    taken = drained(Comfort(bench).taken(session, {"take": step}))
+    after = taken[bench.session]
+    assert torch.equal(after.latent.data, path_of(bench, session).steps[step].latent.data)
+    assert (after.last.reason, after.last.steps, after.last.plan) == (TAKEN, step, session.last.plan)
+    assert after.cursor == 2 and after.before is session.before, "it takes the place of the edit's result"
+    assert taken[bench.stage]["mark"] == step and "strip" not in taken[bench.stage], "the filmstrip stays"
+    assert f"Step {step}, taken by you" in taken[bench.verdict]
+    again = drained(Comfort(bench).taken(after, {"take": 2}))[bench.session]
+    assert again.last.steps == 2, "another step can be taken after it"
+
+
+def test_the_first_picture_of_the_strip_undoes(bench, session):
+    assert drained(Comfort(bench).taken(session, {"take": 0}))[bench.session] == session.undone()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"take": 9}, "no such step"),
+        ({"take": -1}, "no such step"),
+        ({"take": "1"}, "not a step"),
+        (None, "not a step"),
+    ],
+)
+def test_steps_that_are_not_there_are_told(bench, session, value, words):
+    with pytest.raises(UserError, match=words):
+        drained(Comfort(bench).taken(session, value))
+
+
+def test_steps_without_an_edit_are_told(bench):
+    with pytest.raises(UserError, match="no such step"):
+        drained(Comfort(bench).taken(face(bench), {"take": 1}))
+
+
+def test_the_filmstrip_says_which_step_it_shows(bench):
+    *_, last = bench.run(face(bench), plan(), "me")
+    steps = [step for step, _ in last[bench.stage]["strip"]]
+    assert steps == list(range(len(steps))) and last[bench.stage]["mark"] in steps
+
+
+# -- copied code, films ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["taken", "layers", "joint", "after layers"])
+def test_copied_python_gives_the_same_latent(bench, tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    wishes = {"smile": 1.0, "nose_tip": (0.51, 0.62)} if kind == "joint" else {"smile": 1.0}
+    editor = KEYPOINTS if kind == "joint" else ATTRIBUTES
+    layers = (1, 3) if "layers" in kind else None
+    session = edited(bench, face(bench), plan(wishes, editor=editor, layers=layers))
+    if kind == "taken":
+        session = drained(Comfort(bench).taken(session, {"take": 2}))[bench.session]
+    if kind == "after layers":
+        session = edited(bench, session, plan({"hat": 1.0}))
+    names: dict = {}
+    exec(as_python(session, bench.world.generator), names)
+    assert torch.allclose(names["latent"].data, session.latent.data, atol=1e-6)
+
+
+def frames(path: str) -> int:
+    from PIL import Image
+
+    with Image.open(path) as film:
+        return film.n_frames
+
+
+def test_a_film_ends_with_the_result(bench, session):
+    last, whole = saved(bench, "gif", session), saved(bench, "gif", session, True)
+    assert last.endswith("face-7-edit-2.gif") and whole.endswith("face-7-edits.gif")
+    assert frames(whole) > frames(last) >= 5
+    taken = drained(Comfort(bench).taken(session, {"take": 2}))[bench.session]
+    assert frames(saved(bench, "gif", taken)) == 3
+
+
+# -- layers of W+ ------------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_of_some_layers_leaves_the_others(bench, tmp_path):
+    start = face(bench)
+    after = edited(bench, start, plan(layers=(1, 3)))
+    assert after.latent.space == "w+"
+    rows, before = after.latent.data[0], start.latent.data[0]
+    assert torch.equal(rows[[0, 3, 4, 5]], before.expand(4, -1)) and not torch.equal(rows[1], before)
+    # and everything goes on with it
+    further = edited(bench, after, plan({"hat": 1.0}, layers=(0, 2)))
+    assert torch.equal(further.latent.data[0, 2:], rows[2:])
+    assert [label for label, _ in bench.show(further)[bench.timeline]["items"]] == ["Start", "+ smile", "+ hat"]
+    opened = bench.opened(saved(bench, "latent", further))[bench.session]
+    assert torch.equal(opened.latent.data, further.latent.data) and opened.latent.space == "w+"
+    assert saved(bench, "gif", further, True).endswith("edits.gif")
+
+
+def test_worlds_know_their_layers():
+    for world in (Faces(), Flowers()):
+        config = json.loads((EMBEDDED / world.generator / "config.json").read_text())
+        assert world.layers == 2 * len(config["channels"])
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "layers"), [(1, 10, None), (1, 4, (0, 4)), (10, 10, (9, 10)), (3.0, 5.0, (2, 5))]
+)
+def test_layers_are_counted_from_one(first, last, layers):
+    assert layers_of(first, last, 10) == layers
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [(0, 4, "from 1 to 10"), (1, 11, "from 1 to 10"), ("1", 4, "from 1 to 10"), (6, 5, "cannot come before")],
+)
+def test_bad_layers_are_told(first, last, words):
+    with pytest.raises(UserError, match=words):
+        layers_of(first, last, 10)
+
+
+# -- strength, and both tabs at once -----------------------------------------------------------------------------------
+
+
+def test_strength_is_part_of_the_way():
+    wishes, now = {"smile": 1.0, "chin": (0.5, 0.9)}, {"smile": 0.2, "chin": (0.5, 0.8), "hat": 0.0}
+    assert part_of_the_way(wishes, now, 1.0) == wishes
+    assert part_of_the_way(wishes, now, 0.5) == {"smile": 0.6, "chin": (0.5, 0.85)}
+    assert part_of_the_way(wishes, now, 1.5) == {"smile": 1.0, "chin": (0.5, 0.95)}, "no further than there is room"
+
+
+@pytest.mark.parametrize("value", [9, 151, "100", None, float("nan"), 10**400])
+def test_bad_strength_is_told(value):
+    with pytest.raises(UserError, match="the strength"):
+        strength_of(value)
+
+
+def test_options_that_a_tab_lacks_keep_their_defaults():
+    options, strength = Options({"max_steps": None}, 0).read(30)
+    assert (options, strength) == ({"max_steps": 30, "step_size": 0.2}, 1.0)
+    controls = dict.fromkeys(("strength", "max_steps", "step_size", "first", "last"))
+    assert Options(controls, 10).read(50, 30, 0.1, 1, 4) == ({"max_steps": 30, "step_size": 0.1, "layers": (0, 4)}, 0.5)
+
+
+SLIDERS = {"wishes": {"smile": 1.0}, "released": ["hat"]}
+POINTS = {"moved": {"chin": [0.5, 0.9]}}
+
+
+def test_one_kind_of_wish_is_edited_by_its_own_mapping(bench):
+    some = {"max_steps": 9}
+    sliders = plan_of(bench, face(bench), SLIDERS, None, some)
+    assert (sliders.editor, sliders.wishes, sliders.release) == (ATTRIBUTES, {"smile": 1.0}, ("hat",))
+    points = plan_of(bench, face(bench), None, POINTS, some)
+    assert (points.editor, points.wishes) == (KEYPOINTS, {"chin": (0.5, 0.9)})
+
+
+def test_both_kinds_are_edited_jointly(bench):
+    both = plan_of(bench, face(bench), SLIDERS, POINTS, {"max_steps": 4})
+    assert both.editor == KEYPOINTS and both.wishes == {"smile": 1.0, "chin": (0.5, 0.9)}
+    assert "hat" in both.release and "jaw_left" in both.release and not set(both.release) & set(both.wishes)
+    after = edited(bench, face(bench), both)
+    said = bench.show(after)[bench.verdict]
+    assert "Smile" in said and "1 keypoint" in said
+
+
+def test_strength_moves_both_kinds(bench):
+    now = bench.look(face(bench).latent)
+    both = plan_of(bench, face(bench), SLIDERS, POINTS, {}, 0.5)
+    assert both.wishes["smile"] == pytest.approx((now.attributes["smile"] + 1) / 2, abs=1e-3)
+    assert both.wishes["chin"][1] == pytest.approx((now.points["chin"][1] + 0.9) / 2, abs=1e-3)
+
+
+def test_nothing_asked_is_told(bench):
+    with pytest.raises(UserError, match="move a slider, or drag a point"):
+        plan_of(bench, face(bench), {"wishes": {}}, {"moved": {}}, {})
+
+
+def test_a_gesture_is_known_again(bench):
+    points = bench.look(face(bench).latent).points
+    moved = gesture("turn left", points, {})
+    stage = {"moved": {name: list(place) for name, place in moved.items()}}
+    assert plan_of(bench, face(bench), None, stage, {}).gesture == "turn left"
+    assert plan_of(bench, face(bench), None, POINTS, {}).gesture == ""
+
+
+# -- what came of it, in words -----------------------------------------------------------------------------------------
+
+
+def said(bench, reason: str, before, after, wishes=None, **changes) -> str:
+    edit = Edit(plan(wishes, **changes), face(bench).latent, 4, reason, 3.0)
+    return report(edit, before, after)
+
+
+def test_a_weak_edit_is_explained(bench):
+    here = bench.look(face(bench).latent)
+    close = replace(here, image=here.image * 0.999)
+    assert "Hardly anything came of it. The steps ran out: press Edit again" in said(bench, "STEP_LIMIT", here, close)
+    assert "the picture is as it was" in said(bench, "STEP_LIMIT", here, here)
+    assert "open the locks" in said(bench, "STALLED", here, here)
+    assert "open the locks" not in said(bench, "STALLED", here, here, release=("hat",))
+    assert "take in more of them" in said(bench, "STALLED", here, here, layers=(0, 2))
+    assert "Black hair and blond hair cannot both be" in said(
+        bench, "STALLED", here, here, {"black_hair": 1.0, "blond_hair": 1.0}
+    )
+    both = {"smile": 1.0, "chin": (0.5, 0.9)}
+    assert "Points and sliders at once" in said(bench, "STALLED", here, here, both, editor=KEYPOINTS)
+
+
+def test_a_change_that_is_not_seen_is_said(bench):
+    here, there = bench.look(face(bench).latent), bench.look(bench.begin("8", 0.8)[bench.session].latent)
+    assert "hardly changed to the eye" in said(bench, "TARGET_REACHED", here, here)
+    assert "hardly changed" not in said(bench, "TARGET_REACHED", here, there)
+
+
+def test_a_stopped_edit_can_be_taken_further_back(bench):
+    steps = bench.run(face(bench), plan(max_steps=200), "me")
+    list(itertools.islice(steps, 6))
+    bench.stops.ask("me")
+    session = list(steps)[-1][bench.session]
+    assert session.last.reason == STOPPED
+    taken = drained(Comfort(bench).taken(session, {"take": 2}))[bench.session]
+    assert taken.last.steps == 2 and config_of(taken.last.plan).max_steps == 200

@@ -1,0 +1,288 @@
+"""Mappings of strangers against the loopback Hub: what is opened by id, what is refused, and what is never touched."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from app import trial
+from app.demo import build_page
+from app.faces import FaceBench
+from app.flowers import FlowerBench
+from app.guest_models import Guests
+from app.guest_worlds import GuestWorld
+from app.guests import NO_WORLD, GuestBench
+from app.services import Models, Stops
+from app.session import Session
+from app.told import UserError
+from app.worlds import Faces, Flowers
+from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
+from sgf_hub.fetching import Limits, fetch, survey
+from sgf_hub.publishing.pushing import plan, push
+from tests.hub.client import World, world
+from tests.hub.loopback import Fault
+from tests.toys import edit_config
+
+NAME = "ann/sgf-toy-attributes"
+MINE = ("toy-stylegan2", "toy-backbone", "toy-attributes", "sgf-toy-attributes")
+
+
+@pytest.fixture
+def here(toy_zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(trial, "check", lambda folder, name: None)  # a process of its own; it has a test of its own
+    with world(toy_zoo, tmp_path / "home") as made:
+        push(plan(list(MINE), namespace="ann"))
+        for name in MINE:  # what is on the Hub is there alone
+            shutil.rmtree(made.zoo / name)
+        yield made
+
+
+@pytest.fixture
+def guests() -> Guests:
+    return Guests(Models())
+
+
+def opened(guests: Guests, name: str = NAME) -> GuestWorld:
+    *_, last = guests.open(name)
+    assert isinstance(last, GuestWorld)
+    return last
+
+
+def config(here: World, name: str = NAME, **changes: object) -> None:
+    """Push another config.json."""
+    repo = here.hub.model(name)
+    told = {**json.loads(repo.head.files["config.json"]), **changes}
+    repo.commit({**repo.head.files, "config.json": json.dumps(told).encode()}, "changed")
+
+
+def test_a_mapping_is_opened_by_its_id(here: World, guests: Guests) -> None:
+    *news, last = guests.open(f"  {NAME} ")
+    assert isinstance(last, GuestWorld) and all(isinstance(one, str) and one.endswith("…") for one in news) and news
+    assert (last.generator, last.heads) == ("ann/toy-stylegan2", ("ann/toy-attributes",))
+    assert last.commit == here.hub.model(NAME).head.oid
+    models = guests.models_of(last)
+    latent = models.sample(last, 7, 0.8)
+    assert set(models.look(last, latent).attributes) == {"smile", "black_hair", "blond_hair"}
+    assert models.turns is guests.models.turns and models.computing is guests.models.computing
+    assert not Path(constants.HF_HUB_CACHE).exists(), "the cache of the Hub's client would never be emptied"
+
+
+def test_a_visitor_edits_with_it(here: World) -> None:
+    models = Models()
+    bench = GuestBench(NO_WORLD, models, Stops())
+    build_page(FaceBench(Faces(), models, Stops()), FlowerBench(Flowers(), models, Stops()), bench)
+    *news, (_, updates) = bench.open_model(NAME, "me")
+    assert f"Looking for {NAME} …" in news or f"Waiting for others to fetch theirs, then {NAME} …" in news
+    session = updates[bench.session]
+    plan_of_it = bench.plan_of(session, {"wishes": {"smile": 1.0}}, {}, "", 3, 0.2)
+    *_, last = bench.of(session).run(session, plan_of_it, "me")
+    assert last[bench.session].cursor == 1 and f'SGFEditor.from_pretrained("{NAME}")' in last[bench.code]
+    bench.guests._loaded.clear()  # others opened theirs
+    back = bench.moved_in_history(Session.undone)(last[bench.session])
+    assert back[bench.stage]["image"] == updates[bench.stage]["image"]
+    here.hub.model(NAME).private = True
+    with pytest.raises(UnknownNameError, match="no public repo"):
+        list(bench.open_model(NAME, "me"))
+    assert bench.of(session).begin("3", 0.8)[bench.session].world == session.world, "what was open stays"
+
+
+def test_what_is_there_is_not_fetched_again(here: World, guests: Guests) -> None:
+    first = opened(guests)
+    weights = here.hub.count("GET", "model.safetensors")
+    assert opened(guests) == first and here.hub.count("GET", "model.safetensors") == weights
+    here.hub.model(NAME).commit({**here.hub.model(NAME).head.files, "README.md": b"new"}, "changed")
+    again = opened(guests)
+    assert again != first and again.mapping == first.mapping and guests.models_of(first) is not None
+
+
+def test_parts_of_the_embedded_zoo_are_taken_from_there(here: World, toy_zoo: Path, guests: Guests) -> None:
+    for name in MINE[:3]:
+        shutil.copytree(toy_zoo / name, here.zoo / name)
+    config(here, generator="sgf-hub/toy-stylegan2", predictor=["sgf-hub/toy-attributes"])
+    before = here.hub.count("GET", "ann/toy")
+    world_of_it = opened(guests)
+    assert (world_of_it.generator, world_of_it.heads) == ("toy-stylegan2", ("toy-attributes",))
+    assert here.hub.count("GET", "ann/toy") == before
+
+
+def test_few_are_kept_and_who_went_comes_back(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    guests = Guests(Models(), kept=1)
+    first = opened(guests)
+    config(here, embedding=8)
+    second = opened(guests)
+    assert list(guests._loaded) == [second]
+    seen = guests.models_of(first).sample(first, 1, 0.8)
+    assert list(guests._loaded) == [first] and seen.data.shape == (1, 16)
+    monkeypatch.setattr("app.guest_models.KEPT_FILES", 1)
+    config(here, embedding=8, layers=4)
+    third = opened(guests)
+    assert [path.parent.is_dir() for path in guests._folders.values()] == [True] and list(guests._folders) == [third]
+    assert len(list(Path(guests._root()).iterdir())) == 1
+    assert guests.models_of(first).sample(first, 1, 0.8).data.equal(seen.data), "fetched anew, by its commit"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ann/gone", "no public repo 'ann/gone'"),
+        ("ann/toy-stylegan2", "holds a StyleGAN2, and the mapping must be SGFMapping"),
+        ("ann/toy-backbone", "holds a backbone"),
+    ],
+)
+def test_other_repos_are_refused(here: World, guests: Guests, name: str, words: str) -> None:
+    with pytest.raises(SGFError, match=words):
+        opened(guests, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", None, 7, "../zoo", "/etc", "a/b/c", "./sgf", "https://hf.co/a/b", "a b/c", "nothing", "a/..b", "x" * 999],
+)
+def test_what_is_no_name_is_refused_before_anything_is_asked(here: World, guests: Guests, name: object) -> None:
+    asked = len(here.hub.requests)
+    with pytest.raises(UserError, match="named|is not the name of a mapping"):
+        list(guests.open(name))
+    assert len(here.hub.requests) == asked
+
+
+def test_a_folder_of_that_name_is_not_opened(here: World, guests: Guests, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bob" / "secret").mkdir(parents=True)
+    (tmp_path / "bob" / "secret" / "config.json").write_text("{}")
+    (tmp_path / "ann").mkdir()
+    for name in MINE:  # in place of the parts, damaged ones
+        (tmp_path / "ann" / name).mkdir()
+        (tmp_path / "ann" / name / "config.json").write_text("{}")
+    with pytest.raises(UnknownNameError, match="no public repo 'bob/secret'"):
+        opened(guests, "bob/secret")
+    assert opened(guests).generator == "ann/toy-stylegan2"
+
+
+@pytest.mark.parametrize("private", [NAME, "ann/toy-stylegan2"])
+def test_private_repos_stay_private(here: World, guests: Guests, private: str) -> None:
+    """Ann's token is logged in on this machine, and whoever types an id is not Ann."""
+    here.hub.model(private).private = True
+    with pytest.raises(UnknownNameError, match=f"no public repo '{private}'"):
+        opened(guests)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"generator": "own.py:make"}, "maker's own code, 'own.py:make', which is not run here"),
+        ({"generator": "/etc"}, "names '/etc' as its generator"),
+        ({"generator": "../../etc/x"}, "names '../../etc/x' as its generator"),
+        ({"generator": "ann/gan/file.pkl"}, "as its generator, which is no entry"),
+        ({"generator": ["ann/toy-stylegan2"] * 99}, "names 99 repos"),
+        ({"generator": "ann/toy-backbone"}, "holds a backbone, and the generator must be StyleGAN2 or ProGAN"),
+        ({"predictor": ["ann/toy-stylegan2"]}, "and the predictor must be"),
+        ({"predictor": [7]}, "names 7 as its predictor"),
+        ({"predictor": []}, "names 0 repos"),
+        ({"attributes": ['x": 1}); import os #']}, "only plain words"),
+        ({"attributes": ["smile", "black_hair"]}, "does not fit its config"),
+        ({"format": 99}, "format 99"),
+        ({"latent_dim": 10**9}, "latent_dim is 1000000000"),
+    ],
+)
+def test_hostile_configs_are_refused_in_a_sentence(here: World, guests: Guests, changes: dict, words: str) -> None:
+    config(here, **changes)
+    with pytest.raises((SGFError, UserError), match=words) as caught:
+        opened(guests)
+    assert "\n" not in str(caught.value) and not guests._jobs and not guests._loaded
+    assert not list(Path(guests._root()).iterdir()), "nothing is left of it"
+
+
+def test_a_generator_it_was_not_trained_with(here: World, guests: Guests, toy_zoo: Path) -> None:
+    shutil.copytree(toy_zoo / "toy-progan", here.zoo / "toy-progan", dirs_exist_ok=True)
+    config(here, generator="sgf-hub/toy-progan")
+    with pytest.raises(SGFError, match="use the generator it was trained with"):
+        opened(guests)
+
+
+def test_what_is_too_large_is_never_fetched(here: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadValueError, match="and at most 0 MB are fetched"):
+        opened(Guests(Models(), Limits(megabytes=0)))
+    with pytest.raises(BadValueError, match="draws pictures of 32 px, and at most 16 px"):
+        opened(Guests(Models(), Limits(side=16)))
+    assert here.hub.count("GET", "resolve.*safetensors") == 0
+    monkeypatch.setenv("SGF_HUB_GUEST_SIDE", "16")
+    monkeypatch.setenv("SGF_HUB_GUEST_MB", "a lot")
+    assert Guests(Models())._given_limits() == Limits(500, 16)
+
+
+def test_only_files_of_models_are_fetched(here: World, tmp_path: Path) -> None:
+    repo = here.hub.model(NAME)
+    repo.commit({**repo.head.files, "huge.bin": b"x" * 10, "own.py": b"boom"}, "more")
+    made = survey(NAME, tmp_path)
+    sizes = [*fetch(made, tmp_path)]
+    assert sizes[-1] == made.size and sizes == sorted(sizes)
+    files = {path.name for path in tmp_path.rglob("*") if path.is_file() and ".cache" not in path.parts}
+    assert files == {"config.json", "model.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault("HEAD", "^/$", hang=False, status=0, late=True, times=99), "could not be|cannot be reached"),
+        (Fault("GET", "/tree/", status=500, times=99), "the Hub answered 500"),
+        (Fault("GET", "resolve.*model.safetensors", cut=50, times=99), "could not be fetched whole|cannot be read"),
+    ],
+)
+def test_a_hub_that_fails_is_told_and_the_next_try_works(here: World, guests: Guests, fault: Fault, words: str) -> None:
+    here.hub.faults = [fault]
+    with pytest.raises(SGFError, match=words):
+        opened(guests)
+    here.hub.faults = []
+    assert opened(guests).mapping == NAME
+
+
+def test_offline(here: World, guests: Guests, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UnknownNameError, match="the Hub cannot be reached"):
+        opened(guests)
+
+
+def test_two_who_open_the_same_wait_for_one_fetch(here: World, guests: Guests) -> None:
+    found: list[GuestWorld] = []
+    threads = [threading.Thread(target=lambda: found.append(opened(guests))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(found) == 3 and len(set(found)) == 1
+    assert here.hub.count("GET", "toy-stylegan2.*model.safetensors") == 1
+
+
+def test_many_who_wait_are_told(here: World, guests: Guests, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.guest_models.MOST_WAITING", 0)
+    with pytest.raises(UserError, match="try again in a minute"):
+        opened(guests)
+
+
+def test_what_is_damaged_is_told(here: World, guests: Guests) -> None:
+    repo = here.hub.model("ann/toy-attributes")
+    repo.commit({**repo.head.files, "model.safetensors": b"\xff" * 100}, "damaged")
+    with pytest.raises(CorruptFileError, match="cannot be read as safetensors"):
+        opened(guests)
+
+
+class TestTrial:
+    """Without the loopback Hub: a folder, composed in another process."""
+
+    def test_what_is_well_passes_and_what_is_not_is_told(self, toy_zoo: Path, tmp_path: Path, monkeypatch) -> None:
+        folder = Path(shutil.copytree(toy_zoo, tmp_path / "zoo"))
+        monkeypatch.setattr(trial, "_limit", lambda: None)  # within this process
+        told = trial.main(str(folder / "sgf-toy-attributes"))
+        assert list(told) == ["seconds"] and 0 <= told["seconds"] < 3
+        edit_config(folder / "sgf-toy-attributes", attributes=["smile", "hat", "beard"])
+        with pytest.raises(UserError, match="^ann/it cannot be opened: .*other conditions"):
+            trial.check(folder / "sgf-toy-attributes", "ann/it")
+
+    def test_what_takes_too_much_is_told(self, toy_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(trial, "PATIENCE", 0.01)
+        with pytest.raises(UserError, match="takes more memory or time"):
+            trial.check(toy_zoo / "sgf-toy-attributes", "ann/it")

@@ -1,0 +1,81 @@
+"""The demo as a process of its own, in a temporary folder, and what it takes of memory and disk. Linux: reads /proc."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A demo that is being served.
+
+    Args:
+        url: its address.
+        pid: of its process.
+        folder: where it keeps what it writes.
+    """
+
+    url: str
+    pid: int
+    folder: Path
+
+    def memory(self) -> float:
+        """Resident memory, in MB."""
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
+        assert found is not None
+        return int(found.group(1)) / 1024
+
+    def disk(self) -> float:
+        """What it has written and not removed, in MB."""
+        files = (path for path in self.folder.rglob("*") if path.is_file())
+        return sum(path.stat().st_size for path in files) / 2**20
+
+
+@contextmanager
+def served(**environment: str) -> Iterator[Server]:
+    """The demo on the embedded zoo, for as long as the block lasts."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {
+            "GRADIO_SERVER_NAME": "127.0.0.1",
+            "GRADIO_SERVER_PORT": str(port),
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            "GRADIO_TEMP_DIR": folder,
+            "TMPDIR": folder,
+            **environment,
+        }
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen([sys.executable, str(APP)], env=os.environ | settings, **quiet)
+        try:
+            url = f"http://127.0.0.1:{port}/"
+            _wait_for(url, process)
+            yield Server(url, process.pid, Path(folder))
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_for(url: str, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(url, timeout=5).read()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the demo ended, or served no page within two minutes")

@@ -54,7 +54,9 @@ figures: install
 	cp out/report-stylegan2/mdc-judge.png docs/mdc-stylegan2.png
 	cp out/report-progan/mdc-judge.png docs/mdc-progan.png
 	cp out/report-stylegan2/pictures.png docs/edits-stylegan2.png
+	.venv/bin/sgf-hub measure projection avatars-stylegan2-encoder
 	.venv/bin/sgf-hub measure page
+	$(PY) -m tests.load.hostile --write
 	$(PY) -m benchmarks.formats --write
 	$(PY) -m benchmarks.hostile --write
 	$(PY) -m tests.hub.report --write
@@ -68,9 +70,9 @@ digits: install
 	  --out out/my-digits --pairs 20000 --iterations 3000 --runs out/runs
 	cp out/my-digits/preview.png docs/digits.png
 
-# The pictures of the README, taken from the running demo.
+# Every tab of the running demo, for the README and docs/screens.md.
 pictures: install browser
-	$(PY) -m app.screenshots --out docs
+	$(PY) -m app.screenshots --out docs/screens
 
 clean:
 	rm -rf .venv out

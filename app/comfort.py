@@ -19,7 +19,7 @@ from app.keypoint_canvas import message
 from app.session import TAKEN, Edit, Session, present
 from app.sheet import seed_in, sheet
 from app.timeline import point_of, step_of
-from app.told import UserError
+from app.told import UserError, told
 from app.wishes import truncation_of
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def wire_comfort(bench: Workbench, view: list[Any], quiet: dict[str, Any], hidde
     for part, move in moves:
         # after the edit that runs has ended, as Undo
         part.select(bench.end_edit, queue=False, **hidden).then(turn(move), [bench.session, part], view, **quiet)
-    bench.share_edit.click(comfort.link, [bench.session], [bench.share], **hidden)
+    bench.share_edit.click(told(comfort.link), [bench.session], [bench.share], **hidden)
     _wire_files(bench, quiet, hidden)
 
 

@@ -174,7 +174,7 @@ def result(search: Search, found: Projection) -> str:
         f'<div class="likeness"><span>Similarity</span><span class="meter" aria-hidden="true">'
         f'<i style="width:{percent}"></i></span><output>{percent}</output></div>'
         "<p class='hint'>100% is the same picture, 0% is as far apart as two random faces. It is measured by a second "
-        "network, which took no part in the search.</p>",
+        "network, which does not steer the search.</p>",
     )
 
 

@@ -147,11 +147,11 @@ def captions(page: Any) -> None:
 def photo(page: Any) -> None:
     """The first of the example pictures, found."""
     open_tab(page, "Photo")
-    page.locator("#photo .crop-example").first.click()
-    page.wait_for_selector("#photo .crop-picture[src], #photo canvas", timeout=10_000)
-    settle(page, lambda: page.click("#edit-photo"))
-    page.wait_for_selector("#edit-photo", state="visible", timeout=120_000)
-    page.wait_for_selector("#photo-found img", timeout=10_000)
+    page.locator(".photo-example").first.click()
+    page.wait_for_selector(".photo-crop", state="visible", timeout=10_000)
+    page.click("#edit-photo")
+    page.wait_for_selector(".photo-found .verdict", timeout=120_000)
+    page.wait_for_selector("#edit-photo", state="visible", timeout=30_000)
 
 
 def compare(page: Any) -> None:

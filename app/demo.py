@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +144,7 @@ LAUNCH: dict[str, Any] = {
     "run_history": False,
     "max_file_size": "1mb",
     "max_threads": 64,  # one who waits for a turn holds a thread for half a second at a time
-    "state_session_capacity": 1000,
+    "state_session_capacity": 200,  # pages that are remembered, about 1 MB each; the one used least is let go
     "ssr_mode": False,
     "show_error": False,
     "enable_monitoring": False,
@@ -162,6 +164,12 @@ def check_tools(wanted: bool | None) -> None:
         sys.exit('Tools for MCP clients need an extra: run `pip install "gradio[mcp]"`, or start without --mcp.')
 
 
+def share_memory() -> None:
+    """Have all threads take memory from two pools: one for each, as glibc has it, keeps hundreds of MB for nothing."""
+    with suppress(OSError, AttributeError):  # another system's C library
+        ctypes.CDLL("libc.so.6").mallopt(-8, 2)  # M_ARENA_MAX
+
+
 def launch(demo: gr.Blocks, **changes: Any) -> Any:
     """Serve the page. Who computes when is `app.turns`'s matter; Gradio's queue takes all in, and the rest it refuses.
 
@@ -170,6 +178,7 @@ def launch(demo: gr.Blocks, **changes: Any) -> Any:
         changes: arguments of `gr.Blocks.launch`.
     """
     check_tools(changes.get("mcp_server"))
+    share_memory()
     demo.queue(max_size=64, default_concurrency_limit=8, api_open=False)  # there is no way around the line
     waits = not changes.pop("prevent_thread_lock", False)
     app_kwargs = {"middleware": guards()}  # anew: Gradio writes into it

@@ -20,8 +20,9 @@ from app.comfort import shared
 from app.latents import taken_in
 from app.parts import Parts
 from app.report import headline
-from app.services import Models, Stop, Stops, config_of
-from app.session import STOPPED, Edit, Origin, Plan, Session, present
+from app.running import run
+from app.services import Models, Stops
+from app.session import Edit, Origin, Plan, Session, present
 from app.timeline import timeline
 from app.told import UserError, told
 from app.turns import Waiting
@@ -203,89 +204,15 @@ class Workbench(Parts):
 
     def in_turn(self, handler: Callable) -> Callable:
         """The handler, computed when it is its visitor's turn; the stage says so while it is not."""
-        return in_turn(self.models.turns, handler, lambda waiting: {self.stage: self._place(waiting)})
+        return in_turn(self.models.turns, handler, lambda waiting: {self.stage: self.place(waiting)})
 
-    def _place(self, waiting: Waiting) -> Updates:
+    def place(self, waiting: Waiting) -> Updates:
+        """What the stage is told while it is somebody else's turn."""
         return keypoint_canvas.message(status=turns.told(waiting))
 
     def run(self, session: Session | None, plan: Plan, who: str) -> Iterator[Updates]:
-        """Edit when it is the visitor's turn, one update a step; the last one shows the result.
-
-        Args:
-            session: the picture.
-            plan: what to do with it.
-            who: the visitor, by the page's session.
-        """
-        session = present(session)
-        event, begun = self.stops.begin(who), False
-        try:
-            for item in self.models.turns.work(who, self._edit(session, plan, event)):
-                if not isinstance(item, Waiting):
-                    begun = True
-                    yield item
-                elif begun or not event.is_set():
-                    yield {self.stage: self._place(item), **self.running(True)}
-                else:
-                    stopped = keypoint_canvas.message(status="Stopped before its turn came.")
-                    yield {self.stage: stopped, **self.running(False)}
-                    return
-        finally:
-            self.stops.end(who, event)
-
-    def _edit(self, session: Session, plan: Plan, event: Stop) -> Generator[Updates, None, Updates]:
-        """The updates of an edit; what it returns shows the result, whatever ended it but another picture."""
-        from sgf_hub.editor import Trajectory
-
-        steps: list[Any] = []
-        distances: list[float] = []
-        start: Any = None
-        try:
-            plan = yield from self.consider(plan)
-            for step in self.models.steps(plan, session.latent):
-                steps.append(step)
-                distances.append(float(step.distance[0]))
-                now = self.seen(step, plan)
-                start = start or now
-                yield self._frame(plan, step.index, start, now, distances)
-                if event.is_set():
-                    break
-        except Exception:
-            yield {self.stage: keypoint_canvas.message(run=None), **self.running(False)}
-            raise
-        if event.superseded:
-            # as before the edit, in case no other picture comes (its seed was mistyped)
-            return self.show(session, done=())
-        trajectory = Trajectory(config_of(plan).return_best, steps)
-        reason = trajectory.reasons[0]
-        taken = len(steps) - 1
-        if taken == 0:
-            # nothing happened: the picture was there already, or was stopped before it moved
-            unchanged = self.show(session, done=())
-            words, more = self.nothing(plan) if reason else ("Stopped before the first step.", {})
-            gr.Info(words, title="Nothing to do" if reason else "Stopped")
-            unchanged[self.stage]["status"] = words
-            return {**unchanged, **more}
-        result = trajectory.result
-        edit = Edit(
-            plan=plan,
-            latent=result.latent,
-            steps=taken,
-            reason=reason.name if reason else STOPPED,
-            distance=float(result.distance[0]),
-        )
-        images = [step.images[0] for step in steps]
-        # wishes that were not reached stay: a second press of Edit goes on from here
-        done = plan.wishes if edit.reason == "TARGET_REACHED" else ()
-        mark = trajectory.chosen[0]
-        return self.show(session.applied(edit), strip=render.strip(images), mark=mark, distances=distances, done=done)
-
-    def _frame(self, plan: Plan, index: int, start: Any, now: Any, distances: list[float]) -> Updates:
-        preview = render.jpeg_uri(render.picture(now.image, render.PREVIEW), 82)
-        updates: Updates = {
-            self.stage: keypoint_canvas.frame(preview, index, distances, **self.marks(now, start)),
-            **self.in_tabs(now, plan, ()),
-        }
-        return {**updates, **self.running(True)} if index == 0 else updates
+        """Edit when it is the visitor's turn, one update a step; the last one shows the result."""
+        yield from run(self, present(session), plan, who)
 
     # -- how tabs edit ---------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.guests import conditions_in_words
+from app.guests.bench import conditions_in_words
 from app.render import jpeg_uri
 from app.words import safe
 

@@ -18,7 +18,7 @@ from app.comfort import wire_link
 from app.faces import FaceBench
 from app.flowers import FlowerBench
 from app.guard import guards
-from app.guests import NO_WORLD, GuestBench
+from app.guests.bench import NO_WORLD, GuestBench
 from app.services import Models, Stops, import_libraries
 from app.tabs import attributes, captions, compare, guest, keypoints, photo, zoo
 from app.wiring import COMPUTE, QUIET, wire

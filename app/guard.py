@@ -16,7 +16,7 @@ LIMIT = 4 * 2**20
 """Bytes of a request's body; the largest one of the page's own is a picture as text."""
 UPLOADS = 2**29
 """Bytes of all uploads within `HELD` seconds: they lie on the disk for so long."""
-HELD = 5400.0
+HELD = 1200.0  # of `FILES` in `app.demo`
 _UPLOAD = "/upload"  # how its path ends
 
 
@@ -80,7 +80,9 @@ class UploadLimit:
         while self.sent and now - self.sent[0][0] > self.seconds:
             self.held -= self.sent.popleft()[1]
         if self.held >= self.limit:
-            await _say(503, "Too many files were sent to this page lately: try again in an hour.")(scope, receive, send)
+            await _say(503, "Too many files were sent to this page lately: try again in twenty minutes.")(
+                scope, receive, send
+            )
             return
 
         upload = [now, 0]

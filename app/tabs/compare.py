@@ -13,15 +13,15 @@ import gradio as gr
 
 from app import turns
 from app.attribute_panel import GROUPS, label_of
-from app.comparison import METHODS, Comparison
-from app.curve import curves
+from app.comparing.comparison import METHODS, Comparison
+from app.comparing.curve import curves
+from app.comparing.path_cards import build_board, build_card, path_shown
+from app.comparing.paths import Missing, Path, Progress, picture
 from app.faces import FaceBench
 from app.flowers import FlowerBench
 from app.gestures import GESTURES
 from app.keypoint_canvas import message
 from app.parts import FIRST_SEED, IDLE
-from app.path_cards import build_board, build_card, path_shown
-from app.paths import Missing, Path, Progress, picture
 from app.services import Stops
 from app.session import Origin, Session, present
 from app.tabs import components, vote

@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from app.attribute_panel import label_of
-from app.comparison import Comparison
+from app.comparing.comparison import Comparison
+from app.comparing.paths import picture
 from app.faces import FaceBench
-from app.paths import picture
 from app.session import Session, present
 from app.wiring import COMPUTE, QUIET, in_turn
 from app.wishes import component_of, layers_of

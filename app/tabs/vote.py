@@ -9,11 +9,11 @@ from typing import Any
 import gradio as gr
 
 from app import turns
-from app.comparison import METHODS, Comparison
+from app.comparing.comparison import METHODS, Comparison
+from app.comparing.vote import Ballot, Booth, Pair, revealed
 from app.parts import IDLE
 from app.told import told
 from app.turns import Waiting
-from app.vote import Ballot, Booth, Pair, revealed
 from app.wiring import COMPUTE, QUIET
 
 CHOICES = {"left": "Left", "right": "Right", "neither": "Cannot tell"}

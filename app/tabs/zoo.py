@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app import catalogue
-from app.guests import GuestBench
+from app.guests.bench import GuestBench
 from app.keypoint_canvas import STATIC
 from app.told import UserError, told
 from app.wiring import QUIET

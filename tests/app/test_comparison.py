@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import sgf_hub.zoo
-from app.comparison import METHODS, Comparison
-from app.curve import curves
+from app.comparing.comparison import METHODS, Comparison
+from app.comparing.curve import curves
+from app.comparing.paths import MOST, Frame, Missing, Path, Progress, thinned
 from app.flowers import FlowerBench
-from app.paths import MOST, Frame, Missing, Path, Progress, thinned
 from app.services import Models, Stops
 from app.session import Origin, Session
 from app.tabs.compare import ALONE, KINDS, CompareTab, standing, wish_of
@@ -112,7 +112,7 @@ def test_a_missing_entry_is_one_sentence_and_the_others_work(comparison, latent,
 @pytest.fixture
 def sure(comparison, latent, monkeypatch):
     """An attribute that the picture shows, or lacks, for sure."""
-    monkeypatch.setattr("app.comparison.THERE", 0.8)
+    monkeypatch.setattr("app.comparing.comparison.THERE", 0.8)
     p = comparison.models.look(comparison.world, latent).attributes
     name = max(p, key=lambda name: abs(p[name] - 0.5))
     assert abs(p[name] - 0.5) > 0.35

@@ -101,7 +101,7 @@ class TestUploadLimit:
 
         assert [status(), status(), status()] == [200, 200, 503]
         assert (status("/"), status("/gradio_api/upload_progress")) == (200, 200)
-        assert "try again in an hour" in ask(app, "POST", "/gradio_api/upload/", b"x").text
+        assert "try again in twenty minutes" in ask(app, "POST", "/gradio_api/upload/", b"x").text
         now[0] = 61
         assert [status(), status(), status()] == [200, 200, 503]
 

@@ -15,8 +15,8 @@ from app.downloads import Downloads
 from app.faces import FaceBench
 from app.flowers import FlowerBench
 from app.gestures import FEATURES
-from app.guest_worlds import GuestSession, GuestWorld
-from app.guests import NO_WORLD, GuestBench, features_of
+from app.guests.bench import NO_WORLD, GuestBench, features_of
+from app.guests.worlds import GuestSession, GuestWorld
 from app.services import Models, Stops
 from app.session import Plan, Session
 from app.told import UserError

@@ -10,11 +10,11 @@ from datetime import date
 
 import pytest
 
-from app.comparison import METHODS, Comparison
-from app.paths import Progress
+from app.comparing.comparison import METHODS, Comparison
+from app.comparing.paths import Progress
+from app.comparing.vote import ATTRIBUTES, Ballot, Booth, Pair, Urn, revealed
 from app.tabs.vote import counts, shown
 from app.told import UserError
-from app.vote import ATTRIBUTES, Ballot, Booth, Pair, Urn, revealed
 from sgf_hub.errors import BadValueError
 from sgf_hub.evaluation.study import Vote, append, read, tally
 from tests.hub.client import world
@@ -40,7 +40,7 @@ def ballot(**changes) -> Ballot:
 
 
 def test_a_pair_is_sgf_and_a_baseline_in_random_order(booth, monkeypatch):
-    monkeypatch.setattr("app.vote._RANDOM", random.Random(0))
+    monkeypatch.setattr("app.comparing.vote._RANDOM", random.Random(0))
     pairs = [drawn(booth) for _ in range(5)]
     for pair in pairs:
         methods = {pair.ballot.left, pair.ballot.right}

@@ -5,7 +5,7 @@ Run with `pytest -m browser`.
 
 import pytest
 
-from app.comparison import METHODS
+from app.comparing.comparison import METHODS
 from app.screenshots import open_page, open_tab
 from sgf_hub.evaluation.study import read
 

@@ -359,7 +359,7 @@ def main() -> None:
         f"{len(answers)} attempts, and {sum(counted.values())} odd values in the page's own events "
         f"({counted[True]} of them refused with a sentence, the others without words or harmless). The server answered "
         f"to the end, and an edit gave the same picture before and after. Left on its disk: {kept} "
-        f"(what was uploaded, until it is an hour old).\n\n{table(answers)}"
+        f"(what was uploaded, until it is a quarter of an hour old).\n\n{table(answers)}"
     )
     if "--write" in sys.argv:
         PAGE.write_text(renewed(PAGE.read_text("utf-8"), text, BEGIN, END), "utf-8")

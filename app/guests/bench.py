@@ -17,8 +17,8 @@ from typing_extensions import Self
 from app import attribute_panel, keypoint_canvas
 from app.flowers import FlowerBench
 from app.gestures import FEATURES, releases
-from app.guest_models import Guests
-from app.guest_worlds import GuestSession, GuestWorld
+from app.guests.models import Guests
+from app.guests.worlds import GuestSession, GuestWorld
 from app.report import report
 from app.services import Reading
 from app.session import Edit, Origin, Plan, Session

@@ -20,8 +20,8 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
 from app.attribute_panel import label_of
-from app.comparison import METHODS, Comparison
-from app.paths import Missing, Path
+from app.comparing.comparison import METHODS, Comparison
+from app.comparing.paths import Missing, Path
 from app.told import UserError
 
 if TYPE_CHECKING:  # the library comes with torch, and the page is served without

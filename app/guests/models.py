@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import trial
-from app.guest_worlds import GuestWorld, check_names, world_of
+from app.guests import trial
+from app.guests.worlds import GuestWorld, check_names, world_of
 from app.services import Models
 from app.told import UserError
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import gradio as gr
 
+from app.comparing.paths import Path
 from app.keypoint_canvas import STATIC, message
-from app.paths import Path
 
 # Gradio reads these as templates: no backticks, no braces.
 _CARD = """

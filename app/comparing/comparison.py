@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.comparing.paths import Event, Frame, Missing, Path, Progress, Watch, ended, picture, thinned
 from app.gestures import Point, gesture, releases
-from app.paths import Event, Frame, Missing, Path, Progress, Watch, ended, picture, thinned
 from app.services import Models
 from app.session import Plan
 from app.told import UserError

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
-from app.paths import Path
+from app.comparing.paths import Path
 
 _WIDTH, _HEIGHT = 400, 300
 _LEFT, _TOP, _RIGHT, _BOTTOM = 58, 12, 20, 44  # margins

@@ -1,4 +1,4 @@
-"""A mapping of a stranger's, tried in a process of its own: `python -m app.trial FOLDER`.
+"""A mapping of a stranger's, tried in a process of its own: `python -m app.guests.trial FOLDER`.
 
 What a config.json describes may take any amount of memory and time before the first picture. So it is composed here
 first, where both are limited; what survives that is loaded into the page's own process.
@@ -31,14 +31,14 @@ def check(folder: Path, name: str) -> None:
     Raises:
         UserError: if it cannot be done, or takes too much.
     """
-    here = str(Path(__file__).resolve().parents[1])
+    here = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": here, "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
     environment.pop("HF_TOKEN", None)
     too_much = UserError(f"{name} takes more memory or time than this page gives to one model.")
     with tempfile.TemporaryDirectory() as empty:  # a name that is relative finds nothing in it
         try:
             ended = subprocess.run(
-                [sys.executable, "-m", "app.trial", str(folder.resolve())],
+                [sys.executable, "-m", "app.guests.trial", str(folder.resolve())],
                 cwd=empty, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:

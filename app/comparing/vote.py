@@ -12,7 +12,7 @@ import random
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
@@ -32,6 +32,7 @@ ATTRIBUTES = ("male", "bald", "smile", "black_hair", "glasses", "beard")
 """Those of the evaluation."""
 MINUTES = 5  # between two pushes
 _SHOWN = 2000  # pairs that may wait for a vote
+_TRIES = 5  # to draw a pair of two different pictures
 _PHRASES = {
     "male": ("but a man", "but a woman"),
     "bald": ("but bald", "but not bald"),
@@ -174,8 +175,20 @@ class Booth:
         """A pair, at last; before it the `Progress` of computing it.
 
         SGF meets one of the baselines that are there, on a random face and one of `ATTRIBUTES`, which appears or goes,
-        whichever is a change. Each result is at the best point of its path (`Path.best`).
+        whichever is a change. Each result is at the best point of its path (`Path.best`). Two equal pictures are no
+        choice: another pair is drawn then.
         """
+        for _ in range(_TRIES):
+            pair = yield from self._drawn()
+            if pair.left != pair.right:
+                break
+        with self._lock:
+            self._shown[pair.ballot.key] = None
+            while len(self._shown) > _SHOWN:
+                self._shown.popitem(last=False)
+        yield pair
+
+    def _drawn(self) -> Generator[Any, None, Pair]:
         comparison, models = self.comparison, self.comparison.models
         world = comparison.world
         rivals = [name for name in comparison.present() if not name.startswith("sgf")]
@@ -196,11 +209,7 @@ class Booth:
             else:
                 yield event
         ballot = Ballot(secrets.token_hex(8), seed, attribute, wanted, *methods)
-        with self._lock:
-            self._shown[ballot.key] = None
-            while len(self._shown) > _SHOWN:
-                self._shown.popitem(last=False)
-        yield Pair(ballot, source, images[ballot.left], images[ballot.right])
+        return Pair(ballot, source, images[ballot.left], images[ballot.right])
 
     def cast(self, ballot: object, choice: str) -> Tally:
         """Take a vote.

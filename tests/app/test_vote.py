@@ -50,8 +50,25 @@ def test_a_pair_is_sgf_and_a_baseline_in_random_order(booth, monkeypatch):
     assert len({pair.ballot.seed for pair in pairs}) == 5
 
 
-def test_the_page_cannot_tell_which_is_which(booth):
+def test_two_equal_pictures_are_no_pair(booth, monkeypatch):
+    same, other = (Pair(ballot(key=key), "source", "left", right) for key, right in (("a", "left"), ("b", "right")))
+    pairs = iter([same, same, other])
+
+    def one():
+        yield Progress("sgf", 1)
+        return next(pairs)
+
+    monkeypatch.setattr(booth, "_drawn", one)
+    assert drawn(booth) is other
+    with pytest.raises(UserError, match="has its vote already"):
+        booth.cast(same.ballot, "left")
+    booth.cast(other.ballot, "left")
+
+
+def test_the_page_cannot_tell_which_is_which(booth, monkeypatch):
+    monkeypatch.setattr("app.comparing.vote._RANDOM", random.Random(0))
     pair = drawn(booth)
+    assert pair.left != pair.right
     html = re.sub(r'src="[^"]+"', "", shown(pair))
     for name in (*METHODS, *METHODS.values(), str(pair.ballot.seed), pair.ballot.key):
         assert name not in html

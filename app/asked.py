@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from app.keypoint_canvas import STATIC
+from app.scripted import STATIC
 
 # Gradio reads this as a template: no backticks, no braces.
 _TEMPLATE = """

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.keypoint_canvas import STATIC, message
+from app.scripted import message, scripted
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Expression": ("smile", "mouth_open", "eyes_closed", "brows_raised"),
@@ -34,14 +34,7 @@ def build_panel(*, elem_id: str, tab: str = "attributes", alone: bool = False) -
         alone: no other tab edits the same picture; the attributes then come with the messages, as `groups_of` gives
             them.
     """
-    return gr.HTML(
-        value={"from": "server"},
-        html_template=_template({} if alone else GROUPS, tab),
-        js_on_load=(STATIC / "panel.js").read_text("utf-8"),
-        apply_default_css=False,
-        elem_id=elem_id,
-        elem_classes="panel",
-    )
+    return scripted(_template({} if alone else GROUPS, tab), "panel.js", elem_id=elem_id, elem_classes="panel")
 
 
 def reads(attributes: Mapping[str, float], done: Iterable[str] | None = (), **more: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import gradio as gr
 
 from app import share
 from app.downloads import Downloads
-from app.keypoint_canvas import message
+from app.scripted import message
 from app.session import TAKEN, Edit, Session, present
 from app.sheet import seed_in, sheet
 from app.timeline import point_of, step_of

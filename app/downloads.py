@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import render
-from app.keypoint_canvas import message
+from app.scripted import message
 from app.session import Edit, Session, present
 from app.share import state_of
 from app.told import UserError

@@ -7,16 +7,14 @@ each of which names only what it changes; the browser sends `{"from": "client", 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from app.scripted import message, scripted
+
 Point = tuple[float, float]
-STATIC = Path(__file__).parent / "static"
-_NUMBERS = itertools.count()
 
 # Gradio reads this as a template: no backticks, no braces.
 _TEMPLATE = """
@@ -56,8 +54,6 @@ def build_canvas(
 ) -> gr.HTML:
     """A picture with keypoints that pointer, touch and arrow keys move; listen with `.release`.
 
-    A function, not a subclass of `gr.HTML`: Gradio writes a .pyi file beside the source of every subclass it meets.
-
     Args:
         features: the keypoints: those that belong together, each in the order in which a line joins them.
         noun: what the picture shows, in one word.
@@ -65,11 +61,9 @@ def build_canvas(
         tab: whose Edit moves the points.
         alone: no other tab asks for something of this picture.
     """
-    return gr.HTML(
-        value={"from": "server"},
-        html_template=_TEMPLATE.replace("NOUN", noun),
-        js_on_load=(STATIC / "stage.js").read_text("utf-8"),
-        apply_default_css=False,
+    return scripted(
+        _TEMPLATE.replace("NOUN", noun),
+        "stage.js",
         elem_id=elem_id,
         elem_classes="stage",
         setup={"features": plain_features(features), "tab": tab, "alone": alone},
@@ -152,11 +146,6 @@ def words_read(
 def moves(moved: Mapping[str, Point]) -> dict[str, Any]:
     """A message: points put somewhere by a gesture."""
     return message(moved=_plain(moved))
-
-
-def message(**content: Any) -> dict[str, Any]:
-    """A value for one of our HTML components. Numbered: Gradio does not pass on a value equal to the one before."""
-    return {"from": "server", "id": next(_NUMBERS), **content}
 
 
 def _read(reading: Mapping[str, Any] | None) -> dict[str, Any]:

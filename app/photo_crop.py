@@ -11,7 +11,7 @@ from html import escape
 
 import gradio as gr
 
-from app.keypoint_canvas import STATIC
+from app.scripted import scripted
 
 # Gradio reads this as a template: no backticks, no braces.
 _TEMPLATE = """
@@ -48,11 +48,6 @@ def build_crop(examples: Mapping[str, str], *, elem_id: str) -> gr.HTML:
         f'<img src="{source}" alt="{escape(words)}"></button>'
         for words, source in examples.items()
     )
-    return gr.HTML(
-        value={"from": "client"},
-        html_template=_TEMPLATE.replace("EXAMPLES", buttons),
-        js_on_load=(STATIC / "photo.js").read_text("utf-8"),
-        apply_default_css=False,
-        elem_id=elem_id,
-        elem_classes="photo-tool",
+    return scripted(
+        _TEMPLATE.replace("EXAMPLES", buttons), "photo.js", elem_id=elem_id, sender="client", elem_classes="photo-tool"
     )

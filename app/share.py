@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import gradio as gr
 
 from app.gestures import GESTURES
-from app.keypoint_canvas import STATIC
+from app.scripted import scripted
 from app.session import HISTORY_LIMIT, STOPPED, TAKEN, Edit, Origin, Plan, Session
 from app.told import UserError
 from app.wishes import attribute_wishes, caption_of, keypoint_wishes, layers_of, options_of, seed_of, truncation_of
@@ -107,13 +107,7 @@ def build_share(*, elem_id: str) -> gr.HTML:
 
     Listen with `.download` for the file.
     """
-    return gr.HTML(
-        value={"from": "server"},
-        html_template=_TEMPLATE,
-        js_on_load=(STATIC / "share.js").read_text("utf-8"),
-        apply_default_css=False,
-        elem_id=elem_id,
-    )
+    return scripted(_TEMPLATE, "share.js", elem_id=elem_id)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app import render
-from app.keypoint_canvas import STATIC, message
+from app.scripted import message, scripted
 from app.told import UserError
 
 if TYPE_CHECKING:
@@ -44,13 +44,8 @@ def build_sheet(noun: str, *, elem_id: str) -> gr.HTML:
         noun: what the pictures show, in one word.
         elem_id: of the element.
     """
-    return gr.HTML(
-        value={"from": "server"},
-        html_template=_TEMPLATE.replace("NOUN", noun).replace("COUNT", str(COUNT)),
-        js_on_load=(STATIC / "sheet.js").read_text("utf-8"),
-        apply_default_css=False,
-        elem_id=elem_id,
-        setup={"noun": noun},
+    return scripted(
+        _TEMPLATE.replace("NOUN", noun).replace("COUNT", str(COUNT)), "sheet.js", elem_id=elem_id, setup={"noun": noun}
     )
 
 

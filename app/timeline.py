@@ -15,7 +15,7 @@ import gradio as gr
 from app import render
 from app.attribute_panel import label_of
 from app.gestures import FEATURES
-from app.keypoint_canvas import STATIC, message
+from app.scripted import message, scripted
 from app.session import Plan, Session
 from app.told import UserError
 
@@ -37,13 +37,7 @@ _TEMPLATE = """
 
 def build_timeline(*, elem_id: str) -> gr.HTML:
     """The row, hidden until there is an edit; listen with `.select`."""
-    return gr.HTML(
-        value={"from": "server"},
-        html_template=_TEMPLATE,
-        js_on_load=(STATIC / "timeline.js").read_text("utf-8"),
-        apply_default_css=False,
-        elem_id=elem_id,
-    )
+    return scripted(_TEMPLATE, "timeline.js", elem_id=elem_id)
 
 
 def told_of(plan: Plan) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from app.comparing.paths import Path
-from app.keypoint_canvas import STATIC, message
+from app.scripted import message, scripted
 
 # Gradio reads these as templates: no backticks, no braces.
 _CARD = """
@@ -78,11 +78,9 @@ def build_card(method: str, title: str) -> gr.HTML:
         method: its name; "source" for the picture before.
         title: that on the page.
     """
-    return gr.HTML(
-        value={"from": "server"},
-        html_template=_CARD.replace("METHOD", method).replace("TITLE", title).replace("ABOUT", _ABOUT.get(method, "")),
-        js_on_load=(STATIC / "compare_path.js").read_text("utf-8"),
-        apply_default_css=False,
+    return scripted(
+        _CARD.replace("METHOD", method).replace("TITLE", title).replace("ABOUT", _ABOUT.get(method, "")),
+        "compare_path.js",
         elem_id=f"path-{method}",
         elem_classes="path-card",
         setup={"method": method, "title": title, "about": _ABOUT.get(method, "")},
@@ -96,13 +94,7 @@ def build_board() -> gr.HTML:
     "effects": whether there are any to tell of, "note", "observer": who looked, "curves": HTML}; a part that is not
     named stays as it is.
     """
-    return gr.HTML(
-        value={"from": "server"},
-        html_template=_BOARD,
-        js_on_load=(STATIC / "compare.js").read_text("utf-8"),
-        apply_default_css=False,
-        elem_id="compare-board",
-    )
+    return scripted(_BOARD, "compare.js", elem_id="compare-board")
 
 
 def path_shown(path: Path, *, whole: bool = False) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from app.comparing.paths import Missing, Path, Progress, picture
 from app.faces import FaceBench
 from app.flowers import FlowerBench
 from app.gestures import GESTURES
-from app.keypoint_canvas import message
 from app.parts import FIRST_SEED, IDLE
+from app.scripted import message
 from app.services import Stops
 from app.session import Origin, Session, present
 from app.tabs import components, vote

@@ -9,8 +9,8 @@ import gradio as gr
 
 from app import photo, render, turns
 from app.faces import FaceBench
-from app.keypoint_canvas import message
 from app.photo_crop import build_crop
+from app.scripted import message
 from app.session import Origin, Session, present
 from app.told import UserError, told
 from app.turns import Waiting

@@ -9,7 +9,7 @@ import gradio as gr
 
 from app import catalogue
 from app.guests.bench import GuestBench
-from app.keypoint_canvas import STATIC
+from app.scripted import STATIC
 from app.told import UserError, told
 from app.wiring import QUIET
 from app.words import safe

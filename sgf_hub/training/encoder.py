@@ -34,7 +34,9 @@ from sgf_hub.training.supervised import (
     REPORT,
     REPORT_EVERY,
     SAVE_EVERY,
+    check_sizes,
     decayed,
+    logged,
     resume_run,
     rows_of,
     save_run,
@@ -87,8 +89,7 @@ class EncoderConfig:
     bf16: bool = True
 
     def __post_init__(self) -> None:
-        if min(self.pictures, self.held_out, self.images, self.batch) < 2 or self.batch > self.pictures:
-            raise BadValueError("pictures, held_out, images and batch are at least 2, and batch is at most pictures.")
+        check_sizes(self)
 
     @property
     def repo(self) -> str:
@@ -128,12 +129,7 @@ def train_encoder(config: EncoderConfig, *, out: Path, run: Path, command: str =
         BadValueError: if `run` holds a checkpoint of another config.
         CorruptFileError: if the checkpoint cannot be read.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / "log.jsonl").open("a", encoding="utf-8") as log:
-        for record in _train(config, out, run, command):
-            log.write(json.dumps(record) + "\n")
-            log.flush()
-            yield record
+    yield from logged(_train(config, out, run, command), run)
 
 
 def _train(config: EncoderConfig, out: Path, run: Path, command: str) -> Iterator[dict[str, Any]]:

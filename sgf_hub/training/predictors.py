@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sgf_hub.errors import BadValueError
 from sgf_hub.hub import WEIGHTS
 from sgf_hub.predictors import load_predictor
 from sgf_hub.predictors.backbone import fingerprint
@@ -31,7 +30,9 @@ from sgf_hub.training.supervised import (
     REPORT,
     REPORT_EVERY,
     SAVE_EVERY,
+    check_sizes,
     decayed,
+    logged,
     resume_run,
     rows_of,
     save_run,
@@ -89,8 +90,7 @@ class PredictorConfig:
     bf16: bool = True
 
     def __post_init__(self) -> None:
-        if min(self.pictures, self.held_out, self.images, self.batch) < 2 or self.batch > self.pictures:
-            raise BadValueError("pictures, held_out, images and batch are at least 2, and batch is at most pictures.")
+        check_sizes(self)
 
     @property
     def backbone(self) -> dict[str, Any]:
@@ -167,12 +167,7 @@ def train_predictor(config: PredictorConfig, *, out: Path, run: Path, command: s
         BadValueError: if `run` holds a checkpoint of another config.
         CorruptFileError: if the checkpoint cannot be read.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / "log.jsonl").open("a", encoding="utf-8") as log:
-        for record in _train(config, out, run, command):
-            log.write(json.dumps(record) + "\n")
-            log.flush()
-            yield record
+    yield from logged(_train(config, out, run, command), run)
 
 
 def _train(config: PredictorConfig, out: Path, run: Path, command: str) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -30,12 +31,40 @@ class RunConfig(Protocol):
         """How many are drawn to train on."""
 
     @property
+    def held_out(self) -> int:
+        """How many are kept to measure with."""
+
+    @property
+    def images(self) -> int:
+        """How many are seen in all, repeats counted."""
+
+    @property
     def batch(self) -> int:
         """Pictures a step."""
 
     @property
     def seed(self) -> int:
         """Of the order."""
+
+
+def logged(records: Iterator[dict[str, Any]], run: Path) -> Iterator[dict[str, Any]]:
+    """A training's records, each also a line of `log.jsonl` in its run folder, which is made before the first."""
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / "log.jsonl").open("a", encoding="utf-8") as log:
+        for record in records:
+            log.write(json.dumps(record) + "\n")
+            log.flush()
+            yield record
+
+
+def check_sizes(config: RunConfig) -> None:
+    """Refuse counts with which no step can be taken.
+
+    Raises:
+        BadValueError: for them.
+    """
+    if min(config.pictures, config.held_out, config.images, config.batch) < 2 or config.batch > config.pictures:
+        raise BadValueError("pictures, held_out, images and batch are at least 2, and batch is at most pictures.")
 
 
 def decayed(module: nn.Module, decay: float) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """F, the auxiliary mapping of SGF (Section 3.2): F(z, C(G(z))) = z, so that its derivatives tie c to z.
 
 The paper's network is an N-layer MLP with AdaIN and spectral normalisation on every fully connected layer. AdaIN here
-has a scale and a shift for every feature (one scalar pair a layer would bound the rank of dF/dc by 2 N). All layers are
-stacked in one tensor each, which makes spectral normalisation one batched product instead of N.
+has a scale and a shift for every feature (one scalar pair a layer would bound the rank of dF/dc by 2 N). The
+normalisation is folded into the weights once F is trained (`training/reconstruction.py`).
 """
 
 from collections.abc import Sequence
@@ -11,14 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import parametrize
 
 from sgf_hub.errors import BadValueError
 from sgf_hub.hub import Derived, HubModule, bounded, names_of
 from sgf_hub.types import ConditionSpec, short
 
 SLOPE = 0.2  # of the leaky ReLU
-_STACKS = ("embed_weight", "affine_weight", "weight")
+EPSILON = 1e-5  # of the layer normalisation
 
 
 class SGFMapping(
@@ -104,13 +103,12 @@ class SGFMapping(
 
     def core(self, z: Tensor, c: Tensor) -> Tensor:
         """F between standardised coordinates: z [B, D], c [B, C] => [B, D]."""
-        weight = self.weight  # read once: in training each reading normalises it anew
         scale, shift = self._modulation(F.leaky_relu(F.linear(c, self.embed_weight[0], self.embed_bias), SLOPE))
         x = z
         for n in range(self.layers):
             x = F.layer_norm(x, (self.latent_dim,))
             x = F.leaky_relu(torch.addcmul(shift[n], scale[n], x), SLOPE)
-            x = F.linear(x, weight[n], self.bias[n])
+            x = F.linear(x, self.weight[n], self.bias[n])
         return x
 
     def _modulation(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,20 +135,6 @@ class SGFMapping(
         slope = _slope(torch.stack(raised))
         inverse = (torch.stack(inputs).var(dim=-1, correction=0, keepdim=True) + 1e-5).rsqrt()
         return Linearization(self, torch.stack(normals), inverse * slope * scale, slope, _slope(inner))
-
-    # -- spectral normalisation, in training only ------------------------------------------------------------------
-
-    def normalize_spectrally(self) -> None:
-        """Put spectral normalisation (Miyato et al., 2018) on every fully connected layer, for training."""
-        for name in _STACKS:
-            parametrize.register_parametrization(self, name, SpectralNorm(getattr(self, name)))
-
-    def fold(self) -> None:
-        """Replace normalised weights by their present values: what is saved, and what edits run on."""
-        self.eval()
-        for name in _STACKS:
-            if parametrize.is_parametrized(self, name):
-                parametrize.remove_parametrizations(self, name, leave_parametrized=True)
 
 
 @dataclass(frozen=True)
@@ -214,35 +198,6 @@ def _centre(weight: Tensor) -> tuple[Tensor, ...]:
 def _slope(x: Tensor) -> Tensor:
     """Derivative of the leaky ReLU."""
     return torch.where(x > 0, x.new_ones(()), x.new_full((), SLOPE))
-
-
-class SpectralNorm(nn.Module):
-    """Divides each matrix of a stack [N, out, in] by its largest singular value, tracked by power iteration.
-
-    The iteration moves in training only: at evaluation the estimate stands still, and so does F.
-    """
-
-    u: Tensor
-
-    def __init__(self, weight: Tensor) -> None:
-        super().__init__()
-        u = torch.linalg.svd(weight.detach().float()).U[:, :, 0] if not weight.is_meta else weight.new_zeros(1)
-        self.register_buffer("u", u.to(weight))
-
-    def forward(self, weight: Tensor) -> Tensor:
-        """weight: [N, out, in] => the same, each of spectral norm 1."""
-        with torch.no_grad():
-            v = F.normalize(torch.einsum("noi,no->ni", weight, self.u), dim=1)
-            u = F.normalize(torch.einsum("noi,ni->no", weight, v), dim=1)
-            if self.training:
-                self.u.copy_(u)
-            u, v = u.clone(), v.clone()  # the graph of an earlier forward pass must not see the next one's
-        sigma = torch.einsum("no,noi,ni->n", u, weight, v)
-        return weight / sigma[:, None, None]
-
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        """Normalising a weight starts from that weight."""
-        return weight
 
 
 def _orthogonal(stack: int, rows: int, columns: int) -> Tensor:

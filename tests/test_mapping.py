@@ -10,25 +10,11 @@ from sgf_hub.field import ForwardMode
 from sgf_hub.mapping import SGFMapping
 from tests.toys import ATTRIBUTES, GROUPS, KEYPOINTS, toy_mapping
 
-STACKS = ("embed_weight", "affine_weight", "weight")
-
 
 def inputs(mapping: SGFMapping, batch: int = 3, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     rng = torch.Generator().manual_seed(3)
     sizes = (mapping.latent_dim, mapping.spec.dimension)
     return tuple(torch.randn(batch, size, generator=rng, dtype=dtype) for size in sizes)
-
-
-def scaled_mapping() -> SGFMapping:
-    """Weights whose spectral norms are far from 1."""
-    mapping = toy_mapping()
-    for name in STACKS:
-        getattr(mapping, name).mul_(torch.rand(len(getattr(mapping, name)), 1, 1) * 5 + 1)
-    return mapping.requires_grad_(True)
-
-
-def spectral_norms(mapping: SGFMapping) -> Tensor:
-    return torch.cat([torch.linalg.matrix_norm(getattr(mapping, name).detach(), 2) for name in STACKS])
 
 
 class TestFunction:
@@ -68,74 +54,6 @@ class TestFunction:
         mapping = toy_mapping()
         z, c = inputs(mapping)
         torch.testing.assert_close(mapping(z, c)[1:2], mapping(z[1:2], c[1:2]))
-
-
-class TestSpectralNormalisation:
-    def test_after_folding_every_matrix_has_norm_1(self) -> None:
-        mapping = scaled_mapping()
-        mapping.normalize_spectrally()
-        mapping.train()
-        for _ in range(30):  # power iteration
-            mapping(*inputs(mapping))
-        mapping.fold()
-        norms = spectral_norms(mapping)
-        torch.testing.assert_close(norms, torch.ones_like(norms), rtol=1e-3, atol=0)
-
-    def test_it_follows_weights_that_move(self) -> None:
-        mapping = scaled_mapping()
-        mapping.normalize_spectrally()
-        mapping.train()
-        for _ in range(60):
-            for name in STACKS:
-                original = getattr(mapping.parametrizations, name).original
-                original.data += 0.003 * torch.randn_like(original)
-            mapping(*inputs(mapping))
-        mapping.fold()
-        norms = spectral_norms(mapping)
-        torch.testing.assert_close(norms, torch.ones_like(norms), rtol=0.05, atol=0)
-
-    def test_folding_keeps_the_function(self) -> None:
-        mapping = scaled_mapping()
-        mapping.normalize_spectrally()
-        mapping.train()
-        for _ in range(3):
-            mapping(*inputs(mapping))
-        before = mapping.eval()(*inputs(mapping))
-        mapping.fold()
-        torch.testing.assert_close(mapping(*inputs(mapping)), before)
-        assert set(mapping.state_dict()) == set(toy_mapping().state_dict())
-
-    def stacks(self, mapping: SGFMapping) -> list[Tensor]:
-        return [getattr(mapping.parametrizations, name)[0].u.clone() for name in STACKS]
-
-    def test_evaluation_moves_nothing(self) -> None:
-        mapping = scaled_mapping()
-        mapping.normalize_spectrally()
-        with torch.no_grad():  # weights have moved on since the last iteration
-            mapping.parametrizations.weight.original.normal_()
-        mapping.eval()
-        before, first = self.stacks(mapping), mapping(*inputs(mapping))
-        for _ in range(3):
-            mapping(*inputs(mapping))
-        assert all(torch.equal(a, b) for a, b in zip(before, self.stacks(mapping), strict=True))
-        assert torch.equal(mapping(*inputs(mapping)), first)
-
-    def test_training_moves_the_iteration(self) -> None:
-        mapping = scaled_mapping()
-        mapping.normalize_spectrally()
-        with torch.no_grad():
-            mapping.parametrizations.weight.original.normal_()
-        mapping.train()
-        before = self.stacks(mapping)
-        mapping(*inputs(mapping))
-        assert not torch.equal(self.stacks(mapping)[2], before[2])
-
-    def test_gradients_of_two_passes_can_be_taken_together(self) -> None:
-        mapping = scaled_mapping()
-        mapping.normalize_spectrally()
-        mapping.train()
-        (mapping(*inputs(mapping)).sum() + mapping(*inputs(mapping)).square().sum()).backward()
-        assert mapping.parametrizations.weight.original.grad.abs().sum() > 0
 
 
 class TestFiles:

@@ -24,6 +24,7 @@ from sgf_hub.publishing.cards import PREVIEW
 from sgf_hub.training.group import ALONE, Group, on_device
 from sgf_hub.training.mapping import PRESETS, MappingConfig, mapping_for, train
 from sgf_hub.training.pairs import PairsInfo, load_pairs, sample_pairs
+from sgf_hub.training.reconstruction import Descent
 from sgf_hub.types import Generator, Latent, Predictor, read_json
 
 T = TypeVar("T")
@@ -225,12 +226,8 @@ def estimate(config: FitConfig, parts: Parts) -> dict:
     info = PairsInfo(parts.generator_name, parts.predictor_names, latent.space, spec, config.truncation, config.seed)
     mapping = mapping_for(config.mapping, info, size)
     batch = config.mapping.batch
-    inputs = torch.randn(batch, size), torch.randn(batch, c.shape[1])
-
-    def step() -> None:
-        mapping.core(*inputs).square().mean().backward()
-
-    training = _timed(step)[0] * 1.25 * config.mapping.iterations  # spectral norms and Adam's step come on top
+    descent = Descent(mapping, torch.randn(batch, size), torch.randn(batch, c.shape[1]), 0.0)
+    training = _timed(lambda: descent.step(torch.arange(batch), None, batch * size))[0] * config.mapping.iterations
     pairs = seconds / _FEW * config.pairs
     edits = (len(spec.attributes) + bool(spec.keypoints) + bool(spec.caption)) * config.samples
     checking = edits * 12 * seconds / _FEW * 1.2  # steps an edit, and the field's share of one

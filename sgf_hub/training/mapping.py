@@ -6,6 +6,7 @@ that F reads (its target stays clean), so that F cannot do without c.
 
 import dataclasses
 import json
+import math
 import pickle
 import time
 from collections.abc import Iterator
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, CorruptFileError, DegenerateMappingError
 from sgf_hub.field import contraction
@@ -23,6 +23,7 @@ from sgf_hub.mapping import SGFMapping
 from sgf_hub.training.checkpoint import save_checkpoint
 from sgf_hub.training.group import ALONE, Group
 from sgf_hub.training.pairs import Pairs, PairsInfo
+from sgf_hub.training.reconstruction import Descent
 
 LEAST_SLOPE = 0.05  # of F in c, standardised: below it, a field would be noise
 LEAST_GAP = 1.02  # error with a shuffled c over that with the right one: chance alone reaches 1.006, useful F's 1.2;
@@ -122,8 +123,7 @@ def train(
     for name, data in (("z", train_z), ("c", train_c)):
         getattr(mapping, f"{name}_mean").copy_(data.mean(dim=0))
         getattr(mapping, f"{name}_std").copy_(data.std(dim=0).clamp_min(1e-3))
-    mapping.normalize_spectrally()
-    mapping.train().to(group.device)
+    mapping.to(group.device)
     z, c = (
         (data.to(group.device) - mean) / std
         for data, mean, std in (
@@ -131,30 +131,21 @@ def train(
             (train_c, mapping.c_mean, mapping.c_std),
         )
     )
-    optimizer = torch.optim.Adam(mapping.parameters(), lr=config.learning_rate, foreach=True)
+    descent = Descent(mapping, z, c, config.learning_rate, group)
     rng = torch.Generator().manual_seed(config.seed + 1)
     work.mkdir(parents=True, exist_ok=True)
     group.wait()  # nobody reads a checkpoint that is being replaced
-    start, seconds = _resume(work / "checkpoint.pt", config, mapping, optimizer, rng)
+    start, seconds = _resume(work / "checkpoint.pt", config, descent, rng)
     mine = group.share(config.batch)
     began = saved = time.monotonic()
     running, since = torch.zeros((), device=group.device), start
     for iteration in range(start, config.iterations):
         if config.decay:
             share = iteration / config.iterations
-            for settings in optimizer.param_groups:
-                settings["lr"] = config.learning_rate * (0.5 + 0.5 * torch.cos(torch.tensor(torch.pi * share)).item())
-        index = torch.randint(len(z), (config.batch,), generator=rng)
-        noise = config.noise * torch.randn(config.batch, z.shape[1], generator=rng) if config.noise else None
-        index = index[mine].to(group.device)
-        target = z[index]
-        read = target if noise is None else target + noise[mine].to(group.device)
-        loss = F.mse_loss(mapping.core(read, c[index]), target, reduction="sum") / (config.batch * z.shape[1])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        loss = loss.detach()
-        group.add([parameter.grad for parameter in mapping.parameters() if parameter.grad is not None] + [loss])
-        optimizer.step()
+            descent.set_rate(config.learning_rate * (0.5 + 0.5 * math.cos(math.pi * share)))
+        index = torch.randint(len(z), (config.batch,), generator=rng)[mine]
+        noise = config.noise * torch.randn(config.batch, z.shape[1], generator=rng)[mine] if config.noise else None
+        loss = descent.step(index, noise, config.batch * z.shape[1])
         running += loss
         if (iteration + 1) % 100 == 0:
             record = {"iteration": iteration + 1, "loss": running.item() / (iteration + 1 - since)}
@@ -167,12 +158,12 @@ def train(
         if not group.leads:
             continue
         if time.monotonic() - saved > 60 or iteration + 1 == config.iterations:
-            _save(work / "checkpoint.pt", config, mapping, optimizer, rng, iteration + 1, seconds + saved - began)
+            _save(work / "checkpoint.pt", config, descent, rng, iteration + 1, seconds + saved - began)
             saved = time.monotonic()
     if not group.leads:
         return
-    mapping.cpu().fold()
-    mapping.requires_grad_(False)
+    descent.reconstruction.fold()
+    mapping.cpu().eval().requires_grad_(False)
     report = measure(mapping, pairs.z[-held:], pairs.c[-held:])
     refuse_degenerate(report)
     mapping.save_pretrained(out)
@@ -251,13 +242,11 @@ def refuse_degenerate(report: MappingReport) -> None:
 
 
 def _save(
-    path: Path, config: MappingConfig, mapping: SGFMapping, optimizer: torch.optim.Optimizer, rng: torch.Generator,
-    iteration: int, seconds: float,
-) -> None:  # fmt: skip
+    path: Path, config: MappingConfig, descent: Descent, rng: torch.Generator, iteration: int, seconds: float
+) -> None:
     held = {
         "config": dataclasses.asdict(config),
-        "mapping": mapping.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "descent": descent.state_dict(),
         "rng": rng.get_state(),
         "iteration": iteration,
         "seconds": seconds,
@@ -265,23 +254,20 @@ def _save(
     save_checkpoint(path, held)
 
 
-def _resume(
-    path: Path, config: MappingConfig, mapping: SGFMapping, optimizer: torch.optim.Optimizer, rng: torch.Generator
-) -> tuple[int, float]:
+def _resume(path: Path, config: MappingConfig, descent: Descent, rng: torch.Generator) -> tuple[int, float]:
     """Load a checkpoint, if there is one; returns the iterations done and the seconds they took."""
     if not path.exists():
         return 0, 0.0
     try:
         held = torch.load(path, weights_only=True, map_location="cpu")
-        settings = held["config"]
+        settings, state = held["config"], held["descent"]
     except (OSError, RuntimeError, EOFError, LookupError, TypeError, pickle.UnpicklingError):
-        raise CorruptFileError(f"{path} is damaged: delete it to train anew.") from None
+        raise CorruptFileError(f"{path} is damaged, or an older version's: delete it to train anew.") from None
     if settings != dataclasses.asdict(config):
         raise BadValueError(
             f"{path.parent} holds a training with other settings: delete that folder to train anew, or give another "
             "--runs."
         )
-    mapping.load_state_dict(held["mapping"])
-    optimizer.load_state_dict(held["optimizer"])
+    descent.load_state_dict(state)
     rng.set_state(held["rng"])
     return held["iteration"], held["seconds"]

@@ -16,35 +16,30 @@ Mapping = Callable[[Tensor, Tensor], Tensor]
 
 
 class Derivatives(Protocol):
-    """F linearised at a point: what a mapping's own `linearize(z, c)` returns."""
+    """F linearised at a point: what a mapping's own `linearize(z, c, delta_c)` returns."""
+
+    @property
+    def along(self) -> Tensor:
+        """(dF/dc) delta_c, [B, D]."""
+        ...
 
     def dz(self, tangent: Tensor) -> Tensor:
         """(dF/dz) tangent, [..., B, D] => [..., B, D]."""
-        ...
-
-    def dc(self, tangent: Tensor) -> Tensor:
-        """(dF/dc) tangent, [..., B, C] => [..., B, D]."""
         ...
 
 
 class ForwardMode:
     """Derivatives of any F by forward-mode differentiation (`torch.func.jvp`), for mappings without `linearize`."""
 
-    def __init__(self, mapping: Mapping, z: Tensor, c: Tensor) -> None:
+    def __init__(self, mapping: Mapping, z: Tensor, c: Tensor, delta_c: Tensor) -> None:
         self.mapping, self.z, self.c = mapping, z, c
+        self.along: Tensor = torch.func.jvp(lambda c: mapping(z, c), (c,), (delta_c,))[1]
 
     def dz(self, tangent: Tensor) -> Tensor:
         """(dF/dz) tangent: [..., B, D] => [..., B, D]."""
-        return self._push(lambda z: self.mapping(z, self.c), self.z, tangent)
-
-    def dc(self, tangent: Tensor) -> Tensor:
-        """(dF/dc) tangent: [..., B, C] => [..., B, D]."""
-        return self._push(lambda c: self.mapping(self.z, c), self.c, tangent)
-
-    def _push(self, function: Callable[[Tensor], Tensor], at: Tensor, tangent: Tensor) -> Tensor:
-        if tangent.ndim > at.ndim:
-            return torch.stack([self._push(function, at, one) for one in tangent])
-        return torch.func.jvp(function, (at,), (tangent,))[1]
+        if tangent.ndim > self.z.ndim:
+            return torch.stack([self.dz(one) for one in tangent])
+        return torch.func.jvp(lambda z: self.mapping(z, self.c), (self.z,), (tangent,))[1]
 
 
 class SurrogateGradientField:
@@ -78,8 +73,8 @@ class SurrogateGradientField:
         Returns:
             [B, D], in the units of z.
         """
-        derivatives = linearize(self.mapping, z, c)
-        delta = derivatives.dc(delta_c)  # delta_z^(0)
+        derivatives = linearize(self.mapping, z, c, delta_c)
+        delta = derivatives.along  # delta_z^(0)
         if self.order is None:
             return self._solve(derivatives, delta)
         total = delta
@@ -99,10 +94,10 @@ class SurrogateGradientField:
         return solution.masked_fill((failed != 0).unsqueeze(1), torch.nan)  # singular: F copies z along some direction
 
 
-def linearize(mapping: Mapping, z: Tensor, c: Tensor) -> Derivatives:
-    """F's derivatives at (z, c): the mapping's own, or by forward mode."""
+def linearize(mapping: Mapping, z: Tensor, c: Tensor, delta_c: Tensor) -> Derivatives:
+    """F's derivatives at (z, c), along delta_c and for tangents of z: the mapping's own, or by forward mode."""
     own = getattr(mapping, "linearize", None)
-    return own(z, c) if own is not None else ForwardMode(mapping, z, c)
+    return own(z, c, delta_c) if own is not None else ForwardMode(mapping, z, c, delta_c)
 
 
 def contraction(mapping: Mapping, z: Tensor, c: Tensor, *, iterations: int = 20, seed: int = 0) -> Tensor:
@@ -115,7 +110,7 @@ def contraction(mapping: Mapping, z: Tensor, c: Tensor, *, iterations: int = 20,
         iterations: k.
         seed: of the first vectors.
     """
-    derivatives = linearize(mapping, z, c)
+    derivatives = linearize(mapping, z, c, torch.zeros_like(c))
     generator = torch.Generator().manual_seed(seed)
     vector = torch.randn(z.shape, generator=generator).to(z)
     growth = vector.new_zeros(len(z))

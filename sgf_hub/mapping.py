@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.hub import Derived, HubModule, bounded, names_of
+from sgf_hub.hub import HubModule, bounded, names_of
 from sgf_hub.types import ConditionSpec, short
 
 SLOPE = 0.2  # of the leaky ReLU
@@ -87,7 +87,6 @@ class SGFMapping(
         for name, size in (("z", d), ("c", c)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_std", torch.ones(size))
-        self.centred = Derived(_centre)
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
         """F(z, c), Eq. 1.
@@ -118,86 +117,84 @@ class SGFMapping(
         return scale + 1, shift
 
     @torch.no_grad()
-    def linearize(self, z: Tensor, c: Tensor) -> "Linearization":
-        """F's derivatives at (z, c), from one forward pass, for any number of Jacobian-vector products."""
-        inner = F.linear((c - self.c_mean) / self.c_std, self.embed_weight[0], self.embed_bias)
-        scale, shift = self._modulation(F.leaky_relu(inner, SLOPE))
-        x = (z - self.z_mean) / self.z_std
-        weights, scales, shifts, biases = self.weight.unbind(), scale.unbind(), shift.unbind(), self.bias.unbind()
-        inputs, normals, raised = [], [], []
+    def linearize(self, z: Tensor, c: Tensor, delta_c: Tensor) -> "Linearization":
+        """F's derivatives at (z, c): along delta_c, and for any tangent of z.
+
+        Value and tangent go through the layers side by side, so that each weight is read once for both: F is as fast as
+        its weights come from memory.
+
+        Args:
+            z: [B, D].
+            c: [B, C].
+            delta_c: [B, C].
+        """
+        batch, shape = len(z), (self.latent_dim,)
+        inner = F.linear(torch.stack([c - self.c_mean, delta_c]) / self.c_std, self.embed_weight[0])
+        inner[0] += self.embed_bias
+        flat = F.linear(_rectified(inner, inner[0]), self.affine_weight.flatten(0, 1))
+        modulation = flat.view(2, batch, self.layers, 2, self.latent_dim)  # of value and tangent; scale and shift
+        modulation[0] += self.affine_bias.view(self.layers, 2, -1)
+        modulation[0, :, :, 0] += 1
+        scale, shift = modulation.unbind(3)
+        scales, shifts, own = scale.unbind(2), shift.unbind(2), scale[0].unbind(1)
+        biases, weights = self.bias.unbind(), self.weight.unbind()
+        x, tangent = (z - self.z_mean) / self.z_std, None
+        inputs, means, inverses, raised = [], [], [], []
         for n in range(self.layers):
+            normal, mean, inverse = torch.native_layer_norm(x, shape, None, None, EPSILON)
+            both = torch.addcmul(shifts[n], scales[n], normal)
+            value, along = both.unbind()
+            if tangent is not None:
+                along.addcmul_(own[n], _normalized(tangent, x, mean, inverse))
             inputs.append(x)
-            normals.append(F.layer_norm(x, (self.latent_dim,)))
-            raised.append(torch.addcmul(shifts[n], scales[n], normals[n]))
-            if n + 1 < self.layers:
-                x = F.linear(F.leaky_relu(raised[n], SLOPE), weights[n], biases[n])
-        # what is left is the same for every layer, and done for all at once
-        slope = _slope(torch.stack(raised))
-        inverse = (torch.stack(inputs).var(dim=-1, correction=0, keepdim=True) + 1e-5).rsqrt()
-        return Linearization(self, torch.stack(normals), inverse * slope * scale, slope, _slope(inner))
+            means.append(mean)
+            inverses.append(inverse)
+            raised.append(value)
+            x, tangent = F.linear(_rectified(both, value), weights[n]).unbind()
+            x += biases[n]
+        assert tangent is not None
+        gains = _rectified(scale[0].transpose(0, 1), torch.stack(raised))
+        layers = zip(inputs, means, inverses, gains.unbind(), weights, strict=True)
+        return Linearization(self, tangent * self.z_std, tuple(layers))
 
 
 @dataclass(frozen=True)
 class Linearization:
-    """dF/dz and dF/dc at a point, as functions of a tangent.
-
-    Layer normalisation has the derivative (I - 1 1^T / D - h h^T / D) / sigma at the normalised input h; its first
-    subtraction is taken over by `_centre`.
+    """F's derivatives at a point.
 
     Args:
         mapping: F.
-        normals: h of every layer, [N, B, D].
-        gains: rectifier's slope x AdaIN's scale / sigma, [N, B, D].
-        slopes: rectifier's slope, [N, B, D].
-        embed_slope: the same for the layer that c passes first, [B, E].
+        along: (dF/dc) delta_c, [B, D], in the units of z.
+        layers: of each layer its input [B, D], mean and inverse deviation of that [B, 1], the slope of what follows
+            the normalisation [B, D], and the weight.
     """
 
     mapping: SGFMapping
-    normals: Tensor
-    gains: Tensor
-    slopes: Tensor
-    embed_slope: Tensor
+    along: Tensor
+    layers: tuple[tuple[Tensor, ...], ...]
 
     def dz(self, tangent: Tensor) -> Tensor:
         """(dF/dz) tangent: [..., B, D] => [..., B, D], in the units of z."""
-        x = tangent / self.mapping.z_std
-        return self._push(x - x.mean(dim=-1, keepdim=True), None)
-
-    def dc(self, tangent: Tensor) -> Tensor:
-        """(dF/dc) tangent: [..., B, C] => [..., B, D], in the units of c and z."""
-        mapping = self.mapping
-        embedded = F.linear(tangent / mapping.c_std, mapping.embed_weight[0]) * self.embed_slope
-        flat = F.linear(embedded, mapping.affine_weight.flatten(0, 1))
-        scale, shift = flat.unflatten(-1, (mapping.layers, 2, mapping.latent_dim)).movedim(-3, -4).unbind(-2)
-        return self._push(None, torch.addcmul(shift, scale, self.normals) * self.slopes)
-
-    def _push(self, x: Tensor | None, sources: Tensor | None) -> Tensor:
-        """Carry a tangent through the layers; `sources` is what the modulation adds at each, [..., N, B, D]."""
-        size = self.mapping.latent_dim
-        added = [None] * self.mapping.layers if sources is None else sources.unbind(-3)
-        for weight, normal, gain, source in zip(
-            self.mapping.centred(self.mapping.weight), self.normals.unbind(), self.gains.unbind(), added, strict=True
-        ):
-            if x is not None:
-                along = torch.linalg.vecdot(normal, x).unsqueeze(-1)
-                x = torch.addcmul(x, normal, along, value=-1 / size)
-                x = x * gain if source is None else torch.addcmul(source, x, gain)
-            else:
-                x = source
-            x = F.linear(x, weight)  # type: ignore[arg-type]
-        assert x is not None
+        x, rows = tangent / self.mapping.z_std, tangent.shape
+        for here, mean, inverse, gain, weight in self.layers:
+            if x.ndim > 2:  # several tangents at each point
+                here, mean, inverse = (one.expand(*rows[:-1], -1).contiguous() for one in (here, mean, inverse))
+            x = F.linear(_normalized(x, here, mean, inverse) * gain, weight)
         return x * self.mapping.z_std
 
 
-def _centre(weight: Tensor) -> tuple[Tensor, ...]:
-    """[N, D, D] for tangents: a layer whose output is normalised next may lose that output's mean at once."""
-    rows = weight - weight.mean(dim=1, keepdim=True)
-    return (*rows[:-1].unbind(), weight[-1])
+def _rectified(tangent: Tensor, at: Tensor) -> Tensor:
+    """Derivative of the leaky ReLU along a tangent; along `at` itself, its value, since it is homogeneous."""
+    return torch.ops.aten.leaky_relu_backward(tangent, at, SLOPE, False)
 
 
-def _slope(x: Tensor) -> Tensor:
-    """Derivative of the leaky ReLU."""
-    return torch.where(x > 0, x.new_ones(()), x.new_full((), SLOPE))
+def _normalized(tangent: Tensor, at: Tensor, mean: Tensor, inverse: Tensor) -> Tensor:
+    """Derivative of the layer normalisation along a tangent. It is symmetric: PyTorch's backward pass is a forward one.
+
+    (I - 1 1^T / D - h h^T / D) / sigma, h being the normalised `at`.
+    """
+    backward = torch.ops.aten.native_layer_norm_backward
+    return backward(tangent, at, at.shape[-1:], mean, inverse, None, None, (True, False, False))[0]
 
 
 def _orthogonal(stack: int, rows: int, columns: int) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sgf_hub.errors import BadValueError
 from sgf_hub.field import ForwardMode, SurrogateGradientField, contraction, linearize
+from sgf_hub.mapping import Linearization
 from tests.toys import KEYPOINTS, LinearMapping, toy_mapping
 
 
@@ -89,18 +90,29 @@ class TestGuard:
 class TestDerivatives:
     """The two ways to take F's derivatives: SGFMapping's own, and forward mode."""
 
-    def both(self, keypoints, kind: str, lead: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    def both(self, keypoints) -> tuple[Tensor, Linearization, ForwardMode]:
         mapping = toy_mapping(keypoints=keypoints).double()
-        z, c, _ = point(16, mapping.spec.dimension)
-        tangent = torch.randn(*lead, *(z if kind == "dz" else c).shape, dtype=torch.float64)
-        return tuple(getattr(one, kind)(tangent) for one in (mapping.linearize(z, c), ForwardMode(mapping, z, c)))
+        z, c, delta_c = point(16, mapping.spec.dimension)
+        return z, mapping.linearize(z, c, delta_c), ForwardMode(mapping, z, c, delta_c)
 
-    @pytest.mark.parametrize("kind", ["dz", "dc"])
+    def test_own_derivative_by_c_equals_forward_mode(self, keypoints) -> None:
+        z, own, forward = self.both(keypoints)
+        assert own.along.shape == z.shape
+        torch.testing.assert_close(own.along, forward.along, rtol=1e-10, atol=1e-10)
+
     @pytest.mark.parametrize("lead", [(), (3,), (2, 3)])
-    def test_own_derivatives_equal_forward_mode(self, keypoints, kind: str, lead: tuple[int, ...]) -> None:
-        own, forward = self.both(keypoints, kind, lead)
-        assert own.shape == (*lead, 4, 16)
-        torch.testing.assert_close(own, forward, rtol=1e-10, atol=1e-10)
+    def test_own_derivatives_by_z_equal_forward_mode(self, keypoints, lead: tuple[int, ...]) -> None:
+        z, own, forward = self.both(keypoints)
+        tangent = torch.randn(*lead, *z.shape, dtype=torch.float64)
+        assert own.dz(tangent).shape == tangent.shape
+        torch.testing.assert_close(own.dz(tangent), forward.dz(tangent), rtol=1e-10, atol=1e-10)
+
+    def test_what_was_given_stays(self, keypoints) -> None:
+        mapping = toy_mapping(keypoints=keypoints)
+        given = tuple(one.float() for one in point(16, mapping.spec.dimension))
+        before = [one.clone() for one in (*given, *mapping.state_dict().values())]
+        mapping.linearize(*given).dz(given[0])
+        assert all(map(torch.equal, before, (*given, *mapping.state_dict().values())))
 
     @pytest.mark.parametrize("order", [1, 4, None])
     def test_field_is_the_same_either_way(self, keypoints, order: int | None) -> None:
@@ -112,9 +124,9 @@ class TestDerivatives:
 
 
 def test_a_mappings_own_derivatives_are_used() -> None:
-    mapping, (z, c, _) = toy_mapping().double(), point(16, 3)
-    assert not isinstance(linearize(mapping, z, c), ForwardMode)
-    assert isinstance(linearize(lambda z, c: z, z, c), ForwardMode)
+    mapping, given = toy_mapping().double(), point(16, 3)
+    assert isinstance(linearize(mapping, *given), Linearization)
+    assert isinstance(linearize(lambda z, c: mapping(z, c), *given), ForwardMode)
 
 
 @pytest.mark.parametrize("radius", [0.4, 1.7])

@@ -218,12 +218,11 @@ def measure(mapping: SGFMapping, z: Tensor, c: Tensor, *, at: int = 256, seed: i
     gap = (shuffled - right).double()
     # with conditions that are all alike the gap is 0, and so is its error
     certainty = (gap.mean() / (gap.std() / len(gap) ** 0.5).clamp_min(1e-12)).item()
-    derivatives = mapping.linearize(z[:at], c[:at])
     slopes = {}
     for i, name in enumerate(mapping.spec.names):
         tangent = torch.zeros_like(c[:at])
         tangent[:, i] = mapping.c_std[i]
-        slopes[name] = (derivatives.dc(tangent) / scale).norm(dim=1).mean().item()
+        slopes[name] = (mapping.linearize(z[:at], c[:at], tangent).along / scale).norm(dim=1).mean().item()
     growth = contraction(mapping, z[:at], c[:at])
     quantiles = {f"{q:g}": growth.quantile(q).item() for q in (0, 0.5, 0.95, 1)}
     return MappingReport(right.mean().item(), shuffled.mean().item(), slopes, quantiles, certainty)

@@ -47,8 +47,8 @@ class TestTraining:
     def test_slopes_point_the_right_way(self, trained) -> None:
         """Coordinate i of c is coordinate i of z: dF_i / dc_i is positive, and the largest in its row."""
         mapping, pairs = SGFMapping.from_pretrained(trained[0] / "out"), toy_pairs(64)
-        derivatives = mapping.linearize(pairs.z, pairs.c)
-        moves = torch.stack([derivatives.dc(mapping.c_std * torch.eye(3)[i].expand(64, 3)).mean(0) for i in range(3)])
+        units = [mapping.c_std * torch.eye(3)[i].expand(64, 3) for i in range(3)]
+        moves = torch.stack([mapping.linearize(pairs.z, pairs.c, unit).along.mean(0) for unit in units])
         assert moves[:, :3].argmax(dim=1).tolist() == [0, 1, 2]
 
     def test_what_is_written(self, trained) -> None:

@@ -86,6 +86,8 @@ class EditConfig:
         damping: of the exact solve.
         return_best: a sample that stops short gives back its closest step, not its last one.
         layers: edit only the w+ layers first <= i < last; None edits all.
+        resolution: side of the pictures on the way, which the predictor reads (ours: StyleGAN2 stops early at it); None
+            draws all at full size. `edit` draws what came out at full size.
     """
 
     order: int | None = 1
@@ -106,6 +108,7 @@ class EditConfig:
     damping: float = 0.0
     return_best: bool = False
     layers: tuple[int, int] | None = None
+    resolution: int | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in _BOUNDS:
@@ -176,10 +179,12 @@ class Trajectory:
     Args:
         return_best: whether samples that stopped short give back their closest step.
         steps: those added so far.
+        full: the outcome once more, drawn at full size and read there, where the steps are smaller.
     """
 
     return_best: bool = False
     steps: list[EditStep] = field(default_factory=list)
+    full: EditStep | None = None
 
     @property
     def reasons(self) -> tuple[StopReason | None, ...]:
@@ -198,6 +203,8 @@ class Trajectory:
     @property
     def result(self) -> EditStep:
         """The outcome as one step, each sample from the step chosen for it."""
+        if self.full is not None:
+            return self.full
         chosen, final = self.chosen, self.steps[-1]
 
         def pick(attribute: str) -> Tensor:
@@ -233,9 +240,14 @@ class Editor(Protocol):
         ...
 
 
+@torch.no_grad()
 def edit(editor: Editor, latent: Latent, target: Target | Wishes, config: EditConfig | None = None) -> Trajectory:
-    """Drain an editor's steps."""
+    """Drain an editor's steps, and draw the outcome at full size if they were smaller."""
     config = config or EditConfig()
     trajectory = Trajectory(config.return_best)
     trajectory.steps.extend(editor.steps(latent, target, config))
+    if config.resolution is not None:
+        result = trajectory.result
+        images = editor.generator.synthesize(result.latent)
+        trajectory.full = replace(result, images=images, c=editor.predictor(images))
     return trajectory

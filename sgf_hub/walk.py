@@ -4,7 +4,7 @@ A method brings its move and nothing else. Drawing, seeing, judging, stopping sa
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ class Standing:
 
     Args:
         index: the step about to be taken, from 1.
-        rows: [b], their places in the batch.
+        rows: their places in the batch, [b], or all of it as a slice.
         z: [b, D] (or [b, L, D] in a walk by layer).
         c: C of their pictures, [b, C].
         distance: to the target, [b].
@@ -28,13 +28,14 @@ class Standing:
     """
 
     index: int
-    rows: Tensor
+    rows: Tensor | slice
     z: Tensor
     c: Tensor
     distance: Tensor
     look: Callable[[Tensor], Tensor]
 
 
+_ALL = slice(None)
 Move = Callable[[Standing], Tensor]  # delta_z, shaped as z
 
 
@@ -68,8 +69,13 @@ def walk(
         BadValueError: if it has another dimension, or lacks the layers.
     """
     path = _Path(generator, latent, config.layers, by_layer)
+
+    def draw(latent: Latent) -> Tensor:
+        return generator.synthesize(latent, resolution=config.resolution)
+
     z = path.start
-    images = generator.synthesize(path.at(z, slice(None)))
+    here = path.at(z, _ALL)
+    images = draw(here)
     c = predictor(images)
     if not isinstance(target, Target):
         target = predictor.target(c, **target)  # type: ignore[arg-type]
@@ -79,28 +85,39 @@ def walk(
         grounded: Target = predictor.ground(c, target)  # type: ignore[attr-defined]
         target = grounded
     move, judge = begin(z, c, target), _Judge(predictor, target, config, len(c), c.device)
-    reasons: list[StopReason | None] = list(judge(c, 0))
-    yield EditStep(0, path.at(z, slice(None)), images, c, target, judge.distance.clone(), tuple(reasons))
+    reasons: list[StopReason | None] = list(judge(c, 0).values())
+    yield EditStep(0, here, images, c, target, judge.distance.clone(), tuple(reasons))
     index = 0
     while None in reasons:
         index += 1
-        active = torch.tensor([b for b, reason in enumerate(reasons) if reason is None], device=z.device)
+        kept: Tensor | slice
+        moving = [b for b, reason in enumerate(reasons) if reason is None]
+        rows: Tensor | slice = _ALL if len(moving) == len(reasons) else torch.tensor(moving, device=z.device)
 
-        def look(at: Tensor, rows: Tensor = active) -> Tensor:
-            return predictor(generator.synthesize(path.at(at, rows)))
+        def look(at: Tensor, rows: Tensor | slice = rows) -> Tensor:
+            return predictor(draw(path.at(at, rows)))
 
-        moved = z[active] + move(Standing(index, active, z[active], c[active], judge.distance[active], look))
-        seen = generator.synthesize(path.at(moved, active))
+        moved = z[rows] + move(Standing(index, rows, z[rows], c[rows], judge.distance[rows], look))
+        finite = torch.isfinite(moved).flatten(1).all(dim=1)
+        if not finite.all():  # such a sample ends here; its picture only has to be one that can be drawn
+            moved = torch.where(torch.isfinite(moved), moved, z[rows])
+        drawn = path.at(moved, rows)
+        seen = draw(drawn)
         conditions = predictor(seen)
-        finite = torch.isfinite(moved).flatten(1).all(dim=1) & torch.isfinite(conditions).all(dim=1)
-        z, c, images = z.clone(), c.clone(), images.clone()
-        kept = active[finite]
-        z[kept], c[kept], images[kept] = moved[finite], conditions[finite], seen[finite]
-        for b, reason in zip(kept.tolist(), judge(c[kept], index, kept), strict=True):
+        finite &= torch.isfinite(conditions).all(dim=1)
+        if rows is _ALL and finite.all():
+            z, c, images, here, kept = moved, conditions, seen, drawn, _ALL
+        else:
+            active = torch.tensor(moving, device=z.device)
+            kept = active[finite]
+            z, c, images = z.clone(), c.clone(), images.clone()
+            z[kept], c[kept], images[kept] = moved[finite], conditions[finite], seen[finite]
+            here = path.at(z, _ALL)
+            for b in active[~finite].tolist():
+                reasons[b] = StopReason.NOT_FINITE
+        for b, reason in judge(c[kept], index, kept).items():
             reasons[b] = reason
-        for b in active[~finite].tolist():
-            reasons[b] = StopReason.NOT_FINITE
-        yield EditStep(index, path.at(z, slice(None)), images, c, target, judge.distance.clone(), tuple(reasons))
+        yield EditStep(index, here, images, c, target, judge.distance.clone(), tuple(reasons))
 
 
 class _Path:
@@ -142,8 +159,6 @@ class _Path:
 
     def at(self, z: Tensor, rows: Tensor | slice) -> Latent:
         """The latent to draw for coordinates z of the samples `rows`."""
-        if not torch.isfinite(z).all():  # the sample is dropped by the caller; the picture only has to be drawable
-            z = torch.where(torch.isfinite(z), z, self.start[rows])
         if self.plus is None or self.mask is None:
             return Latent(z, self.space)
         shift = z - self.start[rows]
@@ -159,23 +174,24 @@ class _Judge:
         self.predictor, self.target, self.config = predictor, target, config
         split = len(predictor.spec.attributes)
         whole = (target.c[:, :split][:, target.asked[:split]].abs() == 1).all(dim=1) & ~target.asked[split:].any()
-        self.arrival = torch.where(whole, config.certainty, 1.0) * config.tolerance
+        self.arrival = (torch.where(whole, config.certainty, 1.0) * config.tolerance).tolist()
         self.distance = torch.full((size,), float("inf"), device=device)
-        self.best = self.distance.clone()
-        self.idle = torch.zeros(size, dtype=torch.long, device=device)
+        self.best, self.idle = [float("inf")] * size, [0] * size
 
-    def __call__(self, c: Tensor, index: int, rows: Tensor | slice = slice(None)) -> list[StopReason | None]:
+    def __call__(self, c: Tensor, index: int, rows: Tensor | slice = _ALL) -> dict[int, StopReason | None]:
         """Take note of where the samples `rows` have come, and say which of them stop."""
-        config = self.config
-        part = Target(self.target.c[rows], self.target.asked, self.target.released)
+        config, target = self.config, self.target
+        part = target if rows is _ALL else replace(target, c=target.c[rows])
         distance = self.predictor.distance(c, part)
-        better = distance < self.best[rows] - 1e-3
-        self.idle[rows] = torch.where(better, 0, self.idle[rows] + 1)
-        self.best[rows] = torch.minimum(self.best[rows], distance)
         self.distance[rows] = distance
-        result = self.best[rows] if config.return_best else distance
-        parts = (distance.tolist(), self.arrival[rows].tolist(), self.idle[rows].tolist(), result.tolist())
-        return [self._reason(index, *part) for part in zip(*parts, strict=True)]
+        places = rows.tolist() if isinstance(rows, Tensor) else range(len(c))
+        arrival, reasons = self.arrival, {}
+        for b, now in zip(places, distance.tolist(), strict=True):
+            self.idle[b] = 0 if now < self.best[b] - 1e-3 else self.idle[b] + 1
+            self.best[b] = min(self.best[b], now)
+            result = self.best[b] if config.return_best else now
+            reasons[b] = self._reason(index, now, arrival[b], self.idle[b], result)
+        return reasons
 
     def _reason(self, index: int, distance: float, arrival: float, idle: int, result: float) -> StopReason | None:
         config = self.config

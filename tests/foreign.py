@@ -96,7 +96,7 @@ def nvidia(generator: StyleGAN2) -> Persistent:
             made.tensors = {"const": block.const}
         else:
             made.modules["conv0"] = conv(block.conv0)
-        rgb = Persistent("ToRGBLayer", conv_clamp=block.clamp, weight_gain=1 / math.sqrt(block.rgb.weight.shape[1]))
+        rgb = Persistent("ToRGBLayer", conv_clamp=block.rgb.clamp, weight_gain=1 / math.sqrt(block.rgb.weight.shape[1]))
         rgb.tensors = {"weight": block.rgb.weight / rgb.facts["weight_gain"], "bias": block.rgb.bias}
         rgb.modules = {"affine": linear(block.rgb.affine)}
         made.modules |= {"conv1": conv(block.conv1), "torgb": rgb}

@@ -2,13 +2,12 @@
 
 The published network, written anew, with three liberties that change its cost and not its function:
 
-* modulation scales the activations before a convolution and demodulation scales them after it, so that a batch shares
-  one weight (public code builds one weight a sample and a grouped convolution);
-* the gain sqrt(2) of the leaky ReLU rides on the demodulation and the bias, and a layer touches memory three times;
+* modulation and demodulation scale activations where those are small, so that a batch shares one weight, and weights
+  where those are small, a sample at a time (`modulated.py`; public code convolves in groups, one a sample);
+* the gain sqrt(2) of the leaky ReLU rides on the demodulation and the bias;
 * equalised learning rates live in the optimiser (`training/gan.py`): weights here are the effective ones.
 """
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -18,11 +17,9 @@ from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators.layers import check_shape, check_side, check_sizes, dense, draw_z, normalized
-from sgf_hub.hub import Derived, HubModule, bounded
+from sgf_hub.generators.modulated import GAIN, LARGE, ModulatedConv, ToRGB, normal, upsample
+from sgf_hub.hub import HubModule, bounded
 from sgf_hub.types import Latent, Space, short
-
-FIR = (1.0, 3.0, 3.0, 1.0)  # the resampling filter of StyleGAN2, before normalisation
-GAIN = math.sqrt(2)  # of the leaky ReLU, keeps the variance
 
 
 class StyleGAN2(HubModule):
@@ -132,13 +129,19 @@ class StyleGAN2(HubModule):
 
     def forward(self, ws: Tensor, *, resolution: int | None = None) -> Tensor:
         """One w a layer, [B, L, D] => images [B, 3, R, R], not clamped."""
-        x, image = None, None
-        for i, block in enumerate(self.blocks):
+        return self._draw(0, None, None, ws, resolution).float().contiguous()
+
+    def _draw(self, first: int, x: Tensor | None, image: Tensor | None, ws: Tensor, resolution: int | None) -> Tensor:
+        """The blocks from `first` on; those with large maps a sample at a time on a CPU."""
+        for i, block in enumerate(self.blocks[first:], first):  # type: ignore[arg-type]
+            if x is not None and image is not None and len(ws) > 1 and block.large and x.device.type == "cpu":
+                parts = zip(x.split(1), image.split(1), ws.split(1), strict=True)
+                return torch.cat([self._draw(i, *part, resolution) for part in parts])
             x, image = block(x, image, ws[:, max(2 * i - 1, 0) : 2 * i + 2])
             if resolution == 4 << i:
                 break
         assert image is not None
-        return image.float().contiguous()
+        return image
 
 
 class SynthesisBlock(nn.Module):
@@ -148,10 +151,10 @@ class SynthesisBlock(nn.Module):
         self, width_in: int, width: int, latent_dim: int, side: int, *, noise: bool, clamp: float | None
     ) -> None:
         super().__init__()
-        self.clamp = clamp
+        self.large = width * side**2 >= LARGE
         first = side == 4
         if first:
-            self.const = nn.Parameter(_normal(width, 4, 4))
+            self.const = nn.Parameter(normal(width, 4, 4))
         else:
             self.conv0 = ModulatedConv(width_in, width, latent_dim, up=True, side=side if noise else None, clamp=clamp)
         self.conv1 = ModulatedConv(width, width, latent_dim, side=side if noise else None, clamp=clamp)
@@ -166,93 +169,3 @@ class SynthesisBlock(nn.Module):
         x = self.conv1(x, ws[:, -2])
         y = self.rgb(x, ws[:, -1])
         return x, y if image is None else upsample(image) + y
-
-
-class ModulatedConv(nn.Module):
-    """3 x 3 convolution whose input channels are scaled by w, demodulated, biased, noised, rectified."""
-
-    noise_const: Tensor
-
-    def __init__(
-        self,
-        width_in: int,
-        width: int,
-        latent_dim: int,
-        *,
-        up: bool = False,
-        side: int | None = None,
-        clamp: float | None = None,
-    ) -> None:
-        super().__init__()
-        self.up, self.clamp = up, clamp
-        self.affine = dense(latent_dim, width_in, bias=1.0)
-        self.weight = nn.Parameter(_normal(width, width_in, 3, 3, std=1 / math.sqrt(9 * width_in)))
-        self.bias = nn.Parameter(torch.zeros(width))
-        self.noise = side is not None
-        if side is not None:
-            self.register_buffer("noise_const", _normal(side, side))
-            self.noise_strength = nn.Parameter(torch.zeros(()))
-        self._energy = Derived(_energy)
-
-    def energy(self) -> Tensor:
-        """Squared weights summed over the kernel, [out, in]; kept while the weight is frozen."""
-        if self.weight.requires_grad:  # in training
-            return _energy(self.weight)
-        return self._energy(self.weight)
-
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x: [B, in, R, R], w: [B, D] => [B, out, R, R], or 2 R when upsampling."""
-        style = self.affine(w)  # B, in
-        demodulation = (F.linear(style.square(), self.energy()) + 1e-8).rsqrt()  # B, out
-        x = x * style[:, :, None, None]
-        if self.up:
-            x = blur(F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2), gain=4.0, padding=1)
-        else:
-            x = F.conv2d(x, self.weight, padding=1)
-        scale, shift = (demodulation * GAIN)[:, :, None, None], (self.bias * GAIN)[None, :, None, None]
-        if self.noise:
-            shift = shift + self.noise_const * (self.noise_strength * GAIN)
-        x = F.leaky_relu(torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype)), 0.2)
-        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
-
-
-class ToRGB(nn.Module):
-    """1 x 1 modulated convolution to three channels, without demodulation."""
-
-    def __init__(self, width: int, latent_dim: int, *, clamp: float | None = None) -> None:
-        super().__init__()
-        self.clamp = clamp
-        self.affine = dense(latent_dim, width, bias=1.0)
-        self.weight = nn.Parameter(_normal(3, width, 1, 1, std=1 / math.sqrt(width)))
-        self.bias = nn.Parameter(torch.zeros(3))
-
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x: [B, width, R, R], w: [B, D] => [B, 3, R, R]."""
-        y = F.conv2d(x * self.affine(w)[:, :, None, None], self.weight, self.bias)
-        return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
-
-
-def fir_kernel(channels: int, gain: float, like: Tensor) -> Tensor:
-    """The separable filter FIR as a depthwise kernel, [channels, 1, 4, 4], summing to `gain`."""
-    taps = torch.tensor(FIR, dtype=torch.float32, device=like.device)
-    kernel = torch.outer(taps, taps)
-    return (kernel * (gain / 64)).to(like.dtype).expand(channels, 1, 4, 4)
-
-
-def blur(x: Tensor, *, gain: float = 1.0, padding: int = 1, stride: int = 1) -> Tensor:
-    """Low-pass filter of every channel."""
-    return F.conv2d(x, fir_kernel(x.shape[1], gain, x), padding=padding, stride=stride, groups=x.shape[1])
-
-
-def upsample(image: Tensor) -> Tensor:
-    """[B, C, R, R] => [B, C, 2 R, 2 R] by zero insertion and the filter."""
-    channels = image.shape[1]
-    return F.conv_transpose2d(image, fir_kernel(channels, 4.0, image), stride=2, padding=1, groups=channels)
-
-
-def _energy(weight: Tensor) -> Tensor:
-    return weight.square().sum(dim=(2, 3))
-
-
-def _normal(*shape: int, std: float = 1.0) -> Tensor:
-    return nn.init.normal_(torch.empty(shape), std=std)

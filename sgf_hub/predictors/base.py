@@ -43,13 +43,13 @@ class BasePredictor(nn.Module):
         Returns:
             [B], not negative.
         """
-        asked = target.asked[None]
-        error = c - target.c
-        attributes, points = self.spec.scores(asked)[0], self.spec.points(asked)[0].any(-1)  # [A], [K]
+        asked, error = target.asked[None], c - target.c
         parts = [c.new_zeros(len(c))]
-        if attributes.any():
-            probability = self.spec.scores(error)[:, attributes].abs() / 2  # a score is 2 p - 1
-            parts.append(probability.amax(1) / ATTRIBUTE_TOLERANCE)
-        if points.any():
-            parts.append(self.spec.points(error)[:, points].norm(dim=-1).mean(1) / KEYPOINT_TOLERANCE)
+        if self.spec.attributes:
+            off = self.spec.scores(error).abs() * self.spec.scores(asked)  # a score is 2 p - 1
+            parts.append(off.amax(1) / (2 * ATTRIBUTE_TOLERANCE))
+        if self.spec.keypoints:
+            points = self.spec.points(asked).any(-1)  # 1, K
+            off = (self.spec.points(error).norm(dim=-1) * points).sum(1)
+            parts.append(off / (points.sum().clamp_min(1) * KEYPOINT_TOLERANCE))
         return torch.stack(parts).amax(0)

@@ -7,8 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.plain.stylegan2 import synthesize as plain
 from sgf_hub.errors import BadValueError, SpaceError
-from sgf_hub.generators.stylegan2 import ModulatedConv, StyleGAN2, ToRGB, blur, upsample
+from sgf_hub.generators import modulated
+from sgf_hub.generators.modulated import ModulatedConv, ToRGB, blur, upsample
+from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.types import Latent
 from tests.toys import toy_generator
 
@@ -61,8 +64,35 @@ class TestModulatedConvolution:
     @pytest.mark.parametrize("up", [False, True])
     @pytest.mark.parametrize("noise", [False, True])
     @pytest.mark.parametrize("clamp", [None, 0.7])
-    def test_equals_a_weight_per_sample(self, up: bool, noise: bool, clamp: float | None) -> None:
+    def test_equals_a_weight_per_sample(self, monkeypatch, up: bool, noise: bool, clamp: float | None) -> None:
+        monkeypatch.setattr(ModulatedConv, "_alone", None)
         conv, x, w = random_conv(up=up, side=(16 if up else 8) if noise else None, clamp=clamp)
+        torch.testing.assert_close(conv(x, w), weight_per_sample(conv, x, w), rtol=1e-9, atol=1e-9)
+
+    @pytest.mark.parametrize("up", [False, True])
+    @pytest.mark.parametrize("noise", [False, True])
+    @pytest.mark.parametrize("clamp", [None, 0.7])
+    def test_a_large_map_with_a_weight_of_its_own(
+        self, monkeypatch, up: bool, noise: bool, clamp: float | None
+    ) -> None:
+        conv, x, w = random_conv(up=up, side=(16 if up else 8) if noise else None, clamp=clamp)
+        monkeypatch.setattr(ModulatedConv, "_together", None)
+        monkeypatch.setattr(modulated, "LARGE", 1)
+        for b in range(len(x)):
+            ours, plain = conv(x[b : b + 1], w[b : b + 1]), weight_per_sample(conv, x[b : b + 1], w[b : b + 1])
+            torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-9)
+
+    @pytest.mark.parametrize("large", [1, 1 << 30])
+    def test_gradients_reach_w_either_way(self, monkeypatch, large: int) -> None:
+        monkeypatch.setattr(modulated, "LARGE", large)
+        conv, x, w = random_conv(up=True, side=16)
+        x, w = x[:1].requires_grad_(), w[:1].requires_grad_()
+        torch.autograd.gradcheck(conv, (x, w), atol=1e-6)
+
+    def test_a_weight_that_changes_is_read_anew(self) -> None:
+        conv, x, w = random_conv(up=True)
+        conv(x, w)
+        conv.weight.mul_(torch.rand_like(conv.weight))
         torch.testing.assert_close(conv(x, w), weight_per_sample(conv, x, w), rtol=1e-9, atol=1e-9)
 
     def test_upsampling_convolution_is_the_published_one(self) -> None:
@@ -120,6 +150,26 @@ class TestSynthesis:
         w = whole.sample(2, seed=0)
         side = 4 << (count - 1)
         assert torch.equal(whole.synthesize(w, resolution=side), small.synthesize(w))
+
+    @pytest.mark.parametrize("noise", [False, True])
+    @pytest.mark.parametrize("size", [1, 3])
+    def test_large_maps_are_drawn_one_by_one_and_the_same(self, monkeypatch, noise: bool, size: int) -> None:
+        generator = toy_generator(noise=noise)
+        ws = generator.to_w_plus(generator.sample(size, seed=0)).data
+        expected = plain(generator, ws)
+        torch.testing.assert_close(generator(ws), expected, rtol=1e-4, atol=1e-5)
+        monkeypatch.setattr(modulated, "LARGE", 1)
+        for block in generator.blocks[2:]:
+            block.large = True
+        torch.testing.assert_close(generator(ws), expected, rtol=1e-4, atol=1e-5)
+        low = generator(ws, resolution=16)
+        for block in generator.blocks:
+            block.large = False
+        torch.testing.assert_close(low, generator(ws, resolution=16), rtol=1e-4, atol=1e-5)
+
+    def test_which_maps_are_large(self) -> None:
+        generator = StyleGAN2(resolution=256, latent_dim=8, mapping_layers=1, channels=[8, 8, 8, 8, 256, 128, 8])
+        assert [block.large for block in generator.blocks] == [False] * 4 + [True, True, False]
 
     def test_layers_of_w_plus(self) -> None:
         """The last layer is the last RGB skip's alone; the first one is the first convolution's."""

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.generators.layers import draw_z
+from sgf_hub.generators.modulated import FIR
 from sgf_hub.generators.progan import ProGAN
-from sgf_hub.generators.stylegan2 import FIR, StyleGAN2
+from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.hub import shapes_only
 from sgf_hub.types import short
 

@@ -4,9 +4,22 @@ Host and port are Gradio's own settings: GRADIO_SERVER_NAME and GRADIO_SERVER_PO
 GRADIO_MCP_SERVER=True, also serves the endpoints as tools (docs/api.md).
 """
 
+import gc
 import sys
 
-from app.demo import build_demo, launch
+from app.start import import_gradio, import_libraries
 
 if __name__ == "__main__":
-    launch(build_demo(), mcp_server="--mcp" in sys.argv[1:] or None)
+    gc.disable()  # what is imported stays: looking for garbage in it takes a tenth of the start
+    import_gradio()
+
+    from app.demo import build_demo, launch
+    from app.services import Models
+    from app.worlds import Faces
+
+    faces, models = Faces(), Models()
+    demo = build_demo(faces, models=models)
+    import_libraries()
+    gc.freeze()
+    gc.enable()
+    launch(demo, lambda: models.warm(faces, faces.attributes), mcp_server="--mcp" in sys.argv[1:] or None)

@@ -41,7 +41,7 @@ def run(
     assert reason is not None
     taken = len(trajectory.steps) - 1
     edit = Edit(plan, result.latent, taken, reason.name, float(result.distance[0]))
-    before, after = (bench.look(latent, plan) for latent in (start, result.latent))
+    before, after = (bench.looked(trajectory.steps[i], plan) for i in (0, trajectory.chosen[0]))
     stopped = {"step": taken, "distance": round(edit.distance, 3), "stop_reason": reason.value}
     yield {**stopped, **of_edit(bench, edit, before, after)}
 

@@ -54,14 +54,17 @@ class Comfort:
             raise UserError("There is no such step: edit, and click one of the pictures below the result.")
         if wanted == 0:
             return bench.show(session.undone())
+        first: Any = None
         for step in bench.models.steps(last.plan, session.before):
+            first = first or step
             if step.index == wanted:
                 break
             yield {bench.stage: message(status=f"Going back to step {wanted} …")}
         if step.index != wanted:
             raise UserError(f"This edit took {step.index} steps: choose one of them.")
         edit = Edit(last.plan, step.latent, wanted, TAKEN, float(step.distance[0]))
-        return bench.show(session.amended(edit), strip=None, mark=wanted, done=())
+        looks = bench.looked(first, last.plan), bench.looked(step, last.plan)
+        return bench.show(session.amended(edit), strip=None, mark=wanted, done=(), looks=looks)
 
     def sheet(self, session: Session | None, variety: object) -> Updates:
         """Pictures to begin with."""

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from app.faces import FaceBench
 from app.flowers import FlowerBench
 from app.guard import guards
 from app.guests.bench import NO_WORLD, GuestBench
-from app.services import Models, Stops, import_libraries
+from app.page import Page
+from app.services import Models, Stops
 from app.tabs import attributes, captions, compare, guest, keypoints, photo, zoo
 from app.wiring import COMPUTE, QUIET, wire
 from app.worlds import Faces, Flowers
@@ -95,21 +97,24 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build_demo(faces: Faces | None = None, flowers: Flowers | None = None) -> gr.Blocks:
+def build_demo(
+    faces: Faces | None = None, flowers: Flowers | None = None, *, models: Models | None = None
+) -> gr.Blocks:
     """The page. Nothing is loaded until a visitor sees the first face, and no flower's until the first flower.
 
     Args:
         faces: the repos that faces run on; the embedded zoo's by default.
         flowers: those that flowers run on.
+        models: where they are loaded; a place of the page's own by default.
     """
-    models = Models()
+    models = models or Models()
     return build_page(FaceBench(faces or Faces(), models, Stops()), FlowerBench(flowers or Flowers(), models, Stops()))
 
 
 def build_page(faces: FaceBench, flowers: FlowerBench, guests: GuestBench | None = None) -> gr.Blocks:
     """The page around its workbenches; the style sheet shows the one whose tab is selected."""
     guests = guests or GuestBench(NO_WORLD, faces.models, Stops())
-    with gr.Blocks(title="sgf-hub: change one thing, keep the rest", delete_cache=FILES) as demo:
+    with Page(title="sgf-hub: change one thing, keep the rest", delete_cache=FILES) as demo:
         gr.HTML(HERO, apply_default_css=False)
         with gr.Row(elem_classes="bench"):
             with gr.Column(scale=5, min_width=300, elem_classes="left"):
@@ -148,6 +153,7 @@ LAUNCH: dict[str, Any] = {
     "ssr_mode": False,
     "show_error": False,
     "enable_monitoring": False,
+    "_frontend": False,  # it would ask itself for the page, and end where visitors keep it from answering in 3 seconds
 }
 """What Gradio 6 takes at launch. Host and port stay Gradio's: GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
 
@@ -170,11 +176,12 @@ def share_memory() -> None:
         ctypes.CDLL("libc.so.6").mallopt(-8, 2)  # M_ARENA_MAX
 
 
-def launch(demo: gr.Blocks, **changes: Any) -> Any:
+def launch(demo: gr.Blocks, load: Callable[[], None] | None = None, **changes: Any) -> Any:
     """Serve the page. Who computes when is `app.turns`'s matter; Gradio's queue takes all in, and the rest it refuses.
 
     Args:
         demo: the page.
+        load: called in a thread of its own once the page is served.
         changes: arguments of `gr.Blocks.launch`.
     """
     check_tools(changes.get("mcp_server"))
@@ -183,8 +190,8 @@ def launch(demo: gr.Blocks, **changes: Any) -> Any:
     waits = not changes.pop("prevent_thread_lock", False)
     app_kwargs = {"middleware": guards()}  # anew: Gradio writes into it
     served = demo.launch(prevent_thread_lock=True, **{**LAUNCH, "app_kwargs": app_kwargs, **changes})
-    # the page is up: the libraries (seconds of import, no model) come in while the visitor's browser is opening
-    threading.Thread(target=import_libraries, daemon=True).start()
+    if load:
+        threading.Thread(target=load, daemon=True).start()
     if waits:
         demo.block_thread()
     return served

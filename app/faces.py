@@ -42,6 +42,11 @@ class FaceBench(Workbench):
             spec = type(spec)(attributes=spec.attributes[: step.c.shape[1]], groups=spec.groups)
         return Reading(step.images[0], step.c[0], spec)
 
+    def looked(self, step: Any, plan: Plan) -> Reading:
+        """What `look` gives of a step's latent: the points as well."""
+        reading = super().looked(step, plan)
+        return reading if reading.points else self.models.read(self.world, reading.image[None])
+
     def marks(self, now: Reading, before: Reading | None = None) -> dict[str, Any]:
         """The keypoints."""
         return {"points": now.points}

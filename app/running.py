@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
 
@@ -14,6 +16,8 @@ from app.turns import Waiting
 
 if TYPE_CHECKING:
     from app.workbench import Updates, Workbench
+
+Item = TypeVar("Item")
 
 
 def run(bench: Workbench, session: Session, plan: Plan, who: str) -> Iterator[Updates]:
@@ -50,7 +54,7 @@ def _edit(bench: Workbench, session: Session, plan: Plan, event: Stop) -> Genera
     start: Any = None
     try:
         plan = yield from bench.consider(plan)
-        for step in bench.models.steps(plan, session.latent):
+        for step in ahead(bench.models.steps(plan, session.latent)):
             steps.append(step)
             distances.append(float(step.distance[0]))
             now = bench.seen(step, plan)
@@ -74,7 +78,7 @@ def _edit(bench: Workbench, session: Session, plan: Plan, event: Stop) -> Genera
         gr.Info(words, title="Nothing to do" if reason else "Stopped")
         unchanged[bench.stage]["status"] = words
         return {**unchanged, **more}
-    result = trajectory.result
+    result, mark = trajectory.result, trajectory.chosen[0]
     edit = Edit(
         plan=plan,
         latent=result.latent,
@@ -85,8 +89,40 @@ def _edit(bench: Workbench, session: Session, plan: Plan, event: Stop) -> Genera
     images = [step.images[0] for step in steps]
     # wishes that were not reached stay: a second press of Edit goes on from here
     done = plan.wishes if edit.reason == "TARGET_REACHED" else ()
-    mark = trajectory.chosen[0]
-    return bench.show(session.applied(edit), strip=render.strip(images), mark=mark, distances=distances, done=done)
+    return bench.show(
+        session.applied(edit),
+        strip=render.strip(images),
+        mark=mark,
+        distances=distances,
+        done=done,
+        looks=(bench.looked(steps[0], plan), bench.looked(steps[mark], plan)),
+    )
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The items, each computed while the one before it is drawn and sent.
+
+    Where a turn passes on, one item is computed in the next visitor's turn: everybody gives and takes that one.
+
+    Args:
+        items: an iterator; closed at the end, once the item that it computes is there.
+    """
+    over = object()
+    here = contextvars.copy_context()  # says whose event it is, to Gradio and to ZeroGPU
+
+    def compute() -> Any:
+        return here.run(next, items, over)
+
+    try:
+        with ThreadPoolExecutor(1, "ahead") as thread:
+            coming = thread.submit(compute)
+            while (item := coming.result()) is not over:
+                coming = thread.submit(compute)
+                yield item
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()
 
 
 def _frame(bench: Workbench, plan: Plan, index: int, start: Any, now: Any, distances: list[float]) -> Updates:

@@ -120,6 +120,13 @@ class Models:
 
         return self.once(("editor", name), compose)
 
+    def warm(self, world: World, editor: str) -> None:
+        """Load what a first picture and its edit need. What fails here is told to the visitor who asks for it."""
+        with suppress(Exception):  # and it is tried again then
+            self.generator(world.generator)
+            self.predictor(world.heads)
+            self.editor(editor)
+
     # -- what handlers call: everything that computes holds the lock, and never over a yield ------------------------
 
     def sample(self, world: World, seed: int, truncation: float) -> Latent:
@@ -136,9 +143,17 @@ class Models:
         """
         import torch
 
-        generator, predictor = self.generator(world.generator), self.predictor(world.heads)
+        generator = self.generator(world.generator)
         with self.computing, torch.no_grad():
             images = generator.synthesize(latent)
+        return self.read(world, images)
+
+    def read(self, world: World, images: Tensor) -> Reading:
+        """A picture that is drawn, [1, 3, R, R], and what is read in it."""
+        import torch
+
+        predictor = self.predictor(world.heads)
+        with self.computing, torch.no_grad():
             return Reading(images[0], predictor(images)[0], predictor.spec)
 
     def draw(self, world: World, latent: Latent) -> Tensor:
@@ -237,14 +252,6 @@ def config_of(plan: Plan) -> EditConfig:
     from sgf_hub.editor import EditConfig
 
     return EditConfig.ours(space=plan.space, max_steps=plan.max_steps, step_size=plan.step_size, layers=plan.layers)
-
-
-def import_libraries() -> None:
-    """Import what the first face will need, and load nothing."""
-    with suppress(ImportError):  # told when it is needed
-        import transformers.models.resnet.modeling_resnet  # noqa: F401
-
-        import sgf_hub.editor  # noqa: F401
 
 
 class Stop(threading.Event):

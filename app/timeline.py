@@ -7,7 +7,7 @@ The browser's part is `static/timeline.js`: it sends `{"from": "client", "at": n
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -20,6 +20,8 @@ from app.session import Plan, Session
 from app.told import UserError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from app.services import Models
     from app.worlds import World
     from sgf_hub.types import Latent
@@ -66,22 +68,27 @@ def _cut(text: str) -> str:
     return text[: LONGEST - 1].rstrip() + ("…”" if text.endswith("”") else "…")
 
 
-def timeline(models: Models, world: World, session: Session) -> dict[str, Any]:
+def timeline(
+    models: Models, world: World, session: Session, drawn: Iterable[tuple[Latent, Tensor]] = ()
+) -> dict[str, Any]:
     """A message: the session's edits.
 
     Args:
         models: what draws the thumbnails.
         world: of the picture.
         session: with its edits.
+        drawn: pictures that are at hand, [3, R, R] each, after their latents.
     """
     if not session.edits:
         return message(items=[], now=0)
-    shown = _thumbnails(models, world, [session.origin.latent, *(edit.latent for edit in session.edits)])
+    shown = _thumbnails(models, world, [session.origin.latent, *(edit.latent for edit in session.edits)], drawn)
     labels = ["Start", *(told_of(edit.plan) for edit in session.edits)]
     return message(items=[list(item) for item in zip(labels, shown, strict=True)], now=session.cursor)
 
 
-def _thumbnails(models: Models, world: World, latents: list[Latent]) -> list[str]:
+def _thumbnails(
+    models: Models, world: World, latents: list[Latent], drawn: Iterable[tuple[Latent, Tensor]]
+) -> list[str]:
     """Of each latent, a data URI; drawn once."""
     from sgf_hub.predictors.sentences import Recent
 
@@ -89,8 +96,11 @@ def _thumbnails(models: Models, world: World, latents: list[Latent]) -> list[str
     keys = [_key(world, latent) for latent in latents]
     found = {key: known.get(key) for key in keys}
     missing = {key: latent for key, latent in zip(keys, latents, strict=True) if found[key] is None}
-    for key, image in zip(missing, models.draw_all(world, list(missing.values())), strict=True):
-        found[key] = render.thumbnail(image, SIDE)
+    images = {_key(world, latent): image for latent, image in drawn if missing}
+    away = {key: latent for key, latent in missing.items() if key not in images}
+    images.update(zip(away, models.draw_all(world, list(away.values())), strict=True))
+    for key in missing:
+        found[key] = render.thumbnail(images[key], SIDE)
         known.put(key, found[key])
     return [str(found[key]) for key in keys]
 

@@ -70,6 +70,11 @@ class Workbench(Parts):
         """The picture of a step of an edit."""
         raise NotImplementedError
 
+    def looked(self, step: Any, plan: Plan) -> Any:
+        """What `look` gives of a step's latent, out of what the step has drawn and read if that was at full size."""
+        whole = step.images.shape[-1] == self.models.generator(self.world.generator).resolution
+        return self.seen(step, plan) if whole else self.look(step.latent, plan)
+
     def marks(self, now: Any, before: Any = None) -> dict[str, Any]:
         """What the stage shows beside the image, as `keypoint_canvas.scene` takes it."""
         raise NotImplementedError
@@ -114,6 +119,7 @@ class Workbench(Parts):
         mark: int | None = None,
         distances: Sequence[float] = (),
         done: Iterable[str] | None = None,
+        looks: tuple[Any, Any] | None = None,
     ) -> Updates:
         """The whole page for a session: what every transition ends with.
 
@@ -123,19 +129,22 @@ class Workbench(Parts):
             mark: the step that is the picture.
             distances: of those steps.
             done: wishes that are fulfilled; None clears them all.
+            looks: the pictures before the last edit and now, by who has just looked at them.
         """
         edit = session.last
         plan = edit.plan if edit else None
-        now = self.look(session.latent, plan)
-        before = self.look(session.before, plan) if edit else None
+        now = looks[1] if looks else self.look(session.latent, plan)
+        before = looks[0] if looks else self.look(session.before, plan) if edit else None
+        drawn = [(session.latent, now.image), *([(session.before, before.image)] if before else [])]
+        picture = render.picture(now.image, render.SIDE)
         updates: Updates = {
             self.session: session,
             self.stage: keypoint_canvas.scene(
-                render.jpeg_uri(render.picture(now.image, render.SIDE)), alt=self.describe(now),
+                render.jpeg_uri(picture), alt=self.describe(now),
                 status=self._status(session), strip=strip, mark=mark, distances=distances, done=done,
                 **self.marks(now, before),
             ),
-            self.timeline: timeline(self.models, self.world, session),
+            self.timeline: timeline(self.models, self.world, session, drawn),
             self.share: keypoint_canvas.message(link=None),
             self.whole: gr.Checkbox(visible=session.cursor > 1),
             self.undo: gr.Button(interactive=session.can_undo),
@@ -148,8 +157,7 @@ class Workbench(Parts):
             **self.running(False),
         }  # fmt: skip
         if edit is not None:
-            pair = [render.picture(picture.image, render.SIDE) for picture in (before, now)]
-            updates[self.compare] = (pair[0], pair[1])
+            updates[self.compare] = (render.picture(before.image, render.SIDE), picture)
             updates[self.verdict] = self.report(edit, before, now)
         return updates
 

@@ -14,6 +14,7 @@ from sgf_hub.field import SurrogateGradientField
 from sgf_hub.generators import load_generator
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import load_predictor
+from sgf_hub.predictors.base import ATTRIBUTE_TOLERANCE
 from sgf_hub.trajectory import EditConfig, Editor, EditStep, StopReason, Trajectory, Wishes, edit
 from sgf_hub.types import Generator, Latent, Predictor, Target
 from sgf_hub.user_code import is_code
@@ -123,14 +124,21 @@ class _Course:
         attributes[: len(predictor.spec.attributes)] = True
         self.driven = target.asked & attributes
         self.far = config.stepping == "drive" and bool(predictor.spec.caption)
-        self.drive = torch.full((len(c0), 1), config.step_size, device=c0.device)
-        self.distance = torch.full((len(c0),), float("inf"), device=c0.device)  # at the step before
+        self.drive = torch.full_like(c0, config.step_size)
+        certainty = torch.where(target.c.abs() == 1, config.certainty, 1.0)
+        self.close = 2 * ATTRIBUTE_TOLERANCE * config.tolerance * certainty  # a score is 2 p - 1
+        edge = (1 - 0.8 * self.close).clamp_min(0)  # a little further than where an edit has arrived
+        self.goal = _log_odds(target.c.clamp(-edge, edge))
+        self.before = _log_odds(c0)  # at the step before
 
     def __call__(self, at: Standing) -> Tensor:
-        """delta_z: lines 5 to 10 of Algorithm 1, or Heun's average of two of them."""
+        """delta_z: lines 5 to 10 of Algorithm 1, or two of them: Heun's average, or halves."""
         if self.far:
             return self._secant(at)
         delta_c = self.delta_c(at)
+        if self.config.integrator == "halves":  # between them, c is taken to move as asked: Eq. 3
+            half = self.field(at.z, at.c, delta_c / 2)
+            return half + self.field(at.z + half, at.c + delta_c / 2, delta_c / 2)
         delta_z = self.field(at.z, at.c, delta_c)
         if self.config.integrator == "euler":
             return delta_z
@@ -155,10 +163,28 @@ class _Course:
         if config.stepping == "reaim":
             return config.step_size * towards
         if at.index > 1:
-            little = (self.distance[rows] - at.distance < config.stall_gain).unsqueeze(1)
-            grown = (self.drive[rows] * config.drive_growth).clamp_max(config.drive_limit)
-            self.drive[rows] = torch.where(little, grown, self.drive[rows])
-        self.distance[rows] = at.distance
-        # asked keypoints take half of what is missing at every step, whatever the drive: they need no push
-        rate = torch.where(self.target.asked, 0.5, config.hold_rate)
-        return torch.where(self.driven, self.drive[rows] * self.whole[rows], rate * towards)
+            self._adapt(at)
+        self.before[rows] = _log_odds(at.c)
+        # asked keypoints take most of what is missing at every step, whatever the drive: they need no push
+        rate = torch.where(self.target.asked, 0.8, config.hold_rate)
+        driven = self.driven & (towards.abs() > self.close[rows])
+        return torch.where(driven, self.drive[rows] * self.whole[rows], rate * towards)
+
+    def _adapt(self, at: Standing) -> None:
+        """The drive that brings what is missing, in log-odds, if it does as much as the last step's did (a secant).
+
+        It grows or shrinks by `drive_growth` at most; a step that gained nothing lets it grow, and one that went too
+        far turns it round.
+        """
+        rows, growth = at.rows, self.config.drive_growth
+        way, last = self.whole[rows].sign(), self.drive[rows]
+        now = _log_odds(at.c)
+        missing, gained = (self.goal[rows] - now) * way, (now - self.before[rows]) * way * last.sign()
+        wanted = torch.where(gained > 0, missing.abs() * last.abs() / gained, torch.inf)
+        size = wanted.clamp(last.abs() / growth, last.abs() * growth).clamp_max(self.config.drive_limit)
+        self.drive[rows] = torch.where(missing < 0, -size, size)
+
+
+def _log_odds(score: Tensor) -> Tensor:
+    """log p / (1 - p) of a score 2 p - 1: a classifier's output is straighter there than its probability."""
+    return 2 * score.clamp(-1 + 1e-6, 1 - 1e-6).atanh()

@@ -107,7 +107,7 @@ class SGFMapping(
         for n in range(self.layers):
             x = F.layer_norm(x, (self.latent_dim,))
             x = F.leaky_relu(torch.addcmul(shift[n], scale[n], x), SLOPE)
-            x = F.linear(x, self.weight[n], self.bias[n])
+            x = _product(x, self.weight[n]) + self.bias[n]
         return x
 
     def _modulation(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,7 +150,7 @@ class SGFMapping(
             means.append(mean)
             inverses.append(inverse)
             raised.append(value)
-            x, tangent = F.linear(_rectified(both, value), weights[n]).unbind()
+            x, tangent = _product(_rectified(both, value), weights[n]).unbind()
             x += biases[n]
         assert tangent is not None
         gains = _rectified(scale[0].transpose(0, 1), torch.stack(raised))
@@ -179,8 +179,22 @@ class Linearization:
         for here, mean, inverse, gain, weight in self.layers:
             if x.ndim > 2:  # several tangents at each point
                 here, mean, inverse = (one.expand(*rows[:-1], -1).contiguous() for one in (here, mean, inverse))
-            x = F.linear(_normalized(x, here, mean, inverse) * gain, weight)
+            x = _product(_normalized(x, here, mean, inverse) * gain, weight)
         return x * self.mapping.z_std
+
+
+def _product(x: Tensor, weight: Tensor) -> Tensor:
+    """x W^T: [..., D], [D, D] => [..., D].
+
+    MKL is several times faster for a large matrix and 2 to 16 columns than for as many rows, or for one.
+    """
+    count, size = x.numel() // x.shape[-1], x.shape[-1]
+    if count > 16 or size < 256:
+        return F.linear(x, weight)
+    rows = x.reshape(count, size)
+    if count == 1:
+        rows = rows.expand(2, -1)
+    return (weight @ rows.t()).t()[:count].view(x.shape)
 
 
 def _rectified(tangent: Tensor, at: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""`Backbone`: a transformers ResNet or ConvNeXtV2 as the part that several heads share.
+"""`Backbone`: a ResNet or ConvNeXtV2 of transformers as the part that several heads share.
 
 The repo is in transformers' own format, so `ResNetBackbone.from_pretrained` reads it too (as does `AutoBackbone`, but
 only from the Hub: it refuses a local folder). It is loaded here as strictly as our own modules are: built without
@@ -20,6 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub import CONFIG, WEIGHTS, bounded, read_weights, sha256, shapes_only
+from sgf_hub.predictors.resnet import plain_resnet
 from sgf_hub.types import read_json
 from sgf_hub.zoo import called, locate
 
@@ -101,16 +102,8 @@ def build_network(config: dict[str, Any]) -> nn.Module:
     Raises:
         BadValueError: for another architecture, or for sizes out of range.
     """
-    kind = config.get("model_type")
-    if not isinstance(kind, str) or kind not in _ARCHITECTURES:
-        raise BadValueError(f"model_type is {kind!r}; a backbone is one of {', '.join(_ARCHITECTURES)}.")
-    bounded("image_size", config.get("image_size"), 8, 1024)
-    for key, most in (("hidden_sizes", 8192), ("depths", 64)):
-        values = config.get(key)
-        if not isinstance(values, (list, tuple)) or not 1 <= len(values) <= 8:
-            raise BadValueError(f"{key} is {values!r}; it must be a list of 1 to 8 numbers, one a stage.")
-        for value in values:
-            bounded(key, value, 1, most)
+    check_sizes(config)
+    kind = config["model_type"]
     # The modules by name: transformers' package imports every architecture's auto class, which takes seconds more.
     config_class, network_class = _ARCHITECTURES[kind]
     configuration = import_module(f"transformers.models.{kind}.configuration_{kind}")
@@ -124,6 +117,20 @@ def build_network(config: dict[str, Any]) -> nn.Module:
     except (StrictDataclassError, TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BadValueError(f"transformers cannot build this {kind}: {reason}") from None
+
+
+def check_sizes(config: dict[str, Any]) -> None:
+    """Raise a BadValueError for a config.json of another architecture, or with sizes out of range."""
+    kind = config.get("model_type")
+    if not isinstance(kind, str) or kind not in _ARCHITECTURES:
+        raise BadValueError(f"model_type is {kind!r}; a backbone is one of {', '.join(_ARCHITECTURES)}.")
+    bounded("image_size", config.get("image_size"), 8, 1024)
+    for key, most in (("hidden_sizes", 8192), ("depths", 64)):
+        values = config.get(key)
+        if not isinstance(values, (list, tuple)) or not 1 <= len(values) <= 8:
+            raise BadValueError(f"{key} is {values!r}; it must be a list of 1 to 8 numbers, one a stage.")
+        for value in values:
+            bounded(key, value, 1, most)
 
 
 # what transformers writes into every config, now or in former versions
@@ -169,8 +176,11 @@ def load_backbone(source: str | Path, *, revision: str | None = None) -> Backbon
     config = read_json(folder / CONFIG)
     try:
         with shapes_only():
-            network = build_network(config)
-            Backbone(network)  # shapes only: does the network read a picture of image_size at all?
+            check_sizes(config)
+            network: nn.Module | None = plain_resnet(config)  # reads pictures of any size
+            if network is None:
+                network = build_network(config)
+                Backbone(network)  # shapes only: does the network read a picture of image_size at all?
     except (SGFError, TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable as a backbone: {reason}") from None

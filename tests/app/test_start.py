@@ -1,0 +1,150 @@
+"""How the demo comes up: what it imports, and what becomes of a visitor while it loads, or when it cannot."""
+
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import gradio as gr
+import pytest
+
+import sgf_hub.zoo
+from app.demo import build_page, launch
+from app.faces import FaceBench
+from app.flowers import FlowerBench
+from app.services import Models, Stops
+from app.session import Plan
+from app.start import import_libraries
+from app.told import told
+from app.worlds import Faces, Flowers
+from benchmarks.demo import download, start
+
+WORLD = Faces(layers=6)  # as the toys have
+
+
+def python(code: str, *arguments: str) -> list[str]:
+    """The words that a program prints, run as `app.py` is."""
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.split()
+
+
+def bench(models: Models) -> FaceBench:
+    """The faces' workbench of a page that is built."""
+    faces = FaceBench(WORLD, models, Stops())
+    build_page(faces, FlowerBench(Flowers(), models, Stops()))
+    return faces
+
+
+class TestImports:
+    def test_gradio_comes_without_stubs_and_whole(self):
+        code = (
+            "import sys; opened = []\n"
+            "sys.addaudithook(lambda what, args: what == 'open' and opened.append(str(args[0])))\n"
+            "from app.start import import_gradio; import_gradio()\n"
+            "import gradio, inspect\n"
+            "assert inspect.getfile(gradio.Button).endswith('button.py')\n"
+            "print(len(opened) > 100, *[one for one in opened if one.endswith('.pyi')])"
+        )
+        assert python(code) == ["True"]
+
+    def test_a_first_edit_needs_no_other_library(self, toy_zoo):
+        code = (
+            "import sys, pathlib, sgf_hub.zoo; sgf_hub.zoo.root = lambda: pathlib.Path(sys.argv[1])\n"
+            "from app.start import import_gradio, import_libraries; import_gradio()\n"
+            "from app.demo import build_page; from app.faces import FaceBench; from app.flowers import FlowerBench\n"
+            "from app.services import Models, Stops; from app.session import Plan\n"
+            "from app.worlds import Faces, Flowers\n"
+            "world, models = Faces(layers=6), Models(); faces = FaceBench(world, models, Stops())\n"
+            "build_page(faces, FlowerBench(Flowers(), models, Stops()))\n"
+            "import_libraries(); models.warm(world, world.attributes)\n"
+            "session = faces.begin('7', 0.8)[faces.session]\n"
+            "list(faces.run(session, Plan(world.attributes, {'smile': 1.0}, max_steps=3), 'visitor'))\n"
+            "others = ('transformers', 'diffusers', 'sentence_transformers', 'sklearn', 'scipy', 'sympy')\n"
+            "print('edited', *{one.partition('.')[0] for one in sys.modules} & {*others})"
+        )
+        assert python(code, str(toy_zoo)) == ["edited"]
+
+    def test_a_library_that_is_broken_is_told_later(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "sgf_hub.editor", None)
+        import_libraries()
+
+
+class TestLoading:
+    def test_all_that_the_open_tab_needs_and_no_more(self, zoo):
+        models = Models()
+        models.warm(WORLD, WORLD.attributes)
+        heads = {("predictor", WORLD.heads), ("predictor", WORLD.heads[:1])}
+        needed = {("generator", WORLD.generator), *heads, ("editor", WORLD.attributes)}
+        assert {*models._loaded} == needed
+        face = bench(models)
+        session = face.begin("7", 0.8)[face.session]
+        list(face.run(session, Plan(WORLD.attributes, {"smile": 1.0}, max_steps=2), "visitor"))
+        assert {key for key in models._loaded if isinstance(key, tuple)} == needed
+
+    def test_what_fails_is_told_to_the_visitor_and_tried_again(self, toy_zoo, tmp_path, monkeypatch):
+        monkeypatch.setattr(sgf_hub.zoo, "root", lambda: tmp_path)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        models = Models()
+        models.warm(WORLD, WORLD.attributes)
+        face = bench(models)
+        assert not models._loaded
+        with pytest.raises(gr.Error, match="avatars-stylegan2"):
+            told(face.begin)("7", 0.8)
+        monkeypatch.setattr(sgf_hub.zoo, "root", lambda: toy_zoo)
+        assert face.begin("7", 0.8)[face.session].origin.seed == 7
+
+    def test_a_visitor_who_comes_early_waits_for_it(self, zoo, monkeypatch):
+        import sgf_hub.generators
+
+        models, begun, go, loads = Models(), threading.Event(), threading.Event(), []
+        real = sgf_hub.generators.load_generator
+
+        def slow(name):
+            loads.append(name)
+            begun.set()
+            assert go.wait(20)
+            return real(name)
+
+        monkeypatch.setattr(sgf_hub.generators, "load_generator", slow)
+        warming = threading.Thread(target=models.warm, args=(WORLD, WORLD.attributes))
+        warming.start()
+        assert begun.wait(20)
+        seen = []
+        visitor = threading.Thread(target=lambda: seen.append(models.sample(WORLD, 7, 0.8)))
+        visitor.start()
+        visitor.join(0.1)
+        assert visitor.is_alive() and not seen
+        go.set()
+        for thread in (visitor, warming):
+            thread.join(20)
+        assert len(seen) == 1 and loads == [WORLD.generator]
+
+    def test_it_begins_when_the_page_is_served(self, monkeypatch):
+        monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        loading, go = threading.Event(), threading.Event()
+
+        def load():
+            loading.set()
+            go.wait(20)
+
+        with gr.Blocks() as page:
+            gr.Markdown("a page")
+        try:
+            _, url, _ = launch(page, load, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+            assert loading.wait(20)
+            assert urllib.request.urlopen(url, timeout=20).status == 200, "while it loads"
+        finally:
+            go.set()
+            page.close(verbose=False)
+
+
+@pytest.mark.slow
+def test_the_entry_point_serves_a_face_and_its_edit():
+    figures = start()
+    assert all(seconds > 0 for seconds in figures.values()) and figures["peak"] < 1.5
+
+
+def test_a_download_is_all_that_the_requirements_lead_to():
+    sizes = download()
+    assert next(iter(sizes)) == "torch" and {"gradio", "fastapi", "sympy"} <= set(sizes)
+    assert not {"pytest", "ruff", "mypy", "scikit-image"} & set(sizes)

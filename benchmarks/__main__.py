@@ -1,74 +1,68 @@
-"""Run all benchmarks and write docs/performance.md: `python -m benchmarks`, or `make bench`."""
+"""Run all benchmarks of speed and renew docs/performance.md: `python -m benchmarks [--device cuda]`, or `make bench`.
 
+Each module runs in a process of its own, so that none warms another's caches or holds its memory.
+"""
+
+import argparse
+import json
 import platform
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import torch
 
-from benchmarks import captions, demo, processes, step
+from benchmarks import growth
+from benchmarks.lines import Line, Section, markdown
+from sgf_hub.evaluation.page import renewed
+
+MODULES = ("field", "step", "generator", "steps", "training", "sampling", "processes", "captions", "demo", "frames",
+           "growth")  # fmt: skip
+ON_GPU = ("field", "step", "generator", "training", "sampling", "growth")
+PAGE = Path("docs/performance.md")
+BEGIN, END = "<!-- measured: begin (written by `make bench`) -->", "<!-- measured: end -->"
+
+
+def run(module: str, device: str) -> Section:
+    """A module's section, and its bare figures beside the log."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", "--json", "--device", device]
+    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    return Section(**{**told, "lines": [Line(**line) for line in told["lines"]]})
+
+
+def processor() -> str:
+    """The processor's name, as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def main() -> None:
     """Measure, and write the page."""
-    lines = [
-        "# Times and memory\n",
-        "Written by `make bench`. Medians of one run; compare the columns, not the machine.\n",
-        f"{torch.get_num_threads()} threads ({platform.machine()}), torch {torch.__version__}, "
-        f"Python {platform.python_version()}.\n",
-        "## One step of an edit\n",
-        "| mapping | batch | generator, ms | predictor, ms | field, ms | whole step, ms | field's share | "
-        "step over generator + predictor |",
-        "|---|---|---|---|---|---|---|---|",
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
+    device = parser.parse_args().device
+    name = torch.cuda.get_device_name() if device == "cuda" else processor()
+    parts = [
+        "Written by `make bench`, in one run; times are medians, works that are compared take turns. Compare the "
+        "columns, not the machine. Each part can be run alone, `python -m benchmarks.field` and so on, with `--json` "
+        "for the bare figures; what ours is held against is written out in `benchmarks/plain/`.",
+        f"Machine: {name}, {torch.get_num_threads()} threads, torch {torch.__version__}, Python "
+        f"{platform.python_version()}.",
     ]
-    for name in ("sgf-avatars-attributes", "sgf-avatars-keypoints"):
-        for batch in (1, 8):
-            row = step.measure(name, batch, repeats=100)
-            lines.append(
-                f"| {name} | {batch} | {row['generator_ms']:.2f} | {row['predictor_ms']:.2f} | {row['field_ms']:.2f} | "
-                f"{row['step_ms']:.2f} | {row['field_share']:.0%} | {row['over_generator_and_predictor']:.2f} |"
-            )
-    row = captions.measure()
-    lines += [
-        f"\n## One edit by sentence, {captions.STEPS} steps\n",
-        "| generator, ms | captioner, ms | a new sentence's embedding, ms | field, ms | whole edit, s | "
-        "first caption, with loading, s |",
-        "|---|---|---|---|---|---|",
-        f"| {row['generator_ms']:.1f} | {row['captioner_ms']:.1f} | {row['embedding_ms']:.1f} | "
-        f"{row['field_ms']:.1f} | {row['edit_s']:.2f} | {row['first_caption_s']:.1f} |",
-    ]
-    rows = processes.measure()
-    lines += [
-        "\n## Sampling pairs and training F in several processes\n",
-        f"avatars-stylegan2 and avatars-attributes, {processes.PAIRS:,} pairs, {processes.ITERATIONS} iterations of "
-        "batch 256. Differences are to the first line's: of pairs, the largest one over the largest value; of the loss "
-        "over the first 100 iterations, and of that on held-out pairs in the end.\n",
-        "| | pairs a second | of the first | iterations a second | of the first | pairs differ by | loss by | "
-        "held-out loss by |",
-        "|---|---|---|---|---|---|---|---|",
-        *(
-            f"| {one['setting']} | {one['pairs_per_second']:.0f} "
-            f"| {one['pairs_per_second'] / rows[0]['pairs_per_second']:.2f} | {one['iterations_per_second']:.1f} "
-            f"| {one['iterations_per_second'] / rows[0]['iterations_per_second']:.2f} "
-            f"| {one['pairs_difference']:.1e} | {one['first_loss_difference']:.1e} "
-            f"| {one['held_out_loss_difference']:.1e} |"
-            for one in rows
-        ),
-    ]
-    row = demo.measure()
-    lines += [
-        "\n## The demo, from a cold start\n",
-        "| what | figure |",
-        "|---|---|",
-        f"| start to a served page | {row['served_s']:.1f} s |",
-        f"| first face (models load) | {row['first_face_s']:.1f} s |",
-        f"| first edit, to its end | {row['first_edit_s']:.1f} s |",
-        f"| peak memory when the page is served | {row['served_peak_mb']:.0f} MB |",
-        f"| peak memory after the first edit | {row['peak_mb']:.0f} MB |",
-    ]
-    page = Path("docs/performance.md")
-    page.parent.mkdir(exist_ok=True)
-    page.write_text("\n".join(lines) + "\n")
-    print(page.read_text())
+    for module in MODULES if device == "cpu" else ON_GPU:
+        begun = time.perf_counter()
+        section = run(module, device)
+        print(f"{module}: {time.perf_counter() - begun:.0f} s", flush=True)
+        if module == "growth":
+            growth.draw(section.rows, growth.PICTURE)
+        parts.append(markdown(section))
+    text = "\n\n".join(parts)
+    if device == "cpu":
+        PAGE.write_text(renewed(PAGE.read_text(), text, BEGIN, END))
+    else:
+        PAGE.with_stem("performance-gpu").write_text(f"# Times on a GPU\n\n{text}\n")
 
 
 if __name__ == "__main__":

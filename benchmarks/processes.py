@@ -3,7 +3,6 @@
 `python -m benchmarks.processes [--json]`. Times are of the work alone, once models are loaded.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -13,10 +12,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file
 
-PAIRS, SHARD = 6_000, 500
-ITERATIONS = 300
+from benchmarks.lines import Section, report
+
+PAIRS, SHARD = 3_000, 250
+ITERATIONS = 200
 TWO = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
        "--mixed_precision", "no", "--dynamo_backend", "no")  # fmt: skip
 SETTINGS = {  # launcher, threads a process
@@ -55,8 +57,8 @@ def work(folder: Path) -> None:
         (folder / "row.json").write_text(json.dumps(row))
 
 
-def measure() -> list[dict]:
-    """A row for each setting, the first one being what the others are held against."""
+def measure(device: torch.device) -> Section:
+    """A row for each setting, the first one being what the others are held against; always on the CPU."""
     rows = []
     with tempfile.TemporaryDirectory() as root:
         for number, (name, (launcher, threads)) in enumerate(SETTINGS.items()):
@@ -68,7 +70,26 @@ def measure() -> list[dict]:
             subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, timeout=900)
             row = {"setting": name, **json.loads((folder / "row.json").read_text())}
             rows.append({**row, **_difference(folder, Path(root, "0"))})
-    return rows
+    first = rows[0]
+    text = "\n".join(
+        [
+            f"avatars-stylegan2 and avatars-attributes, {PAIRS:,} pairs, {ITERATIONS} iterations of batch 256. "
+            "Differences are to the first line's: of pairs, the largest one over the largest value; of the loss over "
+            "the first 100 iterations, and of that on held-out pairs in the end.\n",
+            "| | pairs a second | of the first | iterations a second | of the first | pairs differ by | loss by | "
+            "held-out loss by |",
+            "|---|---|---|---|---|---|---|---|",
+            *(
+                f"| {one['setting']} | {one['pairs_per_second']:.0f} "
+                f"| {one['pairs_per_second'] / first['pairs_per_second']:.2f} | {one['iterations_per_second']:.1f} "
+                f"| {one['iterations_per_second'] / first['iterations_per_second']:.2f} "
+                f"| {one['pairs_difference']:.1e} | {one['first_loss_difference']:.1e} "
+                f"| {one['held_out_loss_difference']:.1e} |"
+                for one in rows
+            ),
+        ]
+    )
+    return Section("Sampling pairs and training F in several processes", [], text, rows)
 
 
 def _difference(folder: Path, first: Path) -> dict:
@@ -94,16 +115,11 @@ def _difference(folder: Path, first: Path) -> dict:
 
 
 def main() -> None:
-    """Print a line a setting."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.work:
-        work(options.work)
-        return
-    for row in measure():
-        print(json.dumps(row) if options.json else ", ".join(f"{key} {value}" for key, value in row.items()))
+    """Print the section; `--work FOLDER` is what each process does."""
+    if sys.argv[1:2] == ["--work"]:
+        work(Path(sys.argv[2]))
+    else:
+        report(measure, __doc__)
 
 
 if __name__ == "__main__":

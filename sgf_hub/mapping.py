@@ -5,7 +5,7 @@ has a scale and a shift for every feature (one scalar pair a layer would bound t
 normalisation is folded into the weights once F is trained (`training/reconstruction.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -103,11 +103,11 @@ class SGFMapping(
     def core(self, z: Tensor, c: Tensor) -> Tensor:
         """F between standardised coordinates: z [B, D], c [B, C] => [B, D]."""
         scale, shift = self._modulation(F.leaky_relu(F.linear(c, self.embed_weight[0], self.embed_bias), SLOPE))
-        x = z
+        x, product = z, _product(len(z), self.latent_dim)
         for n in range(self.layers):
             x = F.layer_norm(x, (self.latent_dim,))
             x = F.leaky_relu(torch.addcmul(shift[n], scale[n], x), SLOPE)
-            x = _product(x, self.weight[n]) + self.bias[n]
+            x = product(x, self.weight[n]) + self.bias[n]
         return x
 
     def _modulation(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,10 +128,10 @@ class SGFMapping(
             c: [B, C].
             delta_c: [B, C].
         """
-        batch, shape = len(z), (self.latent_dim,)
+        batch, shape, product = len(z), (self.latent_dim,), _product(2 * len(z), self.latent_dim)
         inner = F.linear(torch.stack([c - self.c_mean, delta_c]) / self.c_std, self.embed_weight[0])
         inner[0] += self.embed_bias
-        flat = F.linear(_rectified(inner, inner[0]), self.affine_weight.flatten(0, 1))
+        flat = F.linear(_rectified(inner, inner[0], SLOPE, False), self.affine_weight.flatten(0, 1))
         modulation = flat.view(2, batch, self.layers, 2, self.latent_dim)  # of value and tangent; scale and shift
         modulation[0] += self.affine_bias.view(self.layers, 2, -1)
         modulation[0, :, :, 0] += 1
@@ -145,15 +145,15 @@ class SGFMapping(
             both = torch.addcmul(shifts[n], scales[n], normal)
             value, along = both.unbind()
             if tangent is not None:
-                along.addcmul_(own[n], _normalized(tangent, x, mean, inverse))
+                along.addcmul_(own[n], _normalized(tangent, x, shape, mean, inverse, None, None, _BY_INPUT)[0])
             inputs.append(x)
             means.append(mean)
             inverses.append(inverse)
             raised.append(value)
-            x, tangent = _product(_rectified(both, value), weights[n]).unbind()
+            x, tangent = product(_rectified(both, value, SLOPE, False), weights[n]).unbind()
             x += biases[n]
         assert tangent is not None
-        gains = _rectified(scale[0].transpose(0, 1), torch.stack(raised))
+        gains = _rectified(scale[0].transpose(0, 1), torch.stack(raised), SLOPE, False)
         layers = zip(inputs, means, inverses, gains.unbind(), weights, strict=True)
         return Linearization(self, tangent * self.z_std, tuple(layers))
 
@@ -175,40 +175,36 @@ class Linearization:
 
     def dz(self, tangent: Tensor) -> Tensor:
         """(dF/dz) tangent: [..., B, D] => [..., B, D], in the units of z."""
-        x, rows = tangent / self.mapping.z_std, tangent.shape
+        x, shape = tangent / self.mapping.z_std, tangent.shape
+        size = shape[-1:]
+        product = _product(x.numel() // size[0], size[0])
         for here, mean, inverse, gain, weight in self.layers:
-            if x.ndim > 2:  # several tangents at each point
-                here, mean, inverse = (one.expand(*rows[:-1], -1).contiguous() for one in (here, mean, inverse))
-            x = _product(_normalized(x, here, mean, inverse) * gain, weight)
+            if len(shape) > 2:  # several tangents at each point
+                here, mean, inverse = (one.expand(*shape[:-1], -1).contiguous() for one in (here, mean, inverse))
+            x = product(_normalized(x, here, size, mean, inverse, None, None, _BY_INPUT)[0] * gain, weight)
         return x * self.mapping.z_std
 
 
-def _product(x: Tensor, weight: Tensor) -> Tensor:
-    """x W^T: [..., D], [D, D] => [..., D].
+# Derivative of the leaky ReLU along a tangent; along the place itself it is the value, since the ReLU is homogeneous.
+_rectified = torch.ops.aten.leaky_relu_backward.default
+# Derivative of the layer normalisation along a tangent, (I - 1 1^T / D - h h^T / D) / sigma with the normalised h.
+# It is symmetric, so PyTorch's backward pass is a forward one.
+_normalized = torch.ops.aten.native_layer_norm_backward.default
+_BY_INPUT = (True, False, False)
+
+
+def _product(rows: int, size: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """The fastest x W^T for x [..., D] of so many rows and W [D, D].
 
     MKL is several times faster for a large matrix and 2 to 16 columns than for as many rows, or for one.
     """
-    count, size = x.numel() // x.shape[-1], x.shape[-1]
-    if count > 16 or size < 256:
-        return F.linear(x, weight)
-    rows = x.reshape(count, size)
-    if count == 1:
-        rows = rows.expand(2, -1)
-    return (weight @ rows.t()).t()[:count].view(x.shape)
+    return F.linear if rows > 16 or size < 256 else _by_columns
 
 
-def _rectified(tangent: Tensor, at: Tensor) -> Tensor:
-    """Derivative of the leaky ReLU along a tangent; along `at` itself, its value, since it is homogeneous."""
-    return torch.ops.aten.leaky_relu_backward(tangent, at, SLOPE, False)
-
-
-def _normalized(tangent: Tensor, at: Tensor, mean: Tensor, inverse: Tensor) -> Tensor:
-    """Derivative of the layer normalisation along a tangent. It is symmetric: PyTorch's backward pass is a forward one.
-
-    (I - 1 1^T / D - h h^T / D) / sigma, h being the normalised `at`.
-    """
-    backward = torch.ops.aten.native_layer_norm_backward
-    return backward(tangent, at, at.shape[-1:], mean, inverse, None, None, (True, False, False))[0]
+def _by_columns(x: Tensor, weight: Tensor) -> Tensor:
+    rows = x.reshape(-1, x.shape[-1])
+    columns = rows.expand(2, -1) if len(rows) == 1 else rows
+    return (weight @ columns.t()).t()[: len(rows)].view(x.shape)
 
 
 def _orthogonal(stack: int, rows: int, columns: int) -> Tensor:

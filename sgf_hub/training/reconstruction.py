@@ -119,20 +119,22 @@ class Reconstruction:
                     by_raised * space.scales[n], x, (d,), mean, rstd, None, None, (True, False, False)
                 )[0]
                 space.by_products[n - 1].copy_(by_x)
-        torch.sum(space.by_product, dim=1, out=mapping.bias.grad)
-        _gradient(mapping.weight, space.by_product, space.output, norm, space.spread)
+        torch.sum(space.by_product[:, :-1], dim=1, out=mapping.bias.grad)
+        # the part through sigma is a row more of the product: the gradient is as large as F, and written once
+        space.by_product[:, -1], space.output[:, -1] = _through(norm, space.spread), norm.v
+        torch.bmm(space.by_product.transpose(1, 2), space.output, out=mapping.weight.grad)
         by_affine = space.by_affine
         by_affine *= inverse
         torch.sum(by_affine, dim=0, out=mapping.affine_bias.grad)
         spread = torch.linalg.vecdot(by_affine, affine).sum(dim=0)
         by_affine *= (1 / affine_norm.sigma)[:, None]
         by_products = by_affine.flatten(1)
-        _gradient(mapping.affine_weight, by_products.unsqueeze(0), embedded.unsqueeze(0), affine_norm, spread)
+        _gradient(mapping.affine_weight, by_products, embedded, affine_norm, spread)
         by_embedded = by_products @ affine_weight
         by_inner = torch.ops.aten.leaky_relu_backward(by_embedded, inner, SLOPE, False)
         torch.sum(by_inner, dim=0, out=mapping.embed_bias.grad)
         spread = (by_inner * product).sum().unsqueeze(0)
-        _gradient(mapping.embed_weight, (by_inner / embed_norm.sigma).unsqueeze(0), c.unsqueeze(0), embed_norm, spread)
+        _gradient(mapping.embed_weight, by_inner / embed_norm.sigma, c, embed_norm, spread)
         return loss
 
     @torch.no_grad()
@@ -252,12 +254,12 @@ class _Workspace:
         n, d, self.batch = mapping.layers, mapping.latent_dim, batch
         like = mapping.weight
         self.affine, self.modulation, self.by_affine = (like.new_empty(batch, n, 2 * d) for _ in range(3))
-        self.by_product, self.output = (like.new_empty(n, batch, d) for _ in range(2))
+        self.by_product, self.output = (like.new_empty(n, batch + 1, d) for _ in range(2))
         self.spread = like.new_empty(n)
         # the same memory, layer by layer
         self.scales, self.shifts = self.modulation[..., :d].unbind(1), self.modulation[..., d:].unbind(1)
         self.by_scales, self.by_shifts = self.by_affine[..., :d].unbind(1), self.by_affine[..., d:].unbind(1)
-        self.by_products, self.outputs = self.by_product.unbind(), self.output.unbind()
+        self.by_products, self.outputs = self.by_product[:, :-1].unbind(), self.output[:, :-1].unbind()
 
 
 def _gradient(weight: Tensor, by_product: Tensor, factor: Tensor, norm: SpectralNorm, spread: Tensor) -> None:
@@ -265,13 +267,16 @@ def _gradient(weight: Tensor, by_product: Tensor, factor: Tensor, norm: Spectral
 
     Args:
         weight: W, [N, out, in].
-        by_product: the gradient by W's products, [N, B, out], or [1, B, N out] where all have one factor.
-        factor: what W multiplies, [N, B, in] or [1, B, in]. One of the two is divided by sigma.
+        by_product: the gradient by W's products, [B, N out].
+        factor: what W multiplies, [B, in]. One of the two is divided by sigma.
         norm: of W.
         spread: - sigma dL / dsigma, [N].
     """
     assert weight.grad is not None
-    through = norm.u * (-spread / norm.sigma).unsqueeze(1)
-    torch.bmm(through.unsqueeze(2), norm.v.unsqueeze(1), out=weight.grad)
-    grad = weight.grad.view(len(by_product), -1, weight.shape[2])
-    grad.baddbmm_(by_product.transpose(1, 2), factor)
+    torch.bmm(_through(norm, spread).unsqueeze(2), norm.v.unsqueeze(1), out=weight.grad)
+    weight.grad.flatten(0, 1).addmm_(by_product.t(), factor)
+
+
+def _through(norm: SpectralNorm, spread: Tensor) -> Tensor:
+    """dL / dsigma u: with v it is the part of the gradient of W that comes through sigma, [N, out]."""
+    return norm.u * (-spread / norm.sigma).unsqueeze(1)

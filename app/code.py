@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from app.session import STOPPED, TAKEN, Edit, Plan, Session
+from app.session import STEP_SIZES, STOPPED, TAKEN, Edit, Plan, Session
 
 _DEFAULT_STEPS = 60  # of EditConfig.ours(), left out of the code when unchanged
-_DEFAULT_SIZES = {"w": 0.2, "z": 0.1}
 
 
 def as_python(session: Session, generator: str) -> str:
@@ -65,7 +64,7 @@ def _options(edit: Edit) -> str:
     options = [] if plan.space == "w" else [f'space="{plan.space}"']
     if steps != _DEFAULT_STEPS:
         options.append(f"max_steps={steps}")
-    if plan.step_size != _DEFAULT_SIZES[plan.space]:
+    if plan.step_size != STEP_SIZES[plan.space]:
         options.append(f"step_size={plan.step_size!r}")
     if plan.layers is not None:
         options.append(f"layers={plan.layers!r}")

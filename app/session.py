@@ -14,6 +14,9 @@ from app.told import UserError
 if TYPE_CHECKING:  # torch takes seconds to import: the page is served without it
     from sgf_hub.types import Latent, Wish
 
+STEP_SIZES = {"w": 0.3, "z": 0.1}
+"""Of `EditConfig.ours`, by the space of the mapping."""
+
 HISTORY_LIMIT = 60
 """Edits that may stand on one picture."""
 
@@ -60,7 +63,7 @@ class Plan:
     wishes: Mapping[str, Wish]
     release: tuple[str, ...] = ()
     max_steps: int = 60
-    step_size: float = 0.2
+    step_size: float = STEP_SIZES["w"]
     note: str = ""
     layers: tuple[int, int] | None = None
     gesture: str = ""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from app.session import STEP_SIZES
 from app.told import UserError
 
 Point = tuple[float, float]
@@ -30,7 +31,7 @@ def truncation_of(value: object) -> float:
     return round(_number("variety", value, 0, 1), 3)
 
 
-def options_of(max_steps: object, step_size: object = 0.2) -> dict[str, Any]:
+def options_of(max_steps: object, step_size: object = STEP_SIZES["w"]) -> dict[str, Any]:
     """The options of an edit that say how it steps."""
     return {
         "max_steps": round(_number("the number of steps", max_steps, 1, 200)),

@@ -20,7 +20,7 @@ def measure(device: torch.device) -> Section:
     """Times along each size, the others at D = 512, C = 48, N = 15, m = 1, batch 1, 256 px."""
     rows = [
         _row("field", "D", (128, 256, 512, 1024), lambda size: _field(device, latent=size), lambda size: size**2,
-             "D^2, its weights, from where they outgrow the cost of 300 small operations"),
+             "D^2, its weights, from where they outgrow the overhead of 168 operations"),
         _row("field", "N", (4, 8, 15, 30), lambda size: _field(device, layers=size), lambda size: size, "N"),
         _row("field", "C", (16, 48, 167, 500), lambda size: _field(device, conditions=size), lambda size: 1,
              "none: C meets one narrow layer"),

@@ -21,7 +21,7 @@ from app.guests.models import Guests
 from app.guests.worlds import GuestSession, GuestWorld
 from app.report import report
 from app.services import Reading
-from app.session import Edit, Origin, Plan, Session
+from app.session import STEP_SIZES, Edit, Origin, Plan, Session
 from app.told import UserError, told
 from app.turns import Waiting
 from app.turns import told as told_of
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from sgf_hub.types import ConditionSpec
 
 NO_WORLD = GuestWorld()
-_STEP_SIZES = {"w": 0.2, "z": 0.1}  # of EditConfig.ours()
 
 
 @dataclass
@@ -122,7 +121,9 @@ class GuestBench(FlowerBench):
         self.build_actions("guest")
         with gr.Accordion("Advanced", open=False, elem_classes="options"), gr.Row():
             self.max_steps = gr.Slider(5, 120, 60, step=1, label="Steps at most", buttons=[], min_width=150)
-            self.step_size = gr.Slider(0.05, 0.5, 0.2, step=0.05, label="Step size", buttons=[], min_width=150)
+            self.step_size = gr.Slider(
+                0.05, 0.5, STEP_SIZES["w"], step=0.05, label="Step size", buttons=[], min_width=150
+            )
 
     def build_result(self) -> None:
         """Without a link: who opens it would have to fetch the model."""
@@ -147,7 +148,7 @@ class GuestBench(FlowerBench):
             self.words_part: gr.Column(visible=bool(spec.caption)),
             self.text: "",
             self.max_steps: 60,
-            self.step_size: gr.Slider(value=_STEP_SIZES[world.space], visible=not spec.caption),
+            self.step_size: gr.Slider(value=STEP_SIZES[world.space], visible=not spec.caption),
             self.variety: gr.Slider(visible=world.space == "w"),  # in Z, nothing can be drawn towards a mean
         }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.session import STEP_SIZES
 from app.wishes import layers_of, options_of, strength_of
 from app.workbench import Workbench
 
@@ -41,7 +42,7 @@ class Options:
     def read(self, *values: object) -> tuple[dict[str, Any], float]:
         """The options of a `Plan`, and the strength, from the values of `inputs`."""
         given = dict(zip(self.controls, values, strict=True))
-        options = options_of(given["max_steps"], given.get("step_size", 0.2))
+        options = options_of(given["max_steps"], given.get("step_size", STEP_SIZES["w"]))
         if self.layers:
             options["layers"] = layers_of(given["first"], given["last"], self.layers)
         return options, strength_of(given.get("strength", 100))
@@ -69,7 +70,7 @@ def build_options(bench: Workbench, name: str, *, sized: bool = True) -> Options
         with gr.Row():
             controls["max_steps"] = slider("steps", 5, 120, 60, 1, "Steps at most")
             if sized:
-                controls["step_size"] = slider("step-size", 0.05, 0.5, 0.2, 0.05, "Step size")
+                controls["step_size"] = slider("step-size", 0.05, 0.5, STEP_SIZES["w"], 0.05, "Step size")
         if layers:
             with gr.Row():
                 controls["first"] = slider("first-layer", 1, layers, 1, 1, "First layer")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from app.session import HISTORY_LIMIT, Edit, Origin, Plan, Session
+from app.session import HISTORY_LIMIT, STEP_SIZES, Edit, Origin, Plan, Session
 from app.told import UserError
 
 
@@ -86,3 +86,11 @@ def test_knows_neither_gradio_nor_torch():
 def test_the_page_is_built_without_torch():
     code = "import sys; from app.demo import build_demo; build_demo(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("space", ["w", "z"])
+def test_step_sizes_are_those_of_the_library(space):
+    from sgf_hub.editor import EditConfig
+
+    ours = EditConfig.ours(space=space)
+    assert (STEP_SIZES[space], Plan(editor="e", wishes={}).max_steps) == (ours.step_size, ours.max_steps)

@@ -244,7 +244,7 @@ def test_bad_strength_is_told(value):
 
 def test_options_that_a_tab_lacks_keep_their_defaults():
     options, strength = Options({"max_steps": None}, 0).read(30)
-    assert (options, strength) == ({"max_steps": 30, "step_size": 0.2}, 1.0)
+    assert (options, strength) == ({"max_steps": 30, "step_size": 0.3}, 1.0)
     controls = dict.fromkeys(("strength", "max_steps", "step_size", "first", "last"))
     assert Options(controls, 10).read(50, 30, 0.1, 1, 4) == ({"max_steps": 30, "step_size": 0.1, "layers": (0, 4)}, 0.5)
 

@@ -72,14 +72,19 @@ def real(side: int) -> StyleGAN2:
     return generator.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def operations(generator: StyleGAN2) -> int:
-    """Floating-point operations of one picture's convolutions; those of the filters are some per cent more."""
-    total, side = 0, 4
+def operations(generator: StyleGAN2, resolution: int | None = None) -> int:
+    """Floating-point operations of the convolutions of one picture, or of one that stops early at `resolution`.
+
+    Those of the filters are some per cent more.
+    """
+    total = 0
     for i, block in enumerate(generator.blocks):
         side = 4 << i
         if i > 0:
             total += 2 * block.conv0.weight.numel() * (side // 2) ** 2  # type: ignore[union-attr]
         total += 2 * side**2 * (block.conv1.weight.numel() + block.rgb.weight.numel())  # type: ignore[union-attr]
+        if side == resolution:
+            break
     return total
 
 

@@ -1,13 +1,12 @@
 """How the cost of an edit's step grows, beside the expected law. `python -m benchmarks.growth [--json]`."""
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from benchmarks.field import toy
-from benchmarks.generator import real
+from benchmarks.generator import operations, real
 from benchmarks.lines import Section, duration, report
 from benchmarks.timing import medians
 from sgf_hub.field import SurrogateGradientField
@@ -30,7 +29,8 @@ def measure(device: torch.device) -> Section:
              lambda size: 1 + size / 64, "none while weights come from memory, then the batch"),
         _row("generator", "batch", (1, 2, 4), lambda size: _generator(device, batch=size), lambda size: size,
              "the batch"),
-        _row("generator", "side", (64, 128, 256), lambda size: _generator(device, side=size), _pixels,
+        _row("generator", "side", (64, 128, 256), lambda size: _generator(device, side=size),
+             lambda size: operations(real(256), size),
              "products of the convolutions"),
     ]  # fmt: skip
     lines = ["| part | by | sizes | times | growth | expected | law |", "|---|---|---|---|---|---|---|"]
@@ -66,15 +66,6 @@ def _generator(device: torch.device, *, batch: int = 1, side: int = 256) -> Call
     generator: StyleGAN2 = real(256).to(device)
     latent = generator.sample(batch, seed=0)
     return lambda: generator.synthesize(latent, resolution=side)
-
-
-def _pixels(side: int) -> float:
-    """Products of the convolutions up to a side, in those of one layer of 256 channels at 64 px."""
-    widths = [min(512, 16384 // (4 << i)) for i in range(int(math.log2(side)) - 1)]
-    total = 0.0
-    for i, width in enumerate(widths):
-        total += width * width * (4 << i) ** 2 + (widths[i - 1] * width * (2 << i) ** 2 if i else 0)
-    return total / (256 * 256 * 64 * 64)
 
 
 def draw(rows: list[dict], path: Path) -> None:

@@ -108,7 +108,7 @@ def walk(
         if rows is _ALL and finite.all():
             z, c, images, here, kept = moved, conditions, seen, drawn, _ALL
         else:
-            active = torch.tensor(moving, device=z.device)
+            active = rows if isinstance(rows, Tensor) else torch.arange(len(reasons), device=z.device)
             kept = active[finite]
             z, c, images = z.clone(), c.clone(), images.clone()
             z[kept], c[kept], images[kept] = moved[finite], conditions[finite], seen[finite]

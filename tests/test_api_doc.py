@@ -33,7 +33,8 @@ def test_the_code_as_it_stands(url, tmp_path, monkeypatch, capsys) -> None:
     told = capsys.readouterr().out
     assert names["edited"]["stop_reason"] == "target reached" and names["edited"]["attributes"]["smile"] > 0.9
     assert names["turned"]["asked"].keys() == {"nose_tip", "hat"}
-    assert names["again"]["asked"]["blond_hair"][1] > names["again"]["asked"]["blond_hair"][0]
+    before, after = names["again"]["asked"]["gray_hair"]
+    assert after > before + 0.3  # a decisive change, which no processor's last digit turns round
     assert "purple" in names["flower"]["caption"]
     assert "did you mean" in told or "'smlie' is not something that can be asked for here" in told
     assert "Smile is 7; it takes a number from 0 to 1." in told and "Nothing is asked for" in told

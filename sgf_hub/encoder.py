@@ -4,6 +4,7 @@ The same idea as the encoders of Richardson et al. (pSp) and Tov et al. (e4e), C
 picture, and a small offset a layer that leaves W. Written for generators small enough to run on a CPU.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.hub import HubModule, bounded, names_of
 from sgf_hub.predictors.backbone import resize
-from sgf_hub.types import Generator, Latent
+from sgf_hub.types import Generator, Latent, short
 
 
 class LatentEncoder(HubModule, pipeline_tag="image-feature-extraction", tags=["gan", "gan-inversion"]):
@@ -28,6 +29,7 @@ class LatentEncoder(HubModule, pipeline_tag="image-feature-extraction", tags=["g
         image_size: side in pixels of the pictures that the network reads; others are resized.
         channels: widths of its stages, each of half the side of the one before.
         hidden: width of the layer between the last map and the latent.
+        norm: of its convolutions: "batch" or "group", which suits small batches.
         apart: mean distance of two random pictures of the generator in the judge's features: a similarity of 0.
         expressible_from: similarity from which on a projected picture counts as one that the generator can express.
 
@@ -49,6 +51,7 @@ class LatentEncoder(HubModule, pipeline_tag="image-feature-extraction", tags=["g
         image_size: int = 64,
         channels: Sequence[int] = (32, 64, 96, 128),
         hidden: int = 256,
+        norm: str = "batch",
         apart: float = 1.0,
         expressible_from: float = 0.0,
     ) -> None:
@@ -69,10 +72,12 @@ class LatentEncoder(HubModule, pipeline_tag="image-feature-extraction", tags=["g
         for width in channels:
             bounded("a width in channels", width, 1, 1024)
         bounded("hidden", hidden, 1, 8192)
+        if norm not in ("batch", "group"):
+            raise BadValueError(f"norm is {short(norm)}; it must be 'batch' or 'group'.")
         side = image_size >> len(channels)
-        self.stem = nn.Sequential(_conv(3, channels[0], stride=2), nn.BatchNorm2d(channels[0]), nn.ReLU())
+        self.stem = nn.Sequential(_conv(3, channels[0], stride=2), _norm(channels[0], norm), nn.ReLU())
         stages = zip(channels[:-1], channels[1:], strict=True)
-        self.stages = nn.Sequential(*(Stage(width_in, width) for width_in, width in stages))
+        self.stages = nn.Sequential(*(Stage(width_in, width, norm) for width_in, width in stages))
         self.neck = nn.Sequential(nn.Flatten(), nn.Linear(channels[-1] * side**2, hidden), nn.ReLU())
         self.base = nn.Linear(hidden, latent_dim)
         self.offsets = nn.Linear(hidden, layers * latent_dim)
@@ -118,12 +123,12 @@ class LatentEncoder(HubModule, pipeline_tag="image-feature-extraction", tags=["g
 class Stage(nn.Module):
     """Two residual blocks, the first of which halves the side."""
 
-    def __init__(self, width_in: int, width: int) -> None:
+    def __init__(self, width_in: int, width: int, norm: str) -> None:
         super().__init__()
-        self.conv0, self.norm0 = _conv(width_in, width, stride=2), nn.BatchNorm2d(width)
-        self.conv1, self.norm1 = _conv(width, width), nn.BatchNorm2d(width)
+        self.conv0, self.norm0 = _conv(width_in, width, stride=2), _norm(width, norm)
+        self.conv1, self.norm1 = _conv(width, width), _norm(width, norm)
         self.short = nn.Conv2d(width_in, width, 1, bias=False)
-        self.norm = nn.BatchNorm2d(width)
+        self.norm = _norm(width, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, width_in, R, R] => [B, width, R / 2, R / 2]."""
@@ -133,3 +138,7 @@ class Stage(nn.Module):
 
 def _conv(width_in: int, width: int, *, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(width_in, width, 3, stride=stride, padding=1, bias=False)
+
+
+def _norm(width: int, kind: str) -> nn.Module:
+    return nn.BatchNorm2d(width) if kind == "batch" else nn.GroupNorm(math.gcd(8, width), width)

@@ -25,7 +25,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.types import read_json, short
 from sgf_hub.zoo import called, locate
 
-FORMAT = 1  # of config.json; raised when an older library could not read a newer file
+FORMAT = 2  # of config.json, the newest that is read; 2: generators whose latents come from a mixture
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 INDEX = "model.safetensors.index.json"  # of weights in several files
 _SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
@@ -37,6 +37,7 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
 
     saved_as: torch.dtype = torch.float16  # what floating weights are written in
     folder: Path | None = None  # that it was loaded from
+    format: int = 1  # that its config.json is written in: the oldest library that can read it
 
     @classmethod
     def from_pretrained(cls, source: str | Path, *, revision: str | None = None, **unknown: Any) -> Self:  # type: ignore[override]
@@ -100,7 +101,7 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
 
     def config(self) -> dict[str, Any]:
         """What config.json says: the constructor's arguments, the class and the format."""
-        return {"class": type(self).__name__, "format": FORMAT, **self._hub_mixin_config}  # type: ignore[dict-item]
+        return {"class": type(self).__name__, "format": self.format, **self._hub_mixin_config}  # type: ignore[dict-item]
 
     def _save_pretrained(self, save_directory: Path) -> None:
         """Write the weights as `saved_as` (called by the mixin's `save_pretrained` and `push_to_hub`)."""

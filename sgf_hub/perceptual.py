@@ -5,6 +5,8 @@ of every stage's map the feature vector is brought to length 1, and squared diff
 stages. A pair whose features share nothing anywhere is at 2.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -25,11 +27,19 @@ class Perceptual(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, R, R] in [-1, 1], any R => [B, N]; see `distance`."""
+        return vector(self.maps(images))
+
+    def maps(self, images: Tensor) -> tuple[Tensor, ...]:
+        """[B, 3, R, R] => the stem's map and every stage's, [B, F, S, S] each."""
         images = resize(images, self.backbone.image_size).contiguous(memory_format=torch.channels_last)
-        maps = self.backbone.network(images, output_hidden_states=True).hidden_states
-        weight = len(maps) ** -0.5
-        # [B, F, S, S] of length 1 at each of S^2 places: the squared distance of two maps is a mean over places
-        return torch.cat([(F.normalize(one.float(), dim=1) * (weight / one.shape[-1])).flatten(1) for one in maps], 1)
+        return self.backbone.network(images, output_hidden_states=True).hidden_states
+
+
+def vector(maps: Sequence[Tensor]) -> Tensor:
+    """Maps [B, F, S, S] of any sizes => [B, N]."""
+    weight = len(maps) ** -0.5
+    # [B, F, S, S] of length 1 at each of S^2 places: the squared distance of two maps is a mean over places
+    return torch.cat([(F.normalize(one.float(), dim=1) * (weight / one.shape[-1])).flatten(1) for one in maps], 1)
 
 
 def distance(first: Tensor, second: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from sgf_hub.errors import SpaceError
 from sgf_hub.generators.layers import check_shape, check_side, check_sizes, conv, dense, draw_z, normalized
+from sgf_hub.generators.mixture import GaussianMixture
 from sgf_hub.hub import Derived, HubModule, bounded
 from sgf_hub.types import Latent, Space
 
@@ -23,14 +24,15 @@ from sgf_hub.types import Latent, Space
 class ProGAN(HubModule):
     """Two convolutions and a pixel norm after each at every side from 4 pixels up, then one 1 x 1 layer to RGB.
 
-    z is drawn from N(0, 1) and pixel-normed first: the generator sees the direction of z alone, so `G(a z) = G(z)` for
-    every a > 0, and an edit that lets z grow does no harm.
+    z is drawn from N(0, 1), or a mixture, and pixel-normed first: the generator sees the direction of z alone, so
+    `G(a z) = G(z)` for every a > 0, and an edit that lets z grow does no harm.
 
     Args:
         resolution: R, side of the image, a power of two.
         latent_dim: D, of z.
         channels: widths of the blocks at 4, 8, ..., R pixels.
         fade: how far the last block has faded in, in [0, 1]; below 1 in checkpoints of an unfinished growth.
+        components: of a mixture of Gaussians that z is drawn from, M; None for N(0, 1).
 
     Raises:
         BadValueError: if the widths do not match the resolution, or a number is out of range.
@@ -45,10 +47,14 @@ class ProGAN(HubModule):
         latent_dim: int = 128,
         channels: Sequence[int] = (128, 128, 64, 32, 16),
         fade: float = 1.0,
+        components: int | None = None,
     ) -> None:
         super().__init__()
         check_sizes(resolution, latent_dim, channels)
         self.resolution, self.latent_dim, self.fade = resolution, latent_dim, bounded("fade", fade, 0.0, 1.0)
+        self.mixture: GaussianMixture | None = None
+        if components is not None:
+            self.format, self.mixture = 2, GaussianMixture(components, latent_dim)
         self.first = dense(latent_dim, channels[0] * 16)
         self.blocks = nn.ModuleList(
             GrowthBlock(channels[max(i - 1, 0)], width, first=i == 0) for i, width in enumerate(channels)
@@ -59,15 +65,19 @@ class ProGAN(HubModule):
     # -- latents ------------------------------------------------------------------------------------------------
 
     def sample(self, n: int, *, seed: int, truncation: float = 0.8) -> Latent:
-        """n latents in Z, each N(0, 1), the i-th depending on the seed and i alone.
+        """n latents in Z, the i-th depending on the seed and i alone.
 
         Args:
             n: how many.
             seed: a whole number.
-            truncation: of no effect. There is no W to truncate in, and scaling z would be undone by the pixel norm;
-                it is checked, and taken because every generator takes it.
+            truncation: psi; 1 leaves z as it is, 0 gives the mean of its component in the mixture. Without a mixture it
+                is of no effect: there is no W to truncate in, and scaling z would be undone by the pixel norm.
         """
         bounded("truncation", truncation, 0.0, 1.0)
+        if self.mixture is not None:
+            noise = draw_z(n, self.latent_dim + 1, seed=seed).to(self.first.weight)
+            mean, offset = self.mixture.split(noise)
+            return Latent(mean + truncation * offset, "z")
         return Latent(draw_z(n, self.latent_dim, seed=seed).to(self.first.weight), "z")
 
     def first_activations(self, z: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators.layers import check_shape, check_side, check_sizes, dense, draw_z, normalized
+from sgf_hub.generators.mixture import GaussianMixture
 from sgf_hub.generators.modulated import GAIN, LARGE, ModulatedConv, ToRGB, normal, upsample
 from sgf_hub.hub import HubModule, bounded
 from sgf_hub.types import Latent, Space, short
@@ -31,6 +32,8 @@ class StyleGAN2(HubModule):
         z_dim: of z; None for D.
         mapping_layers: fully connected layers from z to w.
         mapping_width: of the layers between them; None for D.
+        components: of a mixture of Gaussians that takes the place of the mapping network, M; None for a network. Then
+            z has D + 1 dimensions, and truncation draws w to the mean of its component.
         channels: widths of the blocks at 4, 8, ..., R pixels.
         noise: whether layers add a stored noise image (constant: synthesis stays deterministic).
         clamp: bound on activations, part of the function of networks trained in half precision; None for no bound.
@@ -53,6 +56,7 @@ class StyleGAN2(HubModule):
         clamp: float | None = None,
         z_dim: int | None = None,
         mapping_width: int | None = None,
+        components: int | None = None,
     ) -> None:
         super().__init__()
         check_sizes(resolution, latent_dim, channels)
@@ -62,10 +66,17 @@ class StyleGAN2(HubModule):
         if clamp is not None:
             bounded("clamp", clamp, 1e-3, 1e6)
         self.resolution, self.latent_dim, self.clamp = resolution, latent_dim, clamp
-        self.z_dim = latent_dim if z_dim is None else bounded("z_dim", z_dim, 1, 4096)
-        between = latent_dim if mapping_width is None else bounded("mapping_width", mapping_width, 1, 4096)
-        widths = [self.z_dim, *[between] * (mapping_layers - 1), latent_dim]
-        self.mapping = nn.ModuleList(dense(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
+        self.mapping: nn.ModuleList | GaussianMixture
+        if components is not None:
+            self.format = 2
+            self.mapping, self.z_dim = GaussianMixture(components, latent_dim), latent_dim + 1
+            if z_dim not in (None, self.z_dim) or mapping_width is not None:
+                raise BadValueError(f"a mixture's z has {self.z_dim} dimensions and no layers: name no other.")
+        else:
+            self.z_dim = latent_dim if z_dim is None else bounded("z_dim", z_dim, 1, 4096)
+            between = latent_dim if mapping_width is None else bounded("mapping_width", mapping_width, 1, 4096)
+            widths = [self.z_dim, *[between] * (mapping_layers - 1), latent_dim]
+            self.mapping = nn.ModuleList(dense(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
         self.register_buffer("w_avg", torch.zeros(latent_dim))
         self.blocks = nn.ModuleList(
             SynthesisBlock(channels[max(i - 1, 0)], width, latent_dim, 4 << i, noise=noise, clamp=clamp)
@@ -75,8 +86,21 @@ class StyleGAN2(HubModule):
 
     # -- latents ------------------------------------------------------------------------------------------------
 
+    @property
+    def mixture(self) -> GaussianMixture:
+        """The mixture that stands in place of the mapping network.
+
+        Raises:
+            BadValueError: if there is a network.
+        """
+        if not isinstance(self.mapping, GaussianMixture):
+            raise BadValueError("this generator's w come from a mapping network, not from a mixture.")
+        return self.mapping
+
     def map(self, z: Tensor) -> Tensor:
         """f: z [B, z_dim] => w [B, D], before truncation."""
+        if isinstance(self.mapping, GaussianMixture):
+            return self.mapping(z)
         x = normalized(z)
         for layer in self.mapping:
             x = F.leaky_relu(layer(x), 0.2) * GAIN
@@ -95,17 +119,26 @@ class StyleGAN2(HubModule):
 
     @torch.no_grad()
     def to_w(self, latent: Latent, *, truncation: float = 1.0) -> Latent:
-        """A latent of Z (or W, unchanged) as one of W, drawn towards the mean w by `truncation` in [0, 1]."""
+        """A latent of Z (or W, unchanged) as one of W, drawn towards the mean by `truncation` in [0, 1]."""
         bounded("truncation", truncation, 0.0, 1.0)
         if latent.space == "w+":
             raise SpaceError("a 'w+' latent has no 'w': its layers differ; edit it as it is.")
-        w = self.map(self._checked(latent)) if latent.space == "z" else self._checked(latent)
-        return Latent(torch.lerp(self.w_avg, w, truncation), "w")
+        data = self._checked(latent)
+        w = self.map(data) if latent.space == "z" else data
+        if truncation == 1:
+            return Latent(w, "w")
+        return Latent(torch.lerp(self._centre(latent.space, data), w, truncation), "w")
 
     @torch.no_grad()
     def to_w_plus(self, latent: Latent) -> Latent:
         """A latent of any space as one of W+, one w a layer."""
         return Latent(self._layers(latent), "w+")
+
+    def _centre(self, space: Space, data: Tensor) -> Tensor:
+        """What truncation draws a latent of Z or W to: the mean w, or in a mixture the mean of its component."""
+        if not isinstance(self.mapping, GaussianMixture):
+            return self.w_avg
+        return self.mapping.split(data)[0] if space == "z" else self.mapping.nearest(data)
 
     def _checked(self, latent: Latent) -> Tensor:
         rows = (self.num_layers,) if latent.space == "w+" else ()
@@ -130,6 +163,14 @@ class StyleGAN2(HubModule):
     def forward(self, ws: Tensor, *, resolution: int | None = None) -> Tensor:
         """One w a layer, [B, L, D] => images [B, 3, R, R], not clamped."""
         return self._draw(0, None, None, ws, resolution).float().contiguous()
+
+    def pyramid(self, ws: Tensor) -> list[Tensor]:
+        """What `forward` gives at every side: [B, L, D] => images of 4, 8, ... R px, [B, 3, S, S] each, not clamped."""
+        x, image, images = None, None, []
+        for i, block in enumerate(self.blocks):
+            x, image = block(x, image, ws[:, max(2 * i - 1, 0) : 2 * i + 2])
+            images.append(image.float().contiguous())
+        return images
 
     def _draw(self, first: int, x: Tensor | None, image: Tensor | None, ws: Tensor, resolution: int | None) -> Tensor:
         """The blocks from `first` on; those with large maps a sample at a time on a CPU."""

@@ -25,32 +25,85 @@ Runs = Annotated[Path, typer.Option(help="Folder of unfinished work; safe to del
 def gan(
     world: Annotated[str, typer.Argument(help="What to learn to draw: 'avatars' or 'flowers'.")],
     architecture: Annotated[str, typer.Option(help="'stylegan2', or 'progan' for a generator in Z.")] = "stylegan2",
-    preset: Annotated[str, typer.Option(help="'cpu' (64 px) or 'gpu' (128 px).")] = "cpu",
+    recipe: Annotated[str, typer.Option(help="'guided' by an encoder, or 'adversarial' alone.")] = "guided",
+    preset: Annotated[str, typer.Option(help="'cpu', 'gpu', or 'toy' (guided only).")] = "cpu",
     images: Annotated[int | None, typer.Option(help="Real images to show in all; the preset's by default.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Stop after so many (guided only).")] = None,
+    portable: Annotated[
+        bool, typer.Option(help="Write a small checkpoint alone, to go on from elsewhere (guided only).")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="'cpu' or 'cuda'; the preset's by default.")] = None,
     out: Out = Path("zoo"),
     runs: Runs = Path("runs"),
 ) -> None:
-    """Train a generator on a drawn world."""
+    """Train a generator on a drawn world, and with the guided recipe its encoder."""
+    from sgf_hub.training.drawn import WORLDS
+
+    _known("world", world, WORLDS)
+    _known("--architecture", architecture, ("stylegan2", "progan"))
+    _known("--recipe", recipe, ("guided", "adversarial"))
+    _known("--preset", preset, ("cpu", "gpu", "toy") if recipe == "guided" else ("cpu", "gpu"))
+    device = device or ("cuda" if preset == "gpu" else "cpu")
+    _known("--device", device, ("cpu", "cuda"))
+    if recipe == "guided":
+        _guided(world, architecture, preset, images, minutes, portable, device, out, runs)
+    elif minutes is not None or portable:
+        raise BadValueError("--minutes and --portable are of the guided recipe: leave them out.")
+    else:
+        _adversarial(world, architecture, preset, images, device, out, runs)
+
+
+def _guided(
+    world: str,
+    architecture: str,
+    preset: str,
+    images: int | None,
+    minutes: float | None,
+    portable: bool,
+    device: str,
+    out: Path,
+    runs: Path,
+) -> None:
+    from sgf_hub.training.guided import PRESETS, GuidedConfig, GuidedTraining
+    from sgf_hub.training.guided_run import CHECKPOINT, claimed, export, feed, join_parts, pictures_of, train
+
+    given: dict[str, Any] = {"images": images} if images is not None else {}
+    config = GuidedConfig(world=world, architecture=architecture, **PRESETS[preset] | given)
+    folder = runs / f"{world}-{architecture}-guided"
+    with claimed(folder):
+        state = GuidedTraining(config, device)
+        join_parts(folder / CHECKPOINT)
+        state.resume(folder / CHECKPOINT)
+        pictures, held_out = pictures_of(config, folder)
+        if state.shown < config.images:
+            records = train(state, folder, pictures=pictures, held_out=held_out, minutes=minutes, small=portable)
+            _show(records, "images", config.images, ("pixels", "looks", "samples", "images_per_second"))
+        if portable:
+            return
+        state.fit_mixture(feed(state, pictures))
+        report = export(state, out, typed())
+        typer.echo(json.dumps(report))
+
+
+def _adversarial(
+    world: str, architecture: str, preset: str, images: int | None, device: str, out: Path, runs: Path
+) -> None:
     import numpy as np
 
     from sgf_hub.pictures import sheet
-    from sgf_hub.training.drawn import WORLDS, drawn
+    from sgf_hub.training.drawn import drawn
     from sgf_hub.training.gan import GANTraining, train
     from sgf_hub.training.progan import ProGANTraining
     from sgf_hub.training.stylegan2 import StyleGAN2Training
 
     kinds: dict[str, type[GANTraining]] = {"stylegan2": StyleGAN2Training, "progan": ProGANTraining}
-    _known("world", world, WORLDS)
-    _known("--architecture", architecture, tuple(kinds))
     kind = kinds[architecture]
-    _known("--preset", preset, ("cpu", "gpu"))
     config = kind.presets.get(f"{preset}-{world}", kind.presets[preset])
     if images is not None:
         config = replace(config, images=images)
     # the first generator's runs were named before there was a second
     folder = runs / f"{world}-{'gan' if architecture == 'stylegan2' else architecture}-{preset}"
-    state = kind(config, device or ("cuda" if preset == "gpu" else "cpu"))
+    state = kind(config, device)
     state.resume(folder / "checkpoint.pt")
     if state.shown < config.images:
         labelled = drawn(world, folder, config.pictures, seed=config.seed, resolution=config.resolution)

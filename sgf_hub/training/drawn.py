@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -62,7 +63,7 @@ def load_world(name: str) -> ModuleType:
     return import_module(f"sgf_hub.datasets.{name}")
 
 
-def drawn(world: str, folder: Path, count: int, *, seed: int, resolution: int, workers: int = 2) -> Labelled:
+def drawn(world: str, folder: Path, count: int, *, seed: int, resolution: int, workers: int | None = None) -> Labelled:
     """Draw pictures once, and read them from `folder` ever after.
 
     Args:
@@ -71,12 +72,12 @@ def drawn(world: str, folder: Path, count: int, *, seed: int, resolution: int, w
         count: N.
         seed: of the drawing.
         resolution: R, in pixels.
-        workers: processes that draw.
+        workers: processes that draw; one a core by default.
 
     Raises:
         BadValueError: if there is no such world.
     """
-    sample_batch = load_world(world).sample_batch
+    sample_batch, workers = load_world(world).sample_batch, workers or os.cpu_count() or 1
     probe = sample_batch(8, seed=0, resolution=resolution)
     names = [name for name in _LABELS if hasattr(probe, name)]
     stem = f"{world}-{resolution}px-{count}-seed{seed}-{_version(probe)}"

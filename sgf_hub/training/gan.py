@@ -107,8 +107,8 @@ class GANTraining(ABC, Generic[C, G, D]):
         self.generator, self.critic = generator.to(device), critic.to(device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         lazy = config.r1_every / (config.r1_every + 1)
-        self.generator_optimizer = _adam(self.generator, config.learning_rate, 1.0)
-        self.critic_optimizer = _adam(self.critic, config.learning_rate, lazy)
+        self.generator_optimizer = equalized_adam(self.generator, config.learning_rate)
+        self.critic_optimizer = equalized_adam(self.critic, config.learning_rate, lazy)
         self.rng = torch.Generator().manual_seed(config.seed + 1)
         self.shown, self.steps, self.seconds = 0, 0, 0.0
 
@@ -273,8 +273,17 @@ def train(state: GANTraining, folder: Path, *, pictures: np.ndarray) -> Iterator
             saved = time.monotonic()
 
 
-def _adam(module: nn.Module, learning_rate: float, lazy: float) -> torch.optim.Adam:
-    """Adam with one group for each equalised learning rate; `lazy` corrects for penalties on some steps only."""
+def equalized_adam(
+    module: nn.Module, learning_rate: float, lazy: float = 1.0, *, capturable: bool = False
+) -> torch.optim.Adam:
+    """Adam with one group for each equalised learning rate (Karras et al., 2018).
+
+    Args:
+        module: whose parameters it steps.
+        learning_rate: before equalisation.
+        lazy: corrects for penalties on some steps only (Karras et al., 2020).
+        capturable: whether a CUDA graph may record its steps.
+    """
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():
         gain = 0.01 if name.startswith("mapping.") else 1.0
@@ -285,5 +294,6 @@ def _adam(module: nn.Module, learning_rate: float, lazy: float) -> torch.optim.A
         [{"params": parameters, "lr": learning_rate * gain * lazy} for gain, parameters in groups.items()],
         betas=(0.0, 0.99**lazy),
         eps=1e-8,
-        foreach=True,
+        fused=True,
+        capturable=capturable,
     )

@@ -146,6 +146,22 @@ PRESETS: dict[str, PredictorConfig] = {
             tint=0.5,
             soften=0.6,
         ),
+        *(
+            # in whose features a generator's training compares pictures; it is to see colours, so those are not changed
+            PredictorConfig(
+                name=f"{world}-guide",
+                world=world,
+                image_size=128,
+                embedding_size=32,
+                hidden_sizes=(32, 64, 128),
+                depths=(1, 2, 2),
+                resolution=128,
+                seed=11,
+                data_seed=700_000,
+                tint=0.0,
+            )
+            for world in ("avatars", "flowers")
+        ),
     )
 }
 

@@ -4,6 +4,8 @@ import hashlib
 import json
 import math
 import os
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -85,17 +87,17 @@ def drawn(world: str, folder: Path, count: int, *, seed: int, resolution: int, w
     if not label_file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         shape = (count, 3, resolution, resolution)
-        images = np.lib.format.open_memmap(image_file, mode="w+", dtype=np.uint8, shape=shape)
+        np.lib.format.open_memmap(image_file, mode="w+", dtype=np.uint8, shape=shape)
         labels: dict[str, list[np.ndarray]] = {name: [] for name in names}
         captions: list[tuple[str, ...]] = []
-        for chunk, start in enumerate(range(0, count, _CHUNK)):
-            size = min(_CHUNK, count - start)
-            batch = sample_batch(size, seed=seed + chunk, resolution=resolution, workers=workers if size > 500 else 1)
-            images[start : start + size] = batch.images
-            captions += getattr(batch, "captions", ())
-            for name, parts in labels.items():
-                parts.append(getattr(batch, name))
-        images.flush()
+        starts = range(0, count, _CHUNK)
+        tasks = [(world, image_file, seed + i, first, min(_CHUNK, count - first)) for i, first in enumerate(starts)]
+        alone = workers == 1 or len(tasks) == 1
+        with nullcontext() if alone else ProcessPoolExecutor(min(workers, len(tasks))) as pool:
+            for done in map(_draw_chunk, tasks) if pool is None else pool.map(_draw_chunk, tasks):
+                captions += done.pop("captions", ())
+                for name, parts in labels.items():
+                    parts.append(done[name])
         if captions:
             caption_file.write_text(json.dumps(captions), "utf-8")
         partial = label_file.with_suffix(".partial.npz")
@@ -107,6 +109,16 @@ def drawn(world: str, folder: Path, count: int, *, seed: int, resolution: int, w
     if hasattr(probe, "captions"):
         sentences = [tuple(several) for several in json.loads(caption_file.read_text("utf-8"))]
     return Labelled(images=np.load(image_file, mmap_mode="r"), captions=sentences, **arrays)
+
+
+def _draw_chunk(task: tuple[str, Path, int, int, int]) -> dict[str, Any]:
+    """Draw pictures into their place in a file; returns their labels."""
+    world, image_file, seed, start, count = task
+    images = np.lib.format.open_memmap(image_file, mode="r+")
+    batch = load_world(world).sample_batch(count, seed=seed, resolution=images.shape[-1])
+    images[start : start + count] = batch.images
+    images.flush()
+    return {name: getattr(batch, name) for name in (*_LABELS, "captions") if hasattr(batch, name)}
 
 
 def _version(probe: Any) -> str:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrize import cached
 
 from sgf_hub.encoder import LatentEncoder
 from sgf_hub.errors import BadValueError, CorruptFileError
@@ -77,7 +78,7 @@ class GuidedConfig:
     architecture: str = "stylegan2"
     resolution: int = 128
     latent_dim: int = 128
-    channels: tuple[int, ...] = (256, 256, 128, 64, 32, 16)
+    channels: tuple[int, ...] = (160, 160, 128, 80, 48, 24)
     encoder_channels: tuple[int, ...] = (32, 64, 96, 128, 192)
     encoder_hidden: int = 512
     guide: str = ""
@@ -118,7 +119,8 @@ class GuidedConfig:
 # what a machine is better served by
 PRESETS: dict[str, dict[str, Any]] = {
     "cpu": {"batch": 16, "pictures": 40_000},
-    "gpu": {"batch": 128, "images": 3_000_000, "ema_images": 20_000, "sheet_every": 200_000},
+    "gpu": {"batch": 64, "images": 3_000_000, "pictures": 64_000, "learning_rate": 4e-3, "encoder_rate": 8e-4,
+            "critic_from": 100_000, "critic_alone": 20_000, "ema_images": 20_000, "sheet_every": 250_000},
     "toy": {"resolution": 32, "latent_dim": 16, "channels": (16,) * 4, "encoder_channels": (16,) * 3,
             "encoder_hidden": 32, "components": 32, "batch": 8, "images": 64, "critic_from": 32, "critic_alone": 16,
             "pictures": 64, "held_out": 64, "sheet_every": 32},
@@ -264,27 +266,21 @@ class GuidedTraining:
                 "kl": 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(dim=1).mean(),
             }
             loss = parts["pixels"] + parts["looks"] + parts["early"] + config.kl * parts["kl"]
-            if adversarial:
+        weights = [*self.generator.parameters(), *self.encoder.parameters()]
+        if adversarial:
+            with torch.autocast(self.device, dtype=torch.bfloat16), cached():  # heads normalise their weights once
                 # as many reconstructions as samples
                 fake = self.critic.project(self._scales(pictures[half:], tuple(one[half:] for one in maps)))
                 with torch.no_grad():
                     truth = self.critic.project(self._scales(real, real_maps))
-                parts["critic"] = self._teach_critic(truth, [one.detach() for one in fake])
-                self.critic.requires_grad_(False)
+                parts["critic"] = hinge(self.critic(truth), self.critic([one.detach() for one in fake]))
                 parts["convincing"] = unconvinced(self.critic(fake))
-                loss = loss + self.critic_weight * parts["convincing"]
-        loss.backward()
-        for name in ("generator", "encoder"):
-            self.optimizers[name].step()
+            parts["critic"].backward(inputs=list(self.critic.heads.parameters()))
+            loss = loss + self.critic_weight * parts["convincing"]
+        loss.backward(inputs=[one for one in weights if one.requires_grad])
+        for optimizer in self.optimizers.values():
+            optimizer.step()
         return {name: one.detach() for name, one in parts.items()} | {"mean": mean.detach()}
-
-    def _teach_critic(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
-        self.critic.heads.requires_grad_(True)
-        logits = self.critic([torch.cat(both) for both in zip(real, fake, strict=True)])
-        loss = hinge([one[: len(real[0])] for one in logits], [one[len(real[0]) :] for one in logits])
-        loss.backward()
-        self.optimizers["critic"].step()
-        return loss.detach()
 
     def _graphed(self, real: Tensor, adversarial: bool) -> dict[str, Tensor]:
         """The first iterations of a phase run as they are, on a stream of their own; then one is recorded."""

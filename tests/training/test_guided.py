@@ -203,7 +203,9 @@ class TestRun:
         assert {"samples", "reconstructions"} <= records[-1].keys()
 
     def test_a_loss_that_is_no_number_leaves_the_checkpoint(self, state, tmp_path, monkeypatch) -> None:
-        monkeypatch.setattr(state, "step", lambda *_, **__: setattr(state, "shown", 64) or {"pixels": torch.tensor(1e999)})
+        monkeypatch.setattr(
+            state, "step", lambda *_, **__: setattr(state, "shown", 64) or {"pixels": torch.tensor(1e999)}
+        )
         with pytest.raises(BadValueError, match="the loss is no number after 64 images"):
             list(train(state, tmp_path, pictures=pictures(), held_out=pictures()))
         assert not (tmp_path / "checkpoint.pt").exists()
@@ -231,8 +233,10 @@ def test_the_script_for_a_gpu_and_the_entry_after_it(tmp_path, architecture, kin
     here.mkdir(parents=True)
     (back / "checkpoint.pt.aa").rename(here / "checkpoint.pt.aa")
     if architecture == "stylegan2":  # the calibration of a toy's encoder takes minutes and tells nothing
-        monkeypatch.setattr("sgf_hub.training.guided_run.calibrate", lambda *_: pytest.importorskip("types").SimpleNamespace(
-            apart=1.0, expressible_from=0.5, report={}))
+        monkeypatch.setattr(
+            "sgf_hub.training.guided_run.calibrate",
+            lambda *_: pytest.importorskip("types").SimpleNamespace(apart=1.0, expressible_from=0.5, report={}),
+        )
     out = tmp_path / "zoo"
     arguments = ["train", "gan", "avatars", "--preset", "toy", "--architecture", architecture]
     result = CliRunner().invoke(app, [*arguments, "--runs", str(tmp_path / "here"), "--out", str(out)])

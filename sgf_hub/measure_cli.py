@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -20,16 +21,17 @@ def generator(
     samples: Annotated[int, typer.Option(help="Pictures in each set.")] = 5_000,
     seeds: Annotated[int, typer.Option(help="Repeats.")] = 3,
 ) -> None:
-    """Frechet distance of its pictures to drawn ones, beside that of drawn ones to drawn ones."""
+    """Frechet distance of its pictures to drawn ones, and how often each attribute is sampled and drawn."""
     from importlib import import_module
 
     import torch
 
     from sgf_hub.evaluation.edits import mean_and_spread
-    from sgf_hub.evaluation.generator import features, frechet_distance
+    from sgf_hub.evaluation.generator import attribute_shares, features, frechet_distance
     from sgf_hub.generators import load_generator
-    from sgf_hub.predictors import load_backbone
+    from sgf_hub.predictors import load_backbone, load_predictor
     from sgf_hub.training.drawn import WORLDS
+    from sgf_hub.zoo import root
 
     world = name.rstrip("/").rsplit("/", 1)[-1].split("-")[0]
     if world not in WORLDS:
@@ -43,18 +45,29 @@ def generator(
         images = torch.from_numpy(sample_batch(samples, seed=seed, resolution=made.resolution, workers=2).images)
         return features(backbone, (part.float() / 127.5 - 1 for part in images.split(256)))
 
-    def generated(seed: int, truncation: float) -> torch.Tensor:
+    def pictures(seed: int, truncation: float, side: int | None = None) -> Iterator[torch.Tensor]:
         latents = made.sample(samples, seed=seed, truncation=truncation)
-        return features(backbone, (made.synthesize(latents[i : i + 256]) for i in range(0, samples, 256)))
+        for i in range(0, samples, 256):
+            yield made.synthesize(latents[i : i + 256], resolution=side)
 
     rows = []
     for seed in range(seeds):
         real = drawn(700_000 + seed)
         row = {"drawn_to_drawn": frechet_distance(real, drawn(800_000 + seed))}
         for truncation in (1.0, 0.8):
-            row[f"generated_truncation_{truncation:g}"] = frechet_distance(real, generated(seed, truncation))
+            made_features = features(backbone, pictures(seed, truncation))
+            row[f"generated_truncation_{truncation:g}"] = frechet_distance(real, made_features)
+        if made.resolution > 64:  # what an early exit draws
+            row["generated_64px"] = frechet_distance(real, features(backbone, pictures(seed, 1.0, 64)))
         rows.append(row)
-    keep(name, "generator", {"samples": samples, "seeds": seeds, **mean_and_spread(rows)})
+    reader = f"{world}-attributes" if (root() / f"{world}-attributes").is_dir() else None
+    shares = attribute_shares(
+        load_predictor([f"sgf-hub/{world}-judge-attributes"]),
+        load_predictor([f"sgf-hub/{reader}"]) if reader else None,
+        torch.from_numpy(sample_batch(20_000, seed=700_000, resolution=32, workers=2).attributes),
+        pictures(0, 1.0),
+    )
+    keep(name, "generator", {"samples": samples, "seeds": seeds, **mean_and_spread(rows), "attributes": shares})
 
 
 @app.command()

@@ -27,11 +27,11 @@ class Perceptual(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, R, R] in [-1, 1], any R => [B, N]; see `distance`."""
-        return vector(self.maps(images))
+        return vector(self.maps(resize(images, self.backbone.image_size)))
 
     def maps(self, images: Tensor) -> tuple[Tensor, ...]:
-        """[B, 3, R, R] => the stem's map and every stage's, [B, F, S, S] each."""
-        images = resize(images, self.backbone.image_size).contiguous(memory_format=torch.channels_last)
+        """[B, 3, R, R], read as they are => the stem's map and every stage's, [B, F, S, S] each."""
+        images = images.contiguous(memory_format=torch.channels_last)
         return self.backbone.network(images, output_hidden_states=True).hidden_states
 
 

@@ -320,7 +320,7 @@ class TestTraining:
         ("arguments", "message"),
         [
             (("gan", "houses"), "world is 'houses'; choose 'avatars' or 'flowers'."),
-            (("gan", "avatars", "--preset", "tpu"), "--preset is 'tpu'; choose 'cpu' or 'gpu'."),
+            (("gan", "avatars", "--preset", "tpu"), "--preset is 'tpu'; choose 'cpu' or 'gpu' or 'finish' or 'toy'."),
             (("gan", "avatars", "--architecture", "vae"), "--architecture is 'vae'; choose 'stylegan2' or 'progan'."),
             (("predictor", "houses"), "preset is 'houses'; choose 'avatars' or"),
             (("mapping", "x", "--pairs", "none"), "pairs.json cannot be read"),

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow
 NAMES = {
     "avatars-attributes",
     "avatars-backbone",
+    "avatars-guide-backbone",
     "avatars-judge-attributes",
     "avatars-judge-backbone",
     "avatars-judge-keypoints",
@@ -26,6 +27,7 @@ NAMES = {
     "avatars-stylegan2-interfacegan",
     "flowers-captioner",
     "flowers-captions",
+    "flowers-guide-backbone",
     "flowers-judge-attributes",
     "flowers-judge-backbone",
     "flowers-stylegan2",

@@ -26,7 +26,7 @@ def gan(
     world: Annotated[str, typer.Argument(help="What to learn to draw: 'avatars' or 'flowers'.")],
     architecture: Annotated[str, typer.Option(help="'stylegan2', or 'progan' for a generator in Z.")] = "stylegan2",
     recipe: Annotated[str, typer.Option(help="'guided' by an encoder, or 'adversarial' alone.")] = "guided",
-    preset: Annotated[str, typer.Option(help="'cpu', 'gpu', or 'toy' (guided only).")] = "cpu",
+    preset: Annotated[str, typer.Option(help="'cpu' or 'gpu'; 'finish' or 'toy' (guided only).")] = "cpu",
     images: Annotated[int | None, typer.Option(help="Real images to show in all; the preset's by default.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after so many (guided only).")] = None,
     portable: Annotated[
@@ -42,7 +42,7 @@ def gan(
     _known("world", world, WORLDS)
     _known("--architecture", architecture, ("stylegan2", "progan"))
     _known("--recipe", recipe, ("guided", "adversarial"))
-    _known("--preset", preset, ("cpu", "gpu", "toy") if recipe == "guided" else ("cpu", "gpu"))
+    _known("--preset", preset, ("cpu", "gpu", "finish", "toy") if recipe == "guided" else ("cpu", "gpu"))
     device = device or ("cuda" if preset == "gpu" else "cpu")
     _known("--device", device, ("cpu", "cuda"))
     if recipe == "guided":

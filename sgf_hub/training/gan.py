@@ -294,6 +294,7 @@ def equalized_adam(
         [{"params": parameters, "lr": learning_rate * gain * lazy} for gain, parameters in groups.items()],
         betas=(0.0, 0.99**lazy),
         eps=1e-8,
-        fused=True,
+        foreach=not capturable,
+        fused=capturable,
         capturable=capturable,
     )

@@ -32,9 +32,11 @@ from sgf_hub.predictors.backbone import load_backbone
 from sgf_hub.training.checkpoint import save_checkpoint
 from sgf_hub.training.critic import ProjectedCritic, hinge, unconvinced
 from sgf_hub.training.gan import equalized_adam
+from sgf_hub.training.views import Views
 from sgf_hub.zoo import NAMESPACE
 
 _FOLD = 2  # the picture as the critic's finest scale: squares of 2 x 2 pixels are one place
+_VIEW = 3 / 4  # side of what the guide and the critic see, as a share of what the guide has learned to read
 _REFIT = 6_400  # images between two fits of the mixture's covariance
 _WARM = 3  # iterations that run as they are before one is recorded as a CUDA graph
 
@@ -119,6 +121,9 @@ class GuidedConfig:
 # what a machine is better served by
 PRESETS: dict[str, dict[str, Any]] = {
     "cpu": {"batch": 16, "pictures": 40_000},
+    # the last of a training: rates fall from the beginning on
+    "finish": {"batch": 16, "pictures": 40_000, "learning_rate": 1.5e-3, "critic_alone": 1_500, "ema_images": 2_000,
+               "decay_from": 0.0, "sheet_every": 5_000},
     "gpu": {"batch": 64, "images": 3_000_000, "pictures": 64_000, "learning_rate": 4e-3, "encoder_rate": 8e-4,
             "critic_from": 100_000, "critic_alone": 20_000, "ema_images": 20_000, "sheet_every": 250_000},
     "toy": {"resolution": 32, "latent_dim": 16, "channels": (16,) * 4, "encoder_channels": (16,) * 3,
@@ -143,11 +148,12 @@ class GuidedTraining:
         self.config, self.device = config, device
         guide = load_backbone(config.guide or f"{NAMESPACE}/{config.world}-guide-backbone")
         self.guide = Perceptual(guide).to(device)
+        self.view = round(guide.image_size * _VIEW)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(config.seed)  # initial weights, restored afterwards
             self.generator = on_device(self._new_generator(), device)
             self.encoder = on_device(_VariationalEncoder(config), device)
-            blank = torch.zeros(1, 3, config.resolution, config.resolution, device=device)
+            blank = torch.zeros(1, 3, self.view, self.view, device=device)
             shapes = [(one.shape[1], one.shape[2]) for one in self._scales(blank, self.guide.maps(blank))]
             widths = (32, *config.critic_widths) if config.critic_pixels else config.critic_widths
             self.critic = on_device(ProjectedCritic(shapes, widths), device)
@@ -165,7 +171,7 @@ class GuidedTraining:
                     group["lr"] = torch.tensor(group["lr"], device=device)
         self.rng = torch.Generator(device).manual_seed(config.seed + 1)
         self.critic_weight = torch.zeros((), device=device)
-        self.shown, self.encoded, self.fitted, self.seconds = 0, 0, 0, 0.0
+        self.shown, self.encoded, self.fitted, self.judged, self.seconds = 0, 0, 0, 0, 0.0
         self._recorded: dict[bool, tuple[Callable[[], None], dict[str, Tensor]]] = {}
         self._real: Tensor | None = None
         self.warm = 0
@@ -230,8 +236,7 @@ class GuidedTraining:
         """
         config = self.config
         adversarial = self.shown >= config.critic_from and self.encoded >= config.components
-        since = self.shown - config.critic_from
-        self.critic_weight.fill_(config.critic_weight if adversarial and since >= config.critic_alone else 0.0)
+        self.critic_weight.fill_(config.critic_weight if self.judged >= config.critic_alone else 0.0)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 rate = group["peak"] * config.rate_at(progress)
@@ -242,6 +247,7 @@ class GuidedTraining:
         parts = self._graphed(real, adversarial) if self.device == "cuda" else self._update(real, adversarial)
         self._remember(parts.pop("mean"), len(real))
         self.shown += len(real)
+        self.judged += len(real) if adversarial else 0
         self._average(len(real))
         return parts
 
@@ -254,12 +260,13 @@ class GuidedTraining:
             mean, log_var = self.encoder(real)
             noise = torch.randn(mean.shape, generator=self.rng, device=self.device)
             pictures, early = self._pictures(mean + noise * (log_var / 2).exp(), half if adversarial else 0)
-            maps = self.guide.maps(pictures)
+            views = Views(len(pictures), self.view, self.rng, self.device)
+            seen, truth = views(pictures), views(real)
+            maps = self.guide.maps(seen)
             with torch.no_grad():
-                real_maps = self.guide.maps(real)
-            made = pictures[:count]
+                real_maps = self.guide.maps(truth)
             parts = {
-                "pixels": (made - real).abs().mean(),
+                "pixels": (pictures[:count] - real).abs().mean(),
                 "looks": distance(vector([one[:count] for one in maps]), vector(real_maps)).mean(),
                 # what an early exit draws is what the whole network draws, at half the side
                 "early": (early - F.avg_pool2d(pictures.detach(), 2)).abs().mean(),
@@ -270,10 +277,10 @@ class GuidedTraining:
         if adversarial:
             with torch.autocast(self.device, dtype=torch.bfloat16), cached():  # heads normalise their weights once
                 # as many reconstructions as samples
-                fake = self.critic.project(self._scales(pictures[half:], tuple(one[half:] for one in maps)))
+                fake = self.critic.project(self._scales(seen[half:], tuple(one[half:] for one in maps)))
                 with torch.no_grad():
-                    truth = self.critic.project(self._scales(real, real_maps))
-                parts["critic"] = hinge(self.critic(truth), self.critic([one.detach() for one in fake]))
+                    genuine = self.critic.project(self._scales(truth, real_maps))
+                parts["critic"] = hinge(self.critic(genuine), self.critic([one.detach() for one in fake]))
                 parts["convincing"] = unconvinced(self.critic(fake))
             parts["critic"].backward(inputs=list(self.critic.heads.parameters()))
             loss = loss + self.critic_weight * parts["convincing"]
@@ -382,7 +389,7 @@ class GuidedTraining:
             "encoder": self.encoder.state_dict(),
             "critic": self.critic.state_dict(),
             "averages": self.averages.state_dict(),
-            **{name: getattr(self, name) for name in ("shown", "encoded", "seconds")},
+            **{name: getattr(self, name) for name in ("shown", "encoded", "judged", "seconds")},
         }
         if small:
             state |= {name: _halved(state[name]) for name in ("generator", "encoder", "critic", "averages")}
@@ -416,7 +423,8 @@ class GuidedTraining:
                 getattr(self, name).load_state_dict({key: value.float() for key, value in held[name].items()})
             for name, state in held.get("optimizers", {}).items():
                 self._restore(self.optimizers[name], state)
-            self.shown, self.encoded, self.seconds = int(held["shown"]), int(held["encoded"]), float(held["seconds"])
+            self.shown, self.encoded, self.judged = (int(held[name]) for name in ("shown", "encoded", "judged"))
+            self.seconds = float(held["seconds"])
         except BadValueError:
             raise
         except Exception as error:  # whatever torch.load or a foreign file brings up

@@ -184,9 +184,9 @@ def export(state: GuidedTraining, out: Path, command: str) -> dict[str, Any]:
     sheet(generator.synthesize(generator.sample(96, seed=1))).save(out / name / "samples.png")
     report = {
         "command": command,
-        "recipe": "guided: the decoder of a variational autoencoder, sharpened by a projected critic on "
+        "note": "guided recipe: the decoder of a variational autoencoder, sharpened by a projected critic on "
         "reconstructions and samples; w from a mixture around encoded pictures. The paper's generators learned "
-        "adversarially alone.",
+        "adversarially alone",
         "config": dataclasses.asdict(config),
         "images_shown": state.shown,
         "seconds": round(state.seconds),

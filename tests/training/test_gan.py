@@ -163,7 +163,7 @@ class TestCommand:
             toy = replace(PROGAN, **sizes, batches=(4, 4, 4), grow_at=(4, 8, 16))
         monkeypatch.setattr(kind, "presets", {"cpu": toy})
         for images in (16, 24):  # the second goes on
-            gan("avatars", architecture, "cpu", images=images, device=None, out=tmp_path / "zoo", runs=tmp_path)
+            gan("avatars", architecture, "adversarial", images=images, out=tmp_path / "zoo", runs=tmp_path)
         entry = tmp_path / "zoo" / f"avatars-{architecture}"
         names = ["config.json", "model.safetensors", "samples.png", "training.json"]
         assert sorted(path.name for path in entry.iterdir()) == names

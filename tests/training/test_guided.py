@@ -244,5 +244,5 @@ def test_the_script_for_a_gpu_and_the_entry_after_it(tmp_path, architecture, kin
     generator = load_generator(out / f"avatars-{architecture}")
     assert isinstance(generator, kind) and generator.resolution == 32
     report = json.loads((out / f"avatars-{architecture}" / "training.json").read_text())
-    assert report["images_shown"] == 64 and "adversarially alone" in report["recipe"]
+    assert report["images_shown"] == 64 and "adversarially alone" in report["note"]
     assert (out / f"avatars-{architecture}-encoder").exists() == (architecture == "stylegan2")

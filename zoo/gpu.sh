@@ -3,7 +3,8 @@
 #
 #   zoo/gpu.sh WORLD [what `sgf-hub train gan` takes: --architecture progan, --minutes 4, --device cpu, --preset toy ...]
 #
-# Pictures are drawn by the machine's own cores. A former run goes on where the parts of its checkpoint are under
+# The machine needs torch, transformers, typer, rich and skia-python (and that libEGL, libGL and libexpat) beside this tree.
+# Pictures are drawn by its own cores. A former run goes on where the parts of its checkpoint are under
 # runs/WORLD-ARCHITECTURE-guided/. What comes out lies under $OUT (out/gpu by default): the checkpoint in parts of at most
 # 15 MiB, the last sample sheet, the log. Put the parts back into that folder, here or on any machine, and
 # `sgf-hub train gan WORLD --recipe guided` goes on from them, or writes the zoo's entry.

@@ -115,7 +115,7 @@ class GuidedConfig:
 
     def rate_at(self, progress: float) -> float:
         """Share of the learning rates after a share of the training."""
-        return 1.0 if progress <= self.decay_from else max(0.05, (1 - progress) / (1 - self.decay_from))
+        return 1.0 if min(progress, 1.0) <= self.decay_from else max(0.05, (1 - progress) / (1 - self.decay_from))
 
 
 # what a machine is better served by

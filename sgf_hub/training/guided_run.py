@@ -90,11 +90,13 @@ def train(
                 numbers |= {"images": state.shown, "seconds": round(state.seconds, 1), "images_per_second": speed}
                 yield told(numbers)
             if state.shown % config.sheet_every < config.batch or over:
+                probing = time.monotonic()
                 state.fit_mixture(batch_of)
                 record = {"images": state.shown, "seconds": round(state.seconds, 1)}
                 yield told(record | probe.distances())
                 probe.page().save(folder / f"samples-{state.shown // 1000:05d}k.png")
-                mark = time.monotonic()
+                aside = time.monotonic() - probing
+                mark, began = mark + aside, began + aside  # the minutes are for training
             if time.monotonic() - saved > _SAVE_EVERY or over:
                 state.save(folder / CHECKPOINT, small=small)
                 saved = time.monotonic()

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sgf_hub.evaluation.generator import features, frechet_distance
+from sgf_hub.evaluation.generator import attribute_shares, features, frechet_distance
 from sgf_hub.predictors import load_backbone
+from sgf_hub.types import ConditionSpec
 
 
 def normal(mean: list[float], covariance: Tensor, *, count: int = 200, seed: int = 0) -> Tensor:
@@ -57,3 +58,22 @@ def test_features_are_means_of_the_last_map(toy_zoo) -> None:
     found = features(backbone, images.split(2))
     assert (found.shape, found.dtype) == ((5, backbone.channels), torch.float64)
     torch.testing.assert_close(found, backbone(images).mean(dim=(2, 3)).double(), atol=1e-5, rtol=1e-4)
+
+
+class Reader:
+    """Sees attribute `a` in light pictures and `b` in red ones, from a threshold on."""
+
+    def __init__(self, threshold: float) -> None:
+        self.spec, self.threshold = ConditionSpec(attributes=("a", "b")), threshold
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return torch.stack([images.mean(dim=(1, 2, 3)), images[:, 0].mean(dim=(1, 2))], dim=1) - self.threshold
+
+
+def test_shares_of_attributes() -> None:
+    images = torch.tensor([0.1, 0.3, 0.5, -0.5]).view(4, 1, 1, 1).expand(4, 3, 2, 2)
+    labels = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    shares = attribute_shares(Reader(0.0), Reader(0.2), labels, images.split(3))  # type: ignore[arg-type]
+    assert shares["sampled"] == {"a": 0.75, "b": 0.75} and shares["drawn"] == {"a": 0.5, "b": 0.0}
+    assert shares["agree"] == {"a": 0.75, "b": 0.75}  # they disagree on the picture at 0.1
+    assert "agree" not in attribute_shares(Reader(0.0), None, labels, images.split(3))  # type: ignore[arg-type]

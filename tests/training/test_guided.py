@@ -110,6 +110,9 @@ class TestSteps:
             state.step(real(), progress=progress)
             assert state.optimizers["critic"].param_groups[0]["lr"] == pytest.approx(share * peak)
 
+    def test_rates_may_stay(self) -> None:
+        assert dataclasses.replace(TOY, decay_from=1.0).rate_at(1.01) == 1.0
+
     def test_an_early_exit_learns_to_draw_the_same(self, state) -> None:
         images = real()
         early = [float(state.step(images)["early"]) for _ in range(30) if not setattr(state, "shown", 0)]

@@ -39,7 +39,7 @@ class Faces(World):
 
     generator: str = "avatars-stylegan2"
     heads: tuple[str, ...] = ("avatars-attributes", "avatars-keypoints")
-    layers: int = 10
+    layers: int = 12
     attributes: str = "sgf-avatars-attributes"
     keypoints: str = "sgf-avatars-keypoints"
 
@@ -59,7 +59,7 @@ class Flowers(World):
 
     generator: str = "flowers-stylegan2"
     heads: tuple[str, ...] = ("flowers-captions",)
-    layers: int = 10
+    layers: int = 12
     captions: str = "sgf-flowers-captions"
 
     @property

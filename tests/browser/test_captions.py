@@ -46,7 +46,9 @@ def similarities(page) -> tuple[float, float]:
 
 def another_colour(page) -> str:
     """Words that ask for a colour which the flower does not have."""
-    return "a flower with white petals" if "white" not in caption(page) else "a flower with red petals"
+    told = caption(page)
+    colour = next(one for one in ("white", "red", "purple", "yellow", "blue") if one not in told)
+    return f"a flower with {colour} petals"
 
 
 def begin(page, words: str) -> None:

@@ -25,6 +25,7 @@ TWO = (
     "no",
 )
 WORK = """
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,8 @@ pairs = module.load_pairs(out / "pairs")
 config = replace(PRESETS["fast"], iterations=200, batch=33, layers=2, held_out=0.1)
 records = list(train(config, pairs, out / "work", out / "mapping", group=together))
 assert len(records) == (3 if together.leads else 2), records
-print("rank", together.rank, "of", together.size, "loss", f"{records[1]['loss']:.9f}", flush=True)
+# in one piece: both processes write into one file
+os.write(1, f"rank {together.rank} of {together.size} loss {records[1]['loss']:.9f}\\n".encode())
 """
 
 

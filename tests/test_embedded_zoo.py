@@ -101,6 +101,16 @@ def test_pictures_differ_and_repeat(attributes: SGFEditor) -> None:
     assert min((images[i] - images[j]).abs().mean() for i in range(4) for j in range(i)) > 0.02
 
 
+def test_predictor_and_judge_agree_on_what_is_sampled() -> None:
+    editor = SGFEditor.from_pretrained("sgf-avatars-keypoints")
+    judge = load_predictor(["avatars-judge-attributes", "avatars-judge-keypoints"])
+    images = editor.generator.synthesize(editor.generator.sample(48, seed=8))
+    seen, judged = editor.predictor(images), judge(images)
+    spec = editor.predictor.spec
+    assert ((spec.scores(seen) > 0) == (spec.scores(judged) > 0)).float().mean() >= 0.985
+    assert (spec.points(seen) - spec.points(judged)).norm(dim=-1).mean() <= 0.008
+
+
 @pytest.mark.parametrize("mapping", ["sgf-avatars-attributes", "sgf-avatars-progan-attributes"])
 @pytest.mark.parametrize(("config", "share"), [(EditConfig(), 0.7), (EditConfig.ours(), 0.8)])
 def test_most_edits_arrive(mapping: str, config: EditConfig, share: float) -> None:

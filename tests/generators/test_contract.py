@@ -22,7 +22,9 @@ OURS: dict[str, Make] = {
     "stylegan2": toy_generator,
     "stylegan2 with noise": lambda: toy_generator(noise=True),
     "stylegan2 with a wider mapping": lambda: toy_generator(mapping_width=24),
+    "stylegan2 with a mixture": lambda: toy_generator(components=6),
     "progan": toy_progan,
+    "progan with a mixture": lambda: toy_progan(components=6),
 }
 FOREIGN: dict[str, Callable[[], dict]] = {
     "nvidia": lambda: {"G_ema": nvidia(toy_generator(noise=True, clamp=256.0))},

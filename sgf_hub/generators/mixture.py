@@ -29,7 +29,8 @@ class GaussianMixture(nn.Module):
         super().__init__()
         bounded("components", components, 1, 1 << 16)
         self.register_buffer("means", torch.zeros(components, latent_dim))
-        self.register_buffer("factor", torch.eye(latent_dim))  # lower triangular; covariance = factor factor^T
+        # lower triangular; covariance = factor factor^T. (`torch.eye` without memory loads a symbolic algebra package.)
+        self.register_buffer("factor", torch.zeros(latent_dim, latent_dim).fill_diagonal_(1.0))
 
     def forward(self, z: Tensor) -> Tensor:
         """z [B, D + 1], N(0, 1) => w [B, D]; see `split`."""

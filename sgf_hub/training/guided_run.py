@@ -183,7 +183,7 @@ def export(state: GuidedTraining, out: Path, command: str) -> dict[str, Any]:
     name = f"{config.world}-{config.architecture}"
     generator = copy.deepcopy(state.average_generator).cpu().eval()
     generator.save_pretrained(out / name)
-    sheet(generator.synthesize(generator.sample(96, seed=1))).save(out / name / "samples.png")
+    sheet(generator.synthesize(generator.sample(48, seed=1))).save(out / name / "samples.png")
     report = {
         "command": command,
         "note": "guided recipe: the decoder of a variational autoencoder, sharpened by a projected critic on "

@@ -237,7 +237,7 @@ def _facts(kind: str, config: dict) -> dict[str, str]:
         "captioner": name(config.get("captioner")),
         "embedder": name(config.get("embedder")),
         "captions": f"{len(config['captions']):,}" if isinstance(config.get("captions"), list) else "",
-        "dimensions": str(config.get("components") or config.get("latent_dim") or ""),
+        "dimensions": str(config.get("latent_dim") or config.get("components") or ""),
         "resolution": str(config.get("resolution") or config.get("image_size") or ""),
     }
 

@@ -64,7 +64,8 @@ def _guided(
     out: Path,
     runs: Path,
 ) -> None:
-    from sgf_hub.training.guided import PRESETS, GuidedConfig, GuidedTraining
+    from sgf_hub.training.guided import GuidedTraining
+    from sgf_hub.training.guided_config import PRESETS, GuidedConfig
     from sgf_hub.training.guided_run import CHECKPOINT, claimed, export, feed, join_parts, pictures_of, train
 
     given: dict[str, Any] = {"images": images} if images is not None else {}

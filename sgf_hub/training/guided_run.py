@@ -22,7 +22,8 @@ from sgf_hub.pictures import sheet
 from sgf_hub.predictors import load_backbone
 from sgf_hub.training.calibration import calibrate
 from sgf_hub.training.drawn import drawn
-from sgf_hub.training.guided import GuidedConfig, GuidedTraining, mixture_of
+from sgf_hub.training.guided import GuidedTraining, mixture_of
+from sgf_hub.training.guided_config import GuidedConfig
 from sgf_hub.training.supervised import HELD_OUT_SEED, REPORT
 from sgf_hub.zoo import NAMESPACE
 

@@ -20,7 +20,8 @@ from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.training.checkpoint import save_checkpoint
 from sgf_hub.training.critic import ProjectedCritic, hinge, unconvinced
-from sgf_hub.training.guided import PRESETS, GuidedConfig, GuidedTraining
+from sgf_hub.training.guided import GuidedTraining
+from sgf_hub.training.guided_config import PRESETS, GuidedConfig
 from sgf_hub.training.guided_run import claimed, feed, join_parts, train
 
 ROOT = Path(__file__).parents[2]

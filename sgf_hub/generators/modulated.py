@@ -125,11 +125,10 @@ def filtered(weight: Tensor) -> Tensor:
 
 def upsample(image: Tensor) -> Tensor:
     """[B, C, R, R] => [B, C, 2 R, 2 R] by zero insertion and the filter."""
-    if image.device.type == "cuda":
-        kernel = fir_kernel(image.shape[1], 4.0, image.dtype, image.device)
+    kernel = fir_kernel(image.shape[1], 4.0, image.dtype, image.device)
+    if image.device.type == "cuda":  # dense, as in `ModulatedConv`
         apart = torch.eye(image.shape[1], dtype=image.dtype, device=image.device)[:, :, None, None]
         return F.conv_transpose2d(image, apart * kernel, stride=2, padding=1)
-    kernel = fir_kernel(image.shape[1], 4.0, image.dtype, image.device)
     return F.conv_transpose2d(image, kernel, stride=2, padding=1, groups=image.shape[1])
 
 

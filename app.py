@@ -7,15 +7,15 @@ GRADIO_MCP_SERVER=True, also serves the endpoints as tools (docs/api.md).
 import gc
 import sys
 
-from app.start import import_gradio, import_libraries
+from app.server.start import import_gradio, import_libraries
 
 if __name__ == "__main__":
     gc.disable()  # what is imported stays: looking for garbage in it takes a tenth of the start
     import_gradio()
 
-    from app.demo import build_demo, launch
-    from app.services import Models
-    from app.worlds import Faces
+    from app.core.model_sets import Faces
+    from app.models.services import Models
+    from app.server.page import build_demo, launch
 
     faces, models = Faces(), Models()
     demo = build_demo(faces, models=models)

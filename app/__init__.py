@@ -1,1 +1,1 @@
-"""The Gradio demo of sgf-hub: `app.demo.build_demo` builds it, `app.demo.launch` serves it."""
+"""The Gradio demo of sgf-hub: `app.server.page.build_demo` builds it, `app.server.page.launch` serves it."""

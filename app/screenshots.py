@@ -30,7 +30,7 @@ _MISSING = (
 def served() -> Iterator[str]:
     """The demo on a free port, for as long as the block lasts; gives its address."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    from app.demo import build_demo, launch
+    from app.server.page import build_demo, launch
 
     demo = build_demo()
     _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", server_port=None)

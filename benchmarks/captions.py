@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.lines import Section, report
 from benchmarks.timing import medians
-from sgf_hub.editor import EditConfig, SGFEditor
+from sgf_hub.editing.editor import EditConfig, SGFEditor
 from sgf_hub.field import SurrogateGradientField
 from sgf_hub.predictors import CaptionPredictor
 

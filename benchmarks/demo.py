@@ -38,12 +38,12 @@ def lap(part, begun):
     print(f"{part}: {time.perf_counter() - begun}")
     return time.perf_counter()
 now = time.perf_counter()
-from app.start import import_gradio, import_libraries
+from app.server.start import import_gradio, import_libraries
 import_gradio()
 now = lap("Gradio and what it imports", now)
-from app.demo import build_demo, check_tools
-from app.services import Models
-from app.worlds import Faces
+from app.server.page import build_demo, check_tools
+from app.models.services import Models
+from app.core.model_sets import Faces
 faces, models = Faces(), Models()
 build_demo(faces, models=models)
 now = lap("the page, its modules and building it", now)

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from app import render
-from app.services import Models
-from app.session import Plan
-from app.worlds import Faces
+from app.core.model_sets import Faces
+from app.core.session import Plan
+from app.models.services import Models
+from app.widgets import render
 from benchmarks.lines import Line, Section, duration, report
 from tests.load.server import served
 from tests.load.visitor import Visitor

@@ -12,7 +12,7 @@ from benchmarks.limits import limits
 from benchmarks.lines import Line, Section, duration, faster, report
 from benchmarks.plain.stylegan2 import synthesize
 from benchmarks.timing import medians
-from sgf_hub.editor import EditConfig, SGFEditor
+from sgf_hub.editing.editor import EditConfig, SGFEditor
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.predictors import AttributeHead, Backbone, ImagePredictor
 from sgf_hub.predictors.backbone import build_network, fold_batchnorm

@@ -30,10 +30,10 @@ SETTINGS = {  # launcher, threads a process
 
 def work(folder: Path) -> None:
     """What is timed: called in every process."""
+    from sgf_hub.data import pairs
+    from sgf_hub.data.distributed import group
     from sgf_hub.generators import load_generator
     from sgf_hub.predictors import load_predictor
-    from sgf_hub.training import pairs
-    from sgf_hub.training.group import group
     from sgf_hub.training.mapping import PRESETS, train
 
     pairs.SHARD = SHARD

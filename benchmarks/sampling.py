@@ -10,9 +10,9 @@ import torch
 
 from benchmarks.lines import Line, Section, report
 from benchmarks.timing import medians
+from sgf_hub.data import pairs
 from sgf_hub.generators import load_generator
 from sgf_hub.predictors import load_predictor
-from sgf_hub.training import pairs
 
 COUNT, BATCH = 512, 64
 PAPER = 200_000

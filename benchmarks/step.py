@@ -9,7 +9,7 @@ from benchmarks.field import toy
 from benchmarks.generator import reader, real
 from benchmarks.lines import Section, report, within
 from benchmarks.timing import medians
-from sgf_hub.editor import EditConfig, SGFEditor
+from sgf_hub.editing.editor import EditConfig, SGFEditor
 from sgf_hub.field import SurrogateGradientField
 
 STEPS = 10

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks.lines import Line, Section, report
-from sgf_hub.editor import EditConfig, EditStep, SGFEditor, Wishes
-from sgf_hub.evaluation.mds import CHANGED, at_steps, settle
+from sgf_hub.editing.editor import EditConfig, EditStep, SGFEditor, Wishes
+from sgf_hub.evaluation.disentanglement.mds import CHANGED, at_steps, settle
+from sgf_hub.evaluation.disentanglement.sweep import sweep
 from sgf_hub.evaluation.pool import in_parallel
-from sgf_hub.evaluation.sweep import sweep
 from sgf_hub.predictors import load_predictor
 from sgf_hub.types import Generator, Latent, Target
 

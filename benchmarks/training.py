@@ -12,9 +12,9 @@ from benchmarks.field import toy
 from benchmarks.lines import Line, Section, report
 from benchmarks.plain.training import iterations
 from benchmarks.timing import medians
+from sgf_hub.data.distributed import Group
 from sgf_hub.generators import load_generator
 from sgf_hub.predictors import load_predictor
-from sgf_hub.training.group import Group
 from sgf_hub.training.reconstruction import Descent
 from sgf_hub.types import Latent
 

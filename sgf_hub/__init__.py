@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sgf_hub.editor import SGFEditor
+    from sgf_hub.editing.editor import SGFEditor
+    from sgf_hub.editing.trajectory import EditConfig, StopReason, Trajectory
     from sgf_hub.errors import SGFError
     from sgf_hub.generators import load_generator
     from sgf_hub.generators.custom import CustomGenerator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
         TransformersKeypoints,
         load_predictor,
     )
-    from sgf_hub.trajectory import EditConfig, StopReason, Trajectory
     from sgf_hub.types import Latent
 
 # imported when first used: importing sgf_hub itself costs nothing

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.hub import HubModule, bounded, names_of
+from sgf_hub.hub.module import HubModule, bounded, names_of
 from sgf_hub.types import ConditionSpec, short
 
 SLOPE = 0.2  # of the leaky ReLU

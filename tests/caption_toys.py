@@ -9,8 +9,8 @@ from torch import Tensor
 
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.predictors import CaptionPredictor
-from sgf_hub.predictors.grounding import content
-from sgf_hub.training.captions import CaptionsConfig, count_captions, fit_captions
+from sgf_hub.predictors.captions.grounding import content
+from sgf_hub.training.readers.captions import CaptionsConfig, count_captions, fit_captions
 from tests.toys import PlainGenerator, plain_mapping, toy_generator, toy_mapping
 
 COLOURS = ("red", "green", "blue")

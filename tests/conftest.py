@@ -10,7 +10,7 @@ os.environ.setdefault("GRADIO_SERVER_PORT", str(7860 + 100 * _WORKER))  # worker
 
 import pytest  # noqa: E402
 
-import sgf_hub.zoo  # noqa: E402
+import sgf_hub.hub.names  # noqa: E402
 from tests.toys import write_zoo  # noqa: E402
 
 
@@ -29,12 +29,12 @@ def zoo(toy_zoo: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def in_toy_zoo(toy_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The toy zoo in place of the embedded one."""
-    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: toy_zoo)
+    monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: toy_zoo)
     return toy_zoo
 
 
 @pytest.fixture
 def in_zoo(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The copy in place of the embedded zoo."""
-    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: zoo)
+    monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: zoo)
     return zoo

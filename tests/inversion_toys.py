@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from sgf_hub.encoder import LatentEncoder
+from sgf_hub.inversion.encoder import LatentEncoder
 from tests.toys import write_predictor
 
 

@@ -71,7 +71,7 @@ def test_every_endpoint_is_in_the_table(url) -> None:
 def test_the_extra_is_told_where_it_is_missing(monkeypatch) -> None:
     import importlib.util
 
-    from app.demo import check_tools
+    from app.server.page import check_tools
 
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "mcp" else found(name))

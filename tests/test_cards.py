@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from sgf_hub.publishing.cards import CARD, code_of, fresh_card, pictures_of
-from sgf_hub.zoo import Entry, entries
+from sgf_hub.hub.names import Entry, entries
+from sgf_hub.hub.publishing.cards import CARD, code_of, fresh_card, pictures_of
 
 ENTRIES = [pytest.param(entry, id=entry.name) for entry in entries()]
 

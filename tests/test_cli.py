@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from sgf_hub.batch import changes
-from sgf_hub.cli import main
+from sgf_hub.cli.main import main
+from sgf_hub.editing.batch import changes
 from sgf_hub.generators import load_generator
 from sgf_hub.types import ConditionSpec, Latent
 from tests.toys import edit_config
@@ -85,7 +85,7 @@ class TestEdit:
         assert Image.open(edited[1] / "steps.gif").size == (256, 256)
 
     def test_latent_draws_the_after_picture(self, edited, in_toy_zoo) -> None:
-        from sgf_hub.pictures import to_pictures
+        from sgf_hub.data.pictures import to_pictures
 
         latent = Latent.load(edited[1] / "latent.safetensors")
         drawn = to_pictures(load_generator("toy-stylegan2").synthesize(latent), side=256)[0]
@@ -359,7 +359,8 @@ def test_usage_errors_exit_with_2(run: Run, arguments: list[str]) -> None:
     [
         "import sgf_hub",
         "import sgf_hub; sgf_hub.SGFEditor; sgf_hub.Latent",
-        "import sys; sys.argv[1:] = ['--help']\nfrom sgf_hub.cli import main\ntry: main()\nexcept SystemExit: pass",
+        "import sys; sys.argv[1:] = ['--help']\nfrom sgf_hub.cli.main import main\n"
+        "try: main()\nexcept SystemExit: pass",
     ],
     ids=["sgf_hub", "editor", "help"],
 )
@@ -407,10 +408,10 @@ class TestMistakes:
         def interrupted() -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("sgf_hub.zoo.entries", interrupted)
+        monkeypatch.setattr("sgf_hub.hub.names.entries", interrupted)
         code, out, err = run("zoo", "list")
         assert (code, out) == (130, "") and err.startswith("sgf-hub: stopped; ") and err.count("\n") == 1
 
     def test_the_command_line_starts_without_torch(self) -> None:
-        code = "import sys, sgf_hub.cli; sys.exit('torch' in sys.modules)"
+        code = "import sys, sgf_hub.cli.main; sys.exit('torch' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import sgf_hub
-import sgf_hub.zoo
-from sgf_hub.training.pairs import PairsInfo, load_pairs, sample_pairs
+import sgf_hub.hub.names
+from sgf_hub.data.pairs import PairsInfo, load_pairs, sample_pairs
 from sgf_hub.types import Generator, Predictor
 from tests.generators.test_diffusion import write_consistency
 from tests.predictors.foreign import write_classifier, write_clip, write_vitpose
@@ -47,7 +47,7 @@ def net() -> SimpleNamespace:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with all that the page names, some of it under Hub ids."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: tmp_path / "zoo")
+    monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: tmp_path / "zoo")
     write_predictor(tmp_path / "zoo", name="avatars")
     write_classifier(tmp_path / "owner" / "age-classifier", labels=("0-2", "20-29", "more than 70"), several=False)
     write_clip(tmp_path / "openai" / "clip-vit-base-patch32")

@@ -9,14 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import sgf_hub.zoo
+import sgf_hub.hub.names
 from sgf_hub.baselines.latent_descent import LatentDescentEditor
-from sgf_hub.cli import main
-from sgf_hub.editor import EditConfig, SGFEditor, StopReason
+from sgf_hub.cli.main import main
+from sgf_hub.editing.editor import EditConfig, SGFEditor, StopReason
+from sgf_hub.editing.trajectory import EditStep
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.mapping import SGFMapping
-from sgf_hub.predictors import captions
-from sgf_hub.trajectory import EditStep
+from sgf_hub.predictors.captions import predictor as captions
 from tests.caption_toys import WordCounter, colour_captioner, plain_world, write_caption_zoo
 from tests.toys import edit_config, toy_mapping, write_zoo
 
@@ -26,7 +26,7 @@ NAME = "sgf-toy-captions"
 @pytest.fixture(autouse=True)
 def toy_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(captions, "load_embedder", lambda name: WordCounter())
-    monkeypatch.setattr("sgf_hub.predictors.captioner.load_captioner", lambda name: colour_captioner)
+    monkeypatch.setattr("sgf_hub.predictors.captions.captioner.load_captioner", lambda name: colour_captioner)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def caption_zoo(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: made)
+    monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: made)
     return made
 
 
@@ -97,7 +97,7 @@ class TestEditor:
             LatentDescentEditor(editor.generator, editor.predictor)
 
     def test_attributes_are_not_grounded(self, toy_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sgf_hub.zoo, "root", lambda: toy_zoo)
+        monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: toy_zoo)
         editor = SGFEditor.from_pretrained("sgf-toy-attributes")
         latent = editor.generator.sample(1, seed=1)
         pair = [editor.edit(latent, {"smile": 1}, EditConfig(max_steps=2, grounded=flag)) for flag in (False, True)]

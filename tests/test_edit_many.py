@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sgf_hub.batch import MOST, Outcome, batches, samples, seeds_of
-from sgf_hub.editor import EditConfig, SGFEditor, edit
+from sgf_hub.editing.batch import MOST, Outcome, batches, samples, seeds_of
+from sgf_hub.editing.editor import EditConfig, SGFEditor, edit
 from sgf_hub.errors import BadValueError
 from sgf_hub.generators import load_generator
 from sgf_hub.types import Latent
@@ -123,16 +123,16 @@ class TestMany:
         assert small.size == (32, 32) and difference.abs().float().mean() < 8
 
     def test_what_is_done_is_kept_when_the_rest_fails(self, run: Run, in_toy_zoo, monkeypatch) -> None:  # noqa: F811
-        import sgf_hub.batch
+        import sgf_hub.editing.batch
 
-        whole = sgf_hub.batch.samples
+        whole = sgf_hub.editing.batch.samples
 
         def failing(generator: object, seeds: list[int], **options: float) -> Latent:
             if 16 in seeds:
                 raise KeyboardInterrupt
             return whole(generator, seeds, **options)
 
-        monkeypatch.setattr("sgf_hub.batch.samples", failing)
+        monkeypatch.setattr("sgf_hub.editing.batch.samples", failing)
         code, out, _ = run("edit", ATTRIBUTES, "--seeds", "0-30", "--set", "smile=1", "--steps", 1, "--out", "cut")
         assert (code, out) == (130, "")
         assert Path("cut/results.csv").read_text().count("\n") == 17

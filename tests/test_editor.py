@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sgf_hub.editor import EditConfig, Editor, SGFEditor, StopReason, Trajectory
+from sgf_hub.editing.editor import EditConfig, Editor, SGFEditor, StopReason, Trajectory
 from sgf_hub.errors import BadValueError, SpaceError, UnknownNameError
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from sgf_hub import EditConfig, SGFEditor, StopReason
+from sgf_hub.hub.names import entries, root
 from sgf_hub.predictors import load_predictor
 from sgf_hub.types import read_json
-from sgf_hub.zoo import entries, root
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,7 @@ def test_the_judge_meets_its_bar() -> None:
 
 
 def test_the_judge_reads_freshly_drawn_faces() -> None:
-    from sgf_hub.datasets.avatars import sample_batch
+    from sgf_hub.data.avatars import sample_batch
 
     faces = sample_batch(64, seed=31337, resolution=64)
     judge = load_predictor(["avatars-judge-attributes", "avatars-judge-keypoints"])
@@ -79,7 +79,7 @@ def test_the_judge_reads_freshly_drawn_faces() -> None:
 
 
 def test_the_judge_of_flowers_reads_freshly_drawn_ones() -> None:
-    from sgf_hub.datasets.flowers import EXCLUSIVE, sample_batch
+    from sgf_hub.data.flowers import EXCLUSIVE, sample_batch
 
     flowers = sample_batch(300, seed=31337, resolution=64)
     judge = load_predictor("flowers-judge-attributes")

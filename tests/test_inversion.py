@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from sgf_hub import cli
-from sgf_hub.encoder import LatentEncoder
+from sgf_hub.cli import main as cli
+from sgf_hub.data.photos import to_images
+from sgf_hub.data.pictures import to_pictures
 from sgf_hub.errors import BadValueError, CorruptFileError, SpaceError, UnknownNameError
-from sgf_hub.inversion import Projector, find_encoder
-from sgf_hub.perceptual import Perceptual, distance
-from sgf_hub.photos import to_images
-from sgf_hub.pictures import to_pictures
-from sgf_hub.projection import Projection, ProjectionConfig, said
+from sgf_hub.inversion.encoder import LatentEncoder
+from sgf_hub.inversion.perceptual import Perceptual, distance
+from sgf_hub.inversion.projection import Projection, ProjectionConfig, said
+from sgf_hub.inversion.projector import Projector, find_encoder
 from sgf_hub.types import Latent
 from tests.inversion_toys import toy_encoder, write_encoder
 from tests.toys import edit_config, toy_generator, toy_progan

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from sgf_hub import photos
+from sgf_hub.data import photos
+from sgf_hub.data.photos import from_data_uri, read_photo, squared, to_images
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.photos import from_data_uri, read_photo, squared, to_images
 
 RED = (200, 30, 40)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from sgf_hub.pictures import told_sheet
+from sgf_hub.data.pictures import told_sheet
 
 
 def dark(page: Image.Image) -> np.ndarray:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import sgf_hub.zoo
+import sgf_hub.hub.names
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
-from sgf_hub.zoo import beside, called, entries, kind_of, locate
+from sgf_hub.hub.names import beside, called, entries, kind_of, locate
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def hub(monkeypatch: pytest.MonkeyPatch) -> list:
     """Downloads that are asked for, and not made."""
     asked: list = []
-    monkeypatch.setattr(sgf_hub.zoo, "_download", lambda *args: asked.append(args) or Path("downloaded"))
+    monkeypatch.setattr(sgf_hub.hub.names, "_download", lambda *args: asked.append(args) or Path("downloaded"))
     return asked
 
 
@@ -73,7 +73,7 @@ class TestRevisions:
 
 class TestWithoutAZoo:
     def test_a_bare_name_is_ours_on_the_hub(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: list) -> None:
-        monkeypatch.setattr(sgf_hub.zoo, "root", lambda: tmp_path / "none")
+        monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: tmp_path / "none")
         locate("toy-stylegan2", revision="v1")
         locate("someone/model")
         assert [name for name, *_ in hub] == ["sgf-hub/toy-stylegan2", "someone/model"]
@@ -168,7 +168,7 @@ class TestEntries:
         assert kinds["toy-stylegan2"] == "damaged" and kinds["toy-backbone"] == "backbone"
 
     def test_an_empty_zoo(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sgf_hub.zoo, "root", lambda: tmp_path)
+        monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: tmp_path)
         assert entries() == []
 
     def test_configs_are_read(self, in_toy_zoo: Path) -> None:

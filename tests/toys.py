@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from sgf_hub.editor import SGFEditor
+from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.hub import WEIGHTS
+from sgf_hub.hub.module import WEIGHTS
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import AttributeHead, Backbone, BasePredictor, KeypointHead, load_predictor
 from sgf_hub.predictors.backbone import build_network, fingerprint

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gradio as gr
 
-from app.asked import build_asked
-from app.faces import FaceBench
-from app.joint import plan_of
-from app.session import Plan, Session
+from app.core.session import Plan, Session
+from app.panels.faces import FaceBench
+from app.panels.joint import plan_of
 from app.tabs.options import build_options
+from app.widgets.requested import build_asked
 
 
 def build(bench: FaceBench) -> None:

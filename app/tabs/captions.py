@@ -6,11 +6,11 @@ import json
 
 import gradio as gr
 
-from app.flowers import FlowerBench
-from app.session import Plan, Session
+from app.core.requests import caption_of
+from app.core.session import Plan, Session
+from app.panels.flowers import FlowerBench
+from app.panels.wiring import QUIET
 from app.tabs.options import build_options
-from app.wiring import QUIET
-from app.wishes import caption_of
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "One thing": ("purple petals", "white petals", "a small flower", "a large flower", "pointed petals"),

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app import turns
-from app.attribute_panel import GROUPS, label_of
-from app.comparing.comparison import METHODS, Comparison
-from app.comparing.curve import curves
-from app.comparing.path_cards import build_board, build_card, path_shown
-from app.comparing.paths import Missing, Path, Progress, picture
-from app.faces import FaceBench
-from app.flowers import FlowerBench
-from app.gestures import GESTURES
-from app.parts import FIRST_SEED, IDLE
-from app.scripted import message
-from app.services import Stops
-from app.session import Origin, Session, present
+from app.compare.comparison import METHODS, Comparison
+from app.compare.curve import curves
+from app.compare.path_cards import build_board, build_card, path_shown
+from app.compare.paths import Missing, Path, Progress, picture
+from app.core import queue as turns
+from app.core.errors import UserError, told
+from app.core.gestures import GESTURES
+from app.core.queue import Waiting
+from app.core.requests import caption_of
+from app.core.session import Origin, Session, present
+from app.models.services import Stops
+from app.panels.components import FIRST_SEED, IDLE
+from app.panels.faces import FaceBench
+from app.panels.flowers import FlowerBench
+from app.panels.panel import Updates
+from app.panels.wiring import COMPUTE, QUIET, in_turn
 from app.tabs import components, vote
-from app.told import UserError, told
-from app.turns import Waiting
-from app.wiring import COMPUTE, QUIET, in_turn
-from app.wishes import caption_of
-from app.workbench import Updates
+from app.widgets.attribute_sliders import GROUPS, label_of
+from app.widgets.scripted import message
 
 if TYPE_CHECKING:
     from sgf_hub.types import Latent

@@ -8,13 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from app.attribute_panel import label_of
-from app.comparing.comparison import Comparison
-from app.comparing.paths import picture
-from app.faces import FaceBench
-from app.session import Session, present
-from app.wiring import COMPUTE, QUIET, in_turn
-from app.wishes import component_of, layers_of
+from app.compare.comparison import Comparison
+from app.compare.paths import picture
+from app.core.requests import component_of, layers_of
+from app.core.session import Session, present
+from app.panels.faces import FaceBench
+from app.panels.wiring import COMPUTE, QUIET, in_turn
+from app.widgets.attribute_sliders import label_of
 
 COUNT = 80  # components that the public tool fits, and the zoo's; the models say how many there are
 ROWS = 3

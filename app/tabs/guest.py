@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from app.guests.bench import GuestBench
+from app.panels.hub_model import GuestBench
 
 
 def build(bench: GuestBench) -> gr.Tab:

@@ -6,15 +6,15 @@ from typing import Any
 
 import gradio as gr
 
-from app.asked import build_asked
-from app.faces import FaceBench
-from app.gestures import GESTURES, gesture
-from app.joint import plan_of
-from app.keypoint_canvas import moves
-from app.session import Plan, Session, present
+from app.core.gestures import GESTURES, gesture
+from app.core.requests import keypoint_wishes
+from app.core.session import Plan, Session, present
+from app.panels.faces import FaceBench
+from app.panels.joint import plan_of
+from app.panels.wiring import COMPUTE, QUIET, in_turn
 from app.tabs.options import build_options
-from app.wiring import COMPUTE, QUIET, in_turn
-from app.wishes import keypoint_wishes
+from app.widgets.requested import build_asked
+from app.widgets.stage import moves
 
 POSES = {"← Turn left": "turn left", "Turn right →": "turn right", "↑ Look up": "look up", "↓ Look down": "look down"}
 EXPRESSIONS = ("smile", "serious", "surprise", "open mouth", "close eyes", "open eyes")

@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.session import STEP_SIZES
-from app.wishes import layers_of, options_of, strength_of
-from app.workbench import Workbench
+from app.core.requests import layers_of, options_of, strength_of
+from app.core.session import STEP_SIZES
+from app.panels.panel import Workbench
 
 _STRENGTH = (
     "Strength is how much of the way to what you ask for is gone: at 50 a smile becomes half as wide as you asked. "

@@ -7,14 +7,16 @@ from typing import Any
 
 import gradio as gr
 
-from app import photo, render, turns
-from app.faces import FaceBench
-from app.photo_crop import build_crop
-from app.scripted import message
-from app.session import Origin, Session, present
-from app.told import UserError, told
-from app.turns import Waiting
-from app.wiring import Offer
+from app.core import queue as turns
+from app.core.errors import UserError, told
+from app.core.queue import Waiting
+from app.core.session import Origin, Session, present
+from app.panels import photo_search as photo
+from app.panels.faces import FaceBench
+from app.panels.wiring import Offer
+from app.widgets import render
+from app.widgets.photo_crop import build_crop
+from app.widgets.scripted import message
 
 HINT = (
     "<p class='hint'>Bring a picture of your own. The generator here knows drawn faces only: a drawn face comes out "

@@ -8,13 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from app import turns
-from app.comparing.comparison import METHODS, Comparison
-from app.comparing.vote import Ballot, Booth, Pair, revealed
-from app.parts import IDLE
-from app.told import told
-from app.turns import Waiting
-from app.wiring import COMPUTE, QUIET
+from app.compare.comparison import METHODS, Comparison
+from app.compare.vote import Ballot, Booth, Pair, revealed
+from app.core import queue as turns
+from app.core.errors import told
+from app.core.queue import Waiting
+from app.panels.components import IDLE
+from app.panels.wiring import COMPUTE, QUIET
 
 CHOICES = {"left": "Left", "right": "Right", "neither": "Cannot tell"}
 _INTRO = """

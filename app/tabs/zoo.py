@@ -7,12 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from app import catalogue
-from app.guests.bench import GuestBench
-from app.scripted import STATIC
-from app.told import UserError, told
-from app.wiring import QUIET
-from app.words import safe
+from app.core.errors import UserError, told
+from app.panels.hub_model import GuestBench
+from app.panels.wiring import QUIET
+from app.tabs import catalogue
+from app.widgets.scripted import STATIC
+from app.widgets.words import safe
 
 FETCH: dict[str, Any] = {"concurrency_id": "fetch", "concurrency_limit": 8, **QUIET}
 """What waits for a fetch stands in a line of its own: edits go on beside it."""

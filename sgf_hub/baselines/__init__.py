@@ -9,7 +9,6 @@ from typing import Protocol
 
 import torch
 
-from sgf_hub import zoo
 from sgf_hub.baselines.boundaries import Boundaries, fit_boundaries
 from sgf_hub.baselines.choices import choose
 from sgf_hub.baselines.components import Choice, Components, fit_components
@@ -17,10 +16,11 @@ from sgf_hub.baselines.fitted import Fitted
 from sgf_hub.baselines.ganspace import GANSpaceEditor
 from sgf_hub.baselines.interfacegan import InterFaceGANEditor
 from sgf_hub.baselines.latent_descent import LatentDescentEditor
+from sgf_hub.data.pairs import Pairs
+from sgf_hub.editing.trajectory import EditConfig, Editor
 from sgf_hub.errors import BadValueError
-from sgf_hub.hub import CONFIG
-from sgf_hub.training.pairs import Pairs
-from sgf_hub.trajectory import EditConfig, Editor
+from sgf_hub.hub import names as zoo
+from sgf_hub.hub.module import CONFIG
 from sgf_hub.types import Generator, Latent, Predictor, short
 
 METHODS = ("interfacegan", "interfacegan-conditional", "ganspace", "latent-descent")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sgf_hub.baselines.components import Choice, Components
-from sgf_hub.training.pairs import Pairs
+from sgf_hub.data.pairs import Pairs
 from sgf_hub.types import Generator, Latent, Predictor
 
 STRENGTHS = (2.0, 5.0, 10.0, 20.0)  # in standard deviations

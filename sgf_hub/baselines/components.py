@@ -11,9 +11,9 @@ from torch import Tensor
 
 from sgf_hub.baselines.arrays import read_npz
 from sgf_hub.baselines.fitted import Fitted, described, sklearn
+from sgf_hub.data.pairs import Pairs
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.hub import bounded
-from sgf_hub.training.pairs import Pairs
+from sgf_hub.hub.module import bounded
 from sgf_hub.types import Generator, short
 
 _COMPONENTS = 80  # the public tool's number

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sgf_hub.data.pairs import Pairs
 from sgf_hub.errors import BadValueError, SGFError, SpaceError, UnknownNameError
-from sgf_hub.hub import HubModule, bounded, names_of
-from sgf_hub.training.pairs import Pairs
+from sgf_hub.hub.module import HubModule, bounded, names_of
 from sgf_hub.types import Generator, Predictor, Target, nearest, short
 
 

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from sgf_hub.baselines.components import Components
 from sgf_hub.baselines.fitted import signs
+from sgf_hub.editing.loop import Move, walk
+from sgf_hub.editing.trajectory import EditConfig, EditStep, Wishes
 from sgf_hub.errors import BadValueError, SpaceError
-from sgf_hub.trajectory import EditConfig, EditStep, Wishes
 from sgf_hub.types import Generator, Latent, Predictor, Target, short
-from sgf_hub.walk import Move, walk
 
 
 class GANSpaceEditor:

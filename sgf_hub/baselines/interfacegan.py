@@ -9,10 +9,10 @@ from torch import Tensor
 
 from sgf_hub.baselines.boundaries import Boundaries
 from sgf_hub.baselines.fitted import signs
+from sgf_hub.editing.loop import Move, walk
+from sgf_hub.editing.trajectory import EditConfig, EditStep, Wishes
 from sgf_hub.errors import UnknownNameError
-from sgf_hub.trajectory import EditConfig, EditStep, Wishes
 from sgf_hub.types import Generator, Latent, Predictor, Target, nearest
-from sgf_hub.walk import Move, walk
 
 _STRENGTHS = 20  # steps of a sweep
 _SIGMAS = {False: 0.7, True: 1.0}  # a step, in standard deviations of the latents along the normals; conditional: True

@@ -17,11 +17,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from sgf_hub.editing.loop import Standing, walk
+from sgf_hub.editing.trajectory import EditConfig, EditStep, Wishes
 from sgf_hub.errors import BadValueError
 from sgf_hub.predictors.base import ATTRIBUTE_TOLERANCE, KEYPOINT_TOLERANCE
-from sgf_hub.trajectory import EditConfig, EditStep, Wishes
 from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
-from sgf_hub.walk import Standing, walk
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's, as published
 _FLOOR = 1e-7  # under a probability's logarithm; what float32 can tell from 1

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from sgf_hub.datasets.flowers.factors import COLORS, GROUPS, SECONDS, SHAPES, SIZES
-from sgf_hub.editor import EditConfig, SGFEditor, StopReason
+from sgf_hub.data.flowers.factors import COLORS, GROUPS, SECONDS, SHAPES, SIZES
+from sgf_hub.editing.editor import EditConfig, SGFEditor, StopReason
 from sgf_hub.evaluation.edits import mean_and_spread, steppings
 from sgf_hub.evaluation.pool import in_parallel
 from sgf_hub.predictors import CaptionPredictor, load_predictor

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from sgf_hub.editor import SGFEditor
+from sgf_hub.data.pictures import to_pictures, told_sheet
+from sgf_hub.editing.editor import SGFEditor
+from sgf_hub.editing.trajectory import EditConfig, StopReason
+from sgf_hub.evaluation.disentanglement.sweep import flip
 from sgf_hub.evaluation.edits import FlipResult, flips, keypoint_moves, steppings
-from sgf_hub.evaluation.sweep import flip
-from sgf_hub.pictures import to_pictures, told_sheet
-from sgf_hub.trajectory import EditConfig, StopReason
 from sgf_hub.types import Latent, Target
 
 SEED = 1000  # of the latents; pairs are sampled with other seeds

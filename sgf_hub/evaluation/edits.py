@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sgf_hub.editor import EditConfig, SGFEditor, StopReason
-from sgf_hub.evaluation.mds import CHANGED
+from sgf_hub.editing.editor import EditConfig, SGFEditor, StopReason
+from sgf_hub.evaluation.disentanglement.mds import CHANGED
+from sgf_hub.evaluation.disentanglement.sweep import flip
 from sgf_hub.evaluation.pool import in_parallel
-from sgf_hub.evaluation.sweep import flip
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import load_predictor
 from sgf_hub.types import Predictor, Space, Target

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from sgf_hub.errors import CorruptFileError
-from sgf_hub.evaluation.summary import observers, score_table, spread, tables
+from sgf_hub.evaluation.disentanglement.summary import observers, score_table, spread, tables
+from sgf_hub.hub.names import root
 from sgf_hub.types import read_json
-from sgf_hub.zoo import root
 
 BEGIN, END = "<!-- measured: begin (written by `sgf-hub measure page`) -->", "<!-- measured: end -->"
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sgf_hub.editor import EditConfig, SGFEditor, StopReason
+from sgf_hub.editing.editor import EditConfig, SGFEditor, StopReason
+from sgf_hub.evaluation.disentanglement.sweep import flip
 from sgf_hub.evaluation.edits import mean_and_spread
-from sgf_hub.evaluation.sweep import flip
-from sgf_hub.inversion import Projector
-from sgf_hub.projection import Projection, ProjectionConfig
-from sgf_hub.training.calibration import of_world, strangers
+from sgf_hub.inversion.calibration import of_world, strangers
+from sgf_hub.inversion.projection import Projection, ProjectionConfig
+from sgf_hub.inversion.projector import Projector
 from sgf_hub.types import Latent, Predictor
 
 SEEDS = 940_000_000  # of the pictures: neither trained on nor calibrated with

@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from sgf_hub.editor import EditConfig, SGFEditor
-from sgf_hub.pictures import to_pictures, told_sheet
+from sgf_hub.data.pictures import to_pictures, told_sheet
+from sgf_hub.editing.editor import EditConfig, SGFEditor
 from sgf_hub.predictors import CaptionPredictor
 
 TARGETS = (

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from sgf_hub.hub import CONFIG
-from sgf_hub.pictures import to_pictures
-from sgf_hub.publishing.cards import STRIP
-from sgf_hub.publishing.code import example_of
+from sgf_hub.data.pictures import to_pictures
+from sgf_hub.hub.module import CONFIG
+from sgf_hub.hub.publishing.cards import STRIP
+from sgf_hub.hub.publishing.code import example_of
 from sgf_hub.types import read_json
 
 FRAMES = 8
@@ -24,7 +24,7 @@ def draw_strip(folder: Path) -> Path:
     Returns:
         The picture.
     """
-    from sgf_hub.editor import EditConfig, SGFEditor
+    from sgf_hub.editing.editor import EditConfig, SGFEditor
     from sgf_hub.generators import load_generator
 
     config = read_json(folder / CONFIG)

@@ -11,7 +11,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.sources import find
 from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.hub import CONFIG, WEIGHTS, sha256
+from sgf_hub.hub.module import CONFIG, WEIGHTS, sha256
 from sgf_hub.types import read_json, short
 
 SOURCE = "source.json"  # beside the weights: what they were converted from

@@ -7,12 +7,12 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from sgf_hub import zoo
 from sgf_hub.errors import CorruptFileError, SGFError
 from sgf_hub.generators.sources import INDEX, Found, find
-from sgf_hub.hub import CONFIG, WEIGHTS, HubModule, shapes_only
+from sgf_hub.hub import names as zoo
+from sgf_hub.hub.module import CONFIG, WEIGHTS, HubModule, shapes_only
+from sgf_hub.hub.names import called
 from sgf_hub.types import read_json, short
-from sgf_hub.zoo import called
 
 _UNET = "unet/config.json"
 _UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors"

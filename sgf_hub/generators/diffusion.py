@@ -15,9 +15,9 @@ from typing_extensions import Self
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.generators.custom import CustomGenerator
-from sgf_hub.hub import bounded, read_weights, shapes_only
+from sgf_hub.hub.module import bounded, read_weights, shapes_only
+from sgf_hub.hub.names import called, locate
 from sgf_hub.types import read_json, short
-from sgf_hub.zoo import called, locate
 
 INDEX = "model_index.json"
 _PIPELINE, _NETWORK, _SCHEDULER = "ConsistencyModelPipeline", "UNet2DModel", "CMStochasticIterativeScheduler"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.hub import bounded
+from sgf_hub.hub.module import bounded
 from sgf_hub.types import Latent, check_seed, short
 
 

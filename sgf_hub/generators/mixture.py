@@ -1,7 +1,7 @@
 """The distribution of latents that an encoder gives: a mixture of Gaussians, in place of a mapping network.
 
-A generator that learned with an encoder beside it (`training/guided.py`) draws what the encoder's latents stand for,
-and those are not N(0, I): hair, hats and glasses are separate modes. The mixture is a kernel density estimate: one
+A generator that learned with an encoder beside it (`training/guided/`) draws what the encoder's latents stand for, and
+those are not N(0, I): hair, hats and glasses are separate modes. The mixture is a kernel density estimate: one
 component around each of M encoded pictures, all of one covariance (Tomczak and Welling, "VAE with a VampPrior", 2018,
 give the reason why an aggregated posterior makes the best prior; the frozen kernels are ours).
 """
@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sgf_hub.hub import bounded
+from sgf_hub.hub.module import bounded
 
 
 class GaussianMixture(nn.Module):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.generators.layers import dense
-from sgf_hub.hub import Derived
+from sgf_hub.hub.module import Derived
 
 FIR = (1.0, 3.0, 3.0, 1.0)  # the resampling filter of StyleGAN2, before normalisation
 GAIN = math.sqrt(2)  # of the leaky ReLU, keeps the variance

@@ -5,7 +5,7 @@ The published network, written anew, with three liberties that change its cost a
 * doubling by nearest neighbours and the 3 x 3 convolution after it are one strided transposed convolution of 4 x 4
   taps, which takes 4 products a pixel instead of 9 and never writes the doubled activations;
 * the mean over channels in pixel norm is a 1 x 1 convolution, several times faster than a sum over so few channels;
-* equalised learning rates live in the optimiser (`training/gan.py`): weights here are the effective ones.
+* equalised learning rates live in the optimiser (`training/adversarial/`): weights here are the effective ones.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from sgf_hub.errors import SpaceError
 from sgf_hub.generators.layers import check_shape, check_side, check_sizes, conv, dense, draw_z, normalized
 from sgf_hub.generators.mixture import GaussianMixture
-from sgf_hub.hub import Derived, HubModule, bounded
+from sgf_hub.hub.module import Derived, HubModule, bounded
 from sgf_hub.types import Latent, Space
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sgf_hub import zoo
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
-from sgf_hub.hub import CONFIG
+from sgf_hub.hub import names as zoo
+from sgf_hub.hub.module import CONFIG
 from sgf_hub.types import read_json, short
 
 INDEX = "model_index.json"  # of diffusers

@@ -5,7 +5,7 @@ The published network, written anew, with three liberties that change its cost a
 * modulation and demodulation scale activations where those are small, so that a batch shares one weight, and weights
   where those are small, a sample at a time (`modulated.py`; public code convolves in groups, one a sample);
 * the gain sqrt(2) of the leaky ReLU rides on the demodulation and the bias;
-* equalised learning rates live in the optimiser (`training/gan.py`): weights here are the effective ones.
+* equalised learning rates live in the optimiser (`training/adversarial/`): weights here are the effective ones.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators.layers import check_shape, check_side, check_sizes, dense, draw_z, normalized
 from sgf_hub.generators.mixture import GaussianMixture
 from sgf_hub.generators.modulated import GAIN, LARGE, ModulatedConv, ToRGB, normal, upsample
-from sgf_hub.hub import HubModule, bounded
+from sgf_hub.hub.module import HubModule, bounded
 from sgf_hub.types import Latent, Space, short
 
 

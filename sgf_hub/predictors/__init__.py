@@ -3,13 +3,13 @@
 from sgf_hub.predictors.attributes import AttributeHead
 from sgf_hub.predictors.backbone import Backbone, load_backbone
 from sgf_hub.predictors.base import BasePredictor
-from sgf_hub.predictors.captions import CaptionPredictor, Familiarity
-from sgf_hub.predictors.classifier import TransformersClassifier
+from sgf_hub.predictors.captions.predictor import CaptionPredictor, Familiarity
 from sgf_hub.predictors.custom import CustomPredictor
 from sgf_hub.predictors.joint import ImagePredictor, join, load_predictor
 from sgf_hub.predictors.keypoints import KeypointHead
-from sgf_hub.predictors.prompts import PromptPredictor
-from sgf_hub.predictors.transformers_keypoints import TransformersKeypoints
+from sgf_hub.predictors.pretrained.classifier import TransformersClassifier
+from sgf_hub.predictors.pretrained.keypoints import TransformersKeypoints
+from sgf_hub.predictors.pretrained.prompts import PromptPredictor
 
 __all__ = [
     "AttributeHead",

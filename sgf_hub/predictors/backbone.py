@@ -19,10 +19,10 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.hub import CONFIG, WEIGHTS, bounded, read_weights, sha256, shapes_only
+from sgf_hub.hub.module import CONFIG, WEIGHTS, bounded, read_weights, sha256, shapes_only
+from sgf_hub.hub.names import called, locate
 from sgf_hub.predictors.resnet import plain_resnet
 from sgf_hub.types import read_json
-from sgf_hub.zoo import called, locate
 
 # model_type of config.json -> transformers' module of that name, its config class and its backbone class
 _ARCHITECTURES = {
@@ -75,7 +75,7 @@ class Backbone(nn.Module):
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
         """Push it to the Hub in transformers' format, with its card, in one commit; see `HubModule.push_to_hub`."""
-        from sgf_hub.publishing.pushing import push_folder
+        from sgf_hub.hub.publishing.push import push_folder
 
         if self.folder is not None:  # as it is there: here its BatchNorm is folded
             return push_folder(self.folder, repo_id, private=private, token=token)

@@ -8,7 +8,7 @@ import re
 from torch import nn
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.hub import HubModule, bounded
+from sgf_hub.hub.module import HubModule, bounded
 from sgf_hub.types import ConditionSpec
 
 MAX_NAMES = 512  # attributes or keypoints of one head

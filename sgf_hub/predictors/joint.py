@@ -7,20 +7,20 @@ import torch
 from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.hub import CONFIG, WEIGHTS
+from sgf_hub.hub.module import CONFIG, WEIGHTS
+from sgf_hub.hub.names import beside, called, locate
 from sgf_hub.predictors.attributes import AttributeHead
 from sgf_hub.predictors.backbone import Backbone, load_backbone
 from sgf_hub.predictors.base import BasePredictor
-from sgf_hub.predictors.captions import CaptionPredictor
-from sgf_hub.predictors.classifier import TransformersClassifier
+from sgf_hub.predictors.captions.predictor import CaptionPredictor
 from sgf_hub.predictors.custom import CustomPredictor
 from sgf_hub.predictors.head import Head
 from sgf_hub.predictors.keypoints import KeypointHead
-from sgf_hub.predictors.pretrained import architecture
-from sgf_hub.predictors.prompts import PromptPredictor
-from sgf_hub.predictors.transformers_keypoints import TransformersKeypoints
+from sgf_hub.predictors.pretrained.classifier import TransformersClassifier
+from sgf_hub.predictors.pretrained.keypoints import TransformersKeypoints
+from sgf_hub.predictors.pretrained.prompts import PromptPredictor
+from sgf_hub.predictors.pretrained.repos import architecture
 from sgf_hub.types import ConditionSpec, Predictor, read_json, short
-from sgf_hub.zoo import beside, called, locate
 
 _KINDS: dict[str, type] = {
     kind.__name__: kind for kind in (AttributeHead, KeypointHead, PromptPredictor, CaptionPredictor)

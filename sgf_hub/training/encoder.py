@@ -19,17 +19,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sgf_hub.encoder import LatentEncoder
+from sgf_hub.data.drawn import Labelled, drawn
 from sgf_hub.errors import BadValueError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.layers import draw_z
 from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.inversion import Projector
-from sgf_hub.perceptual import Perceptual, distance
+from sgf_hub.hub.names import NAMESPACE
+from sgf_hub.inversion.calibration import calibrate
+from sgf_hub.inversion.encoder import LatentEncoder
+from sgf_hub.inversion.perceptual import Perceptual, distance
+from sgf_hub.inversion.projector import Projector
 from sgf_hub.predictors.backbone import load_backbone, resize
-from sgf_hub.training.calibration import calibrate
-from sgf_hub.training.drawn import Labelled, drawn
-from sgf_hub.training.supervised import (
+from sgf_hub.training.readers.supervised import (
     HELD_OUT_SEED,
     REPORT,
     REPORT_EVERY,
@@ -42,7 +43,6 @@ from sgf_hub.training.supervised import (
     save_run,
     schedule,
 )
-from sgf_hub.zoo import NAMESPACE
 
 _SAMPLES = 20_000  # latents whose mean and spread standardise w
 _PROBE = 256  # held-out pictures looked at while training

@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sgf_hub.data.distributed import ALONE, Group
+from sgf_hub.data.pairs import Pairs, PairsInfo
 from sgf_hub.errors import BadValueError, CorruptFileError, DegenerateMappingError
 from sgf_hub.field import contraction
-from sgf_hub.hub import bounded
+from sgf_hub.hub.module import bounded
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.training.checkpoint import save_checkpoint
-from sgf_hub.training.group import ALONE, Group
-from sgf_hub.training.pairs import Pairs, PairsInfo
 from sgf_hub.training.reconstruction import Descent
 
 LEAST_SLOPE = 0.05  # of F in c, standardised: below it, a field would be noise

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sgf_hub.data.distributed import ALONE, Group
 from sgf_hub.mapping import EPSILON, SLOPE, SGFMapping
-from sgf_hub.training.group import ALONE, Group
 
 _STACKS = ("embed_weight", "affine_weight", "weight")
 _WARM = 3  # iterations before a graph is recorded, as PyTorch asks for

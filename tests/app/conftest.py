@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-import sgf_hub.zoo
-from app.attribute_panel import GROUPS
-from app.demo import build_page
-from app.faces import FaceBench
-from app.flowers import FlowerBench
-from app.gestures import FEATURES
-from app.services import Models, Stops
-from app.worlds import Faces, Flowers
+import sgf_hub.hub.names
+from app.core.gestures import FEATURES
+from app.core.model_sets import Faces, Flowers
+from app.models.services import Models, Stops
+from app.panels.faces import FaceBench
+from app.panels.flowers import FlowerBench
+from app.server.page import build_page
+from app.widgets.attribute_sliders import GROUPS
 from sgf_hub.baselines import Boundaries, Choice, Components
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.mapping import SGFMapping
@@ -80,7 +80,7 @@ def toy_zoo(tmp_path_factory):
 @pytest.fixture
 def zoo(toy_zoo, monkeypatch):
     """Names resolve in the toy zoo, for one test."""
-    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: toy_zoo)
+    monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: toy_zoo)
     return toy_zoo
 
 

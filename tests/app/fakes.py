@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import torch
 
-from app.downloads import Downloads
-from app.services import Models
-from app.worlds import Flowers
-from sgf_hub.editor import EditStep, StopReason, edit
+from app.core.model_sets import Flowers
+from app.models.services import Models
+from app.panels.downloads import Downloads
+from sgf_hub.editing.editor import EditStep, StopReason, edit
 from sgf_hub.types import ConditionSpec, Latent, Target
 
 COLOURS = ("red", "green", "blue")
@@ -84,7 +84,7 @@ def with_fake_flowers(models: Models, world: Flowers) -> FakeCaptions:
 
 
 def saved(bench, kind: str, session, *more) -> str:
-    """The path of what a button of `app.downloads` writes."""
+    """The path of what a button of `app.panels.downloads` writes."""
     result = getattr(Downloads(bench), kind)(session, *more)
     return (result if isinstance(result, dict) else drained(result))[bench.download]
 

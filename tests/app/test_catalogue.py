@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-import sgf_hub.zoo
-from app import catalogue
-from sgf_hub.publishing.cards import code_of, figures_of
-from sgf_hub.zoo import entries, root
+import sgf_hub.hub.names
+from app.tabs import catalogue
+from sgf_hub.hub.names import entries, root
+from sgf_hub.hub.publishing.cards import code_of, figures_of
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +57,14 @@ def test_the_page_is_escaped(tmp_path, monkeypatch):
     (tmp_path / "zoo" / "worse" / "config.json").write_text("{")
     (folder / "strip.png").write_bytes(b"no picture")
     (folder / "training.json").write_text("[]")
-    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: tmp_path / "zoo")
+    monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: tmp_path / "zoo")
     page = catalogue.page()
     assert "<img" not in page and "${" not in page and "Damaged" in page and "No licence named" in page
 
 
 def test_the_page_is_served_without_it_and_without_torch():
     code = (
-        "import sys; from app.demo import build_demo; build_demo()\n"
-        "sys.exit(bool({'torch', 'sgf_hub.publishing.cards'} & set(sys.modules)))"
+        "import sys; from app.server.page import build_demo; build_demo()\n"
+        "sys.exit(bool({'torch', 'sgf_hub.hub.publishing.cards'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0

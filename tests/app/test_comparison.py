@@ -10,18 +10,18 @@ import gradio as gr
 import pytest
 import torch
 
-import sgf_hub.zoo
-from app.comparing.comparison import METHODS, Comparison
-from app.comparing.curve import curves
-from app.comparing.paths import MOST, Frame, Missing, Path, Progress, thinned
-from app.flowers import FlowerBench
-from app.services import Models, Stops
-from app.session import Origin, Session
+import sgf_hub.hub.names
+from app.compare.comparison import METHODS, Comparison
+from app.compare.curve import curves
+from app.compare.paths import MOST, Frame, Missing, Path, Progress, thinned
+from app.core.errors import UserError
+from app.core.model_sets import Flowers
+from app.core.session import Origin, Session
+from app.models.services import Models, Stops
+from app.panels.flowers import FlowerBench
 from app.tabs.compare import ALONE, KINDS, CompareTab, standing, wish_of
 from app.tabs.components import build as build_components
 from app.tabs.components import seems
-from app.told import UserError
-from app.worlds import Flowers
 from sgf_hub.baselines import Choice
 from sgf_hub.errors import BadValueError
 from sgf_hub.types import Latent
@@ -93,7 +93,7 @@ def test_what_the_observer_sees(comparison, latent, bench):
 def test_the_judge_looks_where_there_is_one(comparison, latent, toy_zoo, tmp_path, monkeypatch):
     copy = shutil.copytree(toy_zoo, tmp_path / "zoo")
     shutil.copytree(copy / "avatars-attributes", copy / "avatars-judge-attributes")
-    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: copy)
+    monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: copy)
     judged = Comparison(comparison.world, Models())
     assert judged.judged and judged.observer is judged.models.predictor(("avatars-judge-attributes",))
 
@@ -101,7 +101,7 @@ def test_the_judge_looks_where_there_is_one(comparison, latent, toy_zoo, tmp_pat
 def test_a_missing_entry_is_one_sentence_and_the_others_work(comparison, latent, toy_zoo, tmp_path, monkeypatch):
     copy = shutil.copytree(toy_zoo, tmp_path / "zoo")
     shutil.rmtree(copy / "avatars-stylegan2-ganspace")
-    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: copy)
+    monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: copy)
     less = Comparison(comparison.world, Models())
     events = list(less.attribute(latent, "glasses", None))
     missing = [event for event in events if isinstance(event, Missing)]
@@ -112,7 +112,7 @@ def test_a_missing_entry_is_one_sentence_and_the_others_work(comparison, latent,
 @pytest.fixture
 def sure(comparison, latent, monkeypatch):
     """An attribute that the picture shows, or lacks, for sure."""
-    monkeypatch.setattr("app.comparing.comparison.THERE", 0.8)
+    monkeypatch.setattr("app.compare.comparison.THERE", 0.8)
     p = comparison.models.look(comparison.world, latent).attributes
     name = max(p, key=lambda name: abs(p[name] - 0.5))
     assert abs(p[name] - 0.5) > 0.35

@@ -7,12 +7,12 @@ import torch
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from app.demo import build_page, launch
-from app.faces import FaceBench
-from app.flowers import FlowerBench
-from app.latents import as_text
-from app.services import Models, Stops
-from app.worlds import Faces, Flowers
+from app.core.model_sets import Faces, Flowers
+from app.models.latents import as_text
+from app.models.services import Models, Stops
+from app.panels.faces import FaceBench
+from app.panels.flowers import FlowerBench
+from app.server.page import build_page, launch
 from sgf_hub.types import Latent
 from tests.app.fakes import with_fake_flowers
 
@@ -20,7 +20,7 @@ from tests.app.fakes import with_fake_flowers
 @pytest.fixture(scope="module")
 def client(toy_zoo, models):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sgf_hub.zoo.root", lambda: toy_zoo)
+        patch.setattr("sgf_hub.hub.names.root", lambda: toy_zoo)
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         fake = Models()
         with_fake_flowers(fake, Flowers())

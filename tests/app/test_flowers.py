@@ -7,11 +7,11 @@ import gradio as gr
 import pytest
 import torch
 
-from app.flowers import FlowerBench
-from app.session import STOPPED, Plan, Session
+from app.core.errors import told
+from app.core.requests import caption_of
+from app.core.session import STOPPED, Plan, Session
+from app.panels.flowers import FlowerBench
 from app.tabs.captions import EXAMPLES
-from app.told import told
-from app.wishes import caption_of
 from sgf_hub.errors import BadValueError, SGFError
 from tests.app.fakes import saved, with_fake_flowers
 
@@ -160,7 +160,7 @@ def test_downloads_are_named_after_the_flower(flowers, session):
 def test_copied_python_gives_the_same_latent(flowers, session, monkeypatch, text):
     *_, last = flowers.run(session, plan(text), "me")
     names: dict = {}
-    monkeypatch.setattr("sgf_hub.editor.SGFEditor.from_pretrained", flowers.models.editor)
+    monkeypatch.setattr("sgf_hub.editing.editor.SGFEditor.from_pretrained", flowers.models.editor)
     monkeypatch.setattr("sgf_hub.types.Latent.save", lambda latent, path: None)
     exec(last[flowers.code], names)
     assert torch.equal(names["latent"].data, last[flowers.session].latent.data)

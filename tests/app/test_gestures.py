@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from app.attribute_panel import GROUPS
-from app.gestures import DEPTHS, FEATURES, GESTURES, gesture, pitch_of, releases, turned, yaw_of
+from app.core.gestures import DEPTHS, FEATURES, GESTURES, gesture, pitch_of, releases, turned, yaw_of
+from app.widgets.attribute_sliders import GROUPS
 
-avatars = pytest.importorskip("sgf_hub.datasets.avatars", reason="the drawing library is an extra of training")
+avatars = pytest.importorskip("sgf_hub.data.avatars", reason="the drawing library is an extra of training")
 
 
 def points_of(factors) -> dict[str, tuple[float, float]]:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
-from app.guard import LIMIT, BodyLimit, LastWord, UploadLimit
+from app.server.limits import LIMIT, BodyLimit, LastWord, UploadLimit
 
 
 async def length(request: Request) -> JSONResponse:
@@ -86,7 +86,7 @@ class TestBodyLimit:
 
     @pytest.mark.parametrize("size", [b"many", b"-5", b"\xb2", b"9" * 5000])
     def test_a_size_that_cannot_be_read_counts_for_nothing(self, size: bytes) -> None:
-        from app.guard import _declared
+        from app.server.limits import _declared
 
         assert _declared({"headers": [(b"content-length", size)]}) == 0
 
@@ -128,14 +128,14 @@ class TestServed:
 
     @pytest.fixture(scope="class")
     def url(self, toy_zoo, models):
-        from app.demo import build_page, launch
-        from app.faces import FaceBench
-        from app.flowers import FlowerBench
-        from app.services import Models, Stops
-        from app.worlds import Faces, Flowers
+        from app.core.model_sets import Faces, Flowers
+        from app.models.services import Models, Stops
+        from app.panels.faces import FaceBench
+        from app.panels.flowers import FlowerBench
+        from app.server.page import build_page, launch
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("sgf_hub.zoo.root", lambda: toy_zoo)
+            patch.setattr("sgf_hub.hub.names.root", lambda: toy_zoo)
             patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
             demo = build_page(FaceBench(Faces(), models, Stops()), FlowerBench(Flowers(), Models(), Stops()))
             _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")

@@ -7,20 +7,20 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-import sgf_hub.zoo
-from app.attribute_panel import GROUPS, groups_of
-from app.code import as_python
-from app.demo import build_page
-from app.downloads import Downloads
-from app.faces import FaceBench
-from app.flowers import FlowerBench
-from app.gestures import FEATURES
-from app.guests.bench import NO_WORLD, GuestBench, features_of
-from app.guests.worlds import GuestSession, GuestWorld
-from app.services import Models, Stops
-from app.session import Plan, Session
-from app.told import UserError
-from app.worlds import Faces, Flowers
+import sgf_hub.hub.names
+from app.core.errors import UserError
+from app.core.gestures import FEATURES
+from app.core.model_sets import Faces, Flowers
+from app.core.session import Plan, Session
+from app.models.hub_sets import GuestSession, GuestWorld
+from app.models.services import Models, Stops
+from app.panels.downloads import Downloads
+from app.panels.faces import FaceBench
+from app.panels.flowers import FlowerBench
+from app.panels.hub_model import NO_WORLD, GuestBench, features_of
+from app.server.page import build_page
+from app.widgets.attribute_sliders import GROUPS, groups_of
+from app.widgets.code import as_python
 from sgf_hub.errors import SGFError
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.mapping import SGFMapping
@@ -69,7 +69,7 @@ def guest_zoo(toy_zoo, tmp_path_factory):
 def guests(guest_zoo):
     """The guests' workbench of a page that is built; captions are read and edited by fakes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sgf_hub.zoo, "root", lambda: guest_zoo)
+        patch.setattr(sgf_hub.hub.names, "root", lambda: guest_zoo)
         yield _built()
 
 

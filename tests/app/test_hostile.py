@@ -6,13 +6,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.demo import build_page, launch
-from app.faces import FaceBench
-from app.flowers import FlowerBench
-from app.services import Models, Stops
-from app.worlds import Faces, Flowers
+from app.core.model_sets import Faces, Flowers
+from app.models.services import Models, Stops
+from app.panels.faces import FaceBench
+from app.panels.flowers import FlowerBench
+from app.server.page import build_page, launch
+from sgf_hub.data.photos import read_photo
 from sgf_hub.errors import SGFError
-from sgf_hub.photos import read_photo
 from tests.app.fakes import with_fake_flowers
 from tests.load.attacker import Answer, Attacker, Finding, check
 from tests.load.hostile import (
@@ -44,7 +44,7 @@ def disk(tmp_path_factory):
 @pytest.fixture(scope="module")
 def attacker(toy_zoo, models, disk):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sgf_hub.zoo.root", lambda: toy_zoo)
+        patch.setattr("sgf_hub.hub.names.root", lambda: toy_zoo)
         patch.setattr(tempfile, "tempdir", str(disk))
         patch.setenv("GRADIO_TEMP_DIR", str(disk / "gradio"))
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")

@@ -6,8 +6,8 @@ import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
-from app.demo import build_demo
-from app.page import Page
+from app.server.gradio_private import Page
+from app.server.page import build_demo
 
 
 def built(kind: type[gr.Blocks]) -> tuple:

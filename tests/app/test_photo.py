@@ -12,18 +12,18 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-import sgf_hub.zoo
-from app import photo
-from app.demo import build_page, launch
-from app.faces import FaceBench
-from app.flowers import FlowerBench
-from app.services import Models, Stops
-from app.told import UserError
-from app.turns import Waiting
-from app.worlds import Faces, Flowers
-from sgf_hub.encoder import LatentEncoder
+import sgf_hub.hub.names
+from app.core.errors import UserError
+from app.core.model_sets import Faces, Flowers
+from app.core.queue import Waiting
+from app.models.services import Models, Stops
+from app.panels import photo_search as photo
+from app.panels.faces import FaceBench
+from app.panels.flowers import FlowerBench
+from app.server.page import build_page, launch
 from sgf_hub.errors import SGFError
-from sgf_hub.projection import Projection, ProjectionConfig
+from sgf_hub.inversion.encoder import LatentEncoder
+from sgf_hub.inversion.projection import Projection, ProjectionConfig
 from sgf_hub.types import Latent
 
 WHO = SimpleNamespace(session_hash="me")
@@ -51,7 +51,7 @@ def encoder_zoo(toy_zoo, tmp_path_factory):
 def short(encoder_zoo):
     """A short search, in that zoo."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sgf_hub.zoo, "root", lambda: encoder_zoo)
+        patch.setattr(sgf_hub.hub.names, "root", lambda: encoder_zoo)
         patch.setattr(photo, "CONFIG", {"steps": 3, "plus_steps": 2})
         patch.setattr(photo, "EVERY", 0.0)
         yield
@@ -153,7 +153,7 @@ def test_what_is_no_picture_is_told_and_nothing_is_lost(face_bench, offer, sessi
 
 
 def test_a_generator_without_an_encoder_says_so(toy_zoo, monkeypatch):
-    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: toy_zoo)
+    monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: toy_zoo)
     with pytest.raises(UserError, match="came without an encoder"):
         photo.projector(Models(), "avatars-stylegan2")
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from app import render
-from app.told import UserError
+from app.core.errors import UserError
+from app.widgets import render
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from app.running import ahead
-from app.session import Plan
-from app.worlds import Flowers
+from app.core.model_sets import Flowers
+from app.core.session import Plan
+from app.panels.running import ahead
 from tests.app.fakes import with_fake_flowers
 
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from app.session import HISTORY_LIMIT, STEP_SIZES, Edit, Origin, Plan, Session
-from app.told import UserError
+from app.core.errors import UserError
+from app.core.session import HISTORY_LIMIT, STEP_SIZES, Edit, Origin, Plan, Session
 
 
 def an_edit(latent: str) -> Edit:
@@ -79,18 +79,21 @@ def test_history_is_bounded():
 
 
 def test_knows_neither_gradio_nor_torch():
-    code = "import sys, app.session, app.wishes, app.gestures; sys.exit(bool({'gradio', 'torch'} & set(sys.modules)))"
+    code = (
+        "import sys, app.core.session, app.core.requests, app.core.gestures; "
+        "sys.exit(bool({'gradio', 'torch'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_page_is_built_without_torch():
-    code = "import sys; from app.demo import build_demo; build_demo(); sys.exit('torch' in sys.modules)"
+    code = "import sys; from app.server.page import build_demo; build_demo(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("space", ["w", "z"])
 def test_step_sizes_are_those_of_the_library(space):
-    from sgf_hub.editor import EditConfig
+    from sgf_hub.editing.editor import EditConfig
 
     ours = EditConfig.ours(space=space)
     assert (STEP_SIZES[space], Plan(editor="e", wishes={}).max_steps) == (ours.step_size, ours.max_steps)

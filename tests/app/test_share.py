@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from app import share
-from app.comfort import Comfort, shared
-from app.session import HISTORY_LIMIT, TAKEN, Edit, Origin, Plan, Session
-from app.told import UserError
-from app.words import unfamiliar
-from app.worlds import Faces
+from app.core.errors import UserError
+from app.core.model_sets import Faces
+from app.core.session import HISTORY_LIMIT, TAKEN, Edit, Origin, Plan, Session
+from app.panels.comfort import Comfort, shared
+from app.widgets import share
+from app.widgets.words import unfamiliar
 from sgf_hub.errors import BadValueError, SGFError
 from sgf_hub.types import Latent
 from tests.app.fakes import saved, with_fake_flowers

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from app.comfort import Comfort
-from app.sheet import COUNT, seed_in, sheet
-from app.told import UserError
+from app.core.errors import UserError
+from app.panels.comfort import Comfort
+from app.widgets.sheet import COUNT, seed_in, sheet
 from sgf_hub.errors import BadValueError
 from sgf_hub.types import Latent
 

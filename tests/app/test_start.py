@@ -8,15 +8,15 @@ import urllib.request
 import gradio as gr
 import pytest
 
-import sgf_hub.zoo
-from app.demo import build_page, launch
-from app.faces import FaceBench
-from app.flowers import FlowerBench
-from app.services import Models, Stops
-from app.session import Plan
-from app.start import import_libraries
-from app.told import told
-from app.worlds import Faces, Flowers
+import sgf_hub.hub.names
+from app.core.errors import told
+from app.core.model_sets import Faces, Flowers
+from app.core.session import Plan
+from app.models.services import Models, Stops
+from app.panels.faces import FaceBench
+from app.panels.flowers import FlowerBench
+from app.server.page import build_page, launch
+from app.server.start import import_libraries
 from benchmarks.demo import download, start
 
 WORLD = Faces(layers=6)  # as the toys have
@@ -40,7 +40,7 @@ class TestImports:
         code = (
             "import sys; opened = []\n"
             "sys.addaudithook(lambda what, args: what == 'open' and opened.append(str(args[0])))\n"
-            "from app.start import import_gradio; import_gradio()\n"
+            "from app.server.start import import_gradio; import_gradio()\n"
             "import gradio, inspect\n"
             "assert inspect.getfile(gradio.Button).endswith('button.py')\n"
             "print(len(opened) > 100, *[one for one in opened if one.endswith('.pyi')])"
@@ -49,11 +49,12 @@ class TestImports:
 
     def test_a_first_edit_needs_no_other_library(self, toy_zoo):
         code = (
-            "import sys, pathlib, sgf_hub.zoo; sgf_hub.zoo.root = lambda: pathlib.Path(sys.argv[1])\n"
-            "from app.start import import_gradio, import_libraries; import_gradio()\n"
-            "from app.demo import build_page; from app.faces import FaceBench; from app.flowers import FlowerBench\n"
-            "from app.services import Models, Stops; from app.session import Plan\n"
-            "from app.worlds import Faces, Flowers\n"
+            "import sys, pathlib, sgf_hub.hub.names; sgf_hub.hub.names.root = lambda: pathlib.Path(sys.argv[1])\n"
+            "from app.server.start import import_gradio, import_libraries; import_gradio()\n"
+            "from app.server.page import build_page\n"
+            "from app.panels.faces import FaceBench; from app.panels.flowers import FlowerBench\n"
+            "from app.models.services import Models, Stops; from app.core.session import Plan\n"
+            "from app.core.model_sets import Faces, Flowers\n"
             "world, models = Faces(layers=6), Models(); faces = FaceBench(world, models, Stops())\n"
             "build_page(faces, FlowerBench(Flowers(), models, Stops()))\n"
             "import_libraries(); models.warm(world, world.attributes)\n"
@@ -65,7 +66,7 @@ class TestImports:
         assert python(code, str(toy_zoo)) == ["edited"]
 
     def test_a_library_that_is_broken_is_told_later(self, monkeypatch):
-        monkeypatch.setitem(sys.modules, "sgf_hub.editor", None)
+        monkeypatch.setitem(sys.modules, "sgf_hub.editing.editor", None)
         import_libraries()
 
 
@@ -82,7 +83,7 @@ class TestLoading:
         assert {key for key in models._loaded if isinstance(key, tuple)} == needed
 
     def test_what_fails_is_told_to_the_visitor_and_tried_again(self, toy_zoo, tmp_path, monkeypatch):
-        monkeypatch.setattr(sgf_hub.zoo, "root", lambda: tmp_path)
+        monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: tmp_path)
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         models = Models()
         models.warm(WORLD, WORLD.attributes)
@@ -90,7 +91,7 @@ class TestLoading:
         assert not models._loaded
         with pytest.raises(gr.Error, match="avatars-stylegan2"):
             told(face.begin)("7", 0.8)
-        monkeypatch.setattr(sgf_hub.zoo, "root", lambda: toy_zoo)
+        monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: toy_zoo)
         assert face.begin("7", 0.8)[face.session].origin.seed == 7
 
     def test_a_visitor_who_comes_early_waits_for_it(self, zoo, monkeypatch):

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.code import as_python
-from app.comfort import Comfort
-from app.gestures import gesture
-from app.joint import plan_of
-from app.report import report
-from app.services import config_of
-from app.session import STOPPED, TAKEN, Edit, Plan, Session
+from app.core.errors import UserError
+from app.core.gestures import gesture
+from app.core.model_sets import Faces, Flowers
+from app.core.requests import layers_of, part_of_the_way, strength_of
+from app.core.session import STOPPED, TAKEN, Edit, Plan, Session
+from app.models.services import config_of
+from app.panels.comfort import Comfort
+from app.panels.joint import plan_of
 from app.tabs.options import Options
-from app.timeline import LONGEST, told_of
-from app.told import UserError
-from app.wishes import layers_of, part_of_the_way, strength_of
-from app.worlds import Faces, Flowers
-from sgf_hub.trajectory import Trajectory
+from app.widgets.code import as_python
+from app.widgets.report import report
+from app.widgets.timeline import LONGEST, told_of
+from sgf_hub.editing.trajectory import Trajectory
 from tests.app.fakes import drained, saved
 
 EMBEDDED = Path(__file__).parents[2] / "zoo"

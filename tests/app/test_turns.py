@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.turns import Turns, Waiting, told
+from app.core.queue import Turns, Waiting, told
 
 
 def pieces(log, name, count, seconds=0.0):

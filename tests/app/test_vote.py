@@ -10,13 +10,13 @@ from datetime import date
 
 import pytest
 
-from app.comparing.comparison import METHODS, Comparison
-from app.comparing.paths import Progress
-from app.comparing.vote import ATTRIBUTES, Ballot, Booth, Pair, Urn, revealed
+from app.compare.comparison import METHODS, Comparison
+from app.compare.paths import Progress
+from app.compare.vote import ATTRIBUTES, Ballot, Booth, Pair, Urn, revealed
+from app.core.errors import UserError
 from app.tabs.vote import counts, shown
-from app.told import UserError
 from sgf_hub.errors import BadValueError
-from sgf_hub.evaluation.study import Vote, append, read, tally
+from sgf_hub.evaluation.user_study import Vote, append, read, tally
 from tests.hub.client import world
 
 
@@ -40,7 +40,7 @@ def ballot(**changes) -> Ballot:
 
 
 def test_a_pair_is_sgf_and_a_baseline_in_random_order(booth, monkeypatch):
-    monkeypatch.setattr("app.comparing.vote._RANDOM", random.Random(0))
+    monkeypatch.setattr("app.compare.vote._RANDOM", random.Random(0))
     pairs = [drawn(booth) for _ in range(5)]
     for pair in pairs:
         methods = {pair.ballot.left, pair.ballot.right}
@@ -66,7 +66,7 @@ def test_two_equal_pictures_are_no_pair(booth, monkeypatch):
 
 
 def test_the_page_cannot_tell_which_is_which(booth, monkeypatch):
-    monkeypatch.setattr("app.comparing.vote._RANDOM", random.Random(0))
+    monkeypatch.setattr("app.compare.vote._RANDOM", random.Random(0))
     pair = drawn(booth)
     assert pair.left != pair.right
     html = re.sub(r'src="[^"]+"', "", shown(pair))
@@ -145,7 +145,7 @@ def test_a_made_up_choice_is_told(booth):
 
 
 def test_a_full_file_is_told(booth, monkeypatch):
-    monkeypatch.setattr("sgf_hub.evaluation.study.append.__kwdefaults__", {"limit": 10})
+    monkeypatch.setattr("sgf_hub.evaluation.user_study.append.__kwdefaults__", {"limit": 10})
     with pytest.raises(BadValueError, match="is full"):
         booth.cast(drawn(booth).ballot, "left")
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from app.told import UserError
-from app.wishes import attribute_wishes, keypoint_wishes, options_of, seed_of, truncation_of
+from app.core.errors import UserError
+from app.core.requests import attribute_wishes, keypoint_wishes, options_of, seed_of, truncation_of
 from sgf_hub.errors import BadValueError
 
 NAMES = ("smile", "glasses", "bald")

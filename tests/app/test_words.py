@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.captioning import Flower
-from app.session import STOPPED, Edit, Plan
-from app.words import marked, report, safe
+from app.core.session import STOPPED, Edit, Plan
+from app.models.captioning import Flower
+from app.widgets.words import marked, report, safe
 
 
 def an_edit(text: str = "a blue flower", reason: str = "TARGET_REACHED", note: str = "") -> Edit:

@@ -6,11 +6,11 @@ import gradio as gr
 import pytest
 import torch
 
-from app.code import as_python
-from app.report import report, side_effects
-from app.session import STOPPED, Edit, Origin, Plan, Session
-from app.told import UserError, told
-from app.workbench import Workbench
+from app.core.errors import UserError, told
+from app.core.session import STOPPED, Edit, Origin, Plan, Session
+from app.panels.panel import Workbench
+from app.widgets.code import as_python
+from app.widgets.report import report, side_effects
 from sgf_hub.errors import SGFError
 from sgf_hub.types import Latent
 from tests.app.fakes import saved

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import torch
 
-import app.services
-from app.session import Plan
-from app.worlds import Faces
+import app.models.services
+from app.core.model_sets import Faces
+from app.core.session import Plan
 
 MODULE = "app_services_on_zero_gpu"
 CALLS: list[str] = []
@@ -55,11 +55,11 @@ def gpu(task: Callable) -> Callable:
 
 @pytest.fixture
 def services(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """`app.services` as it is imported where there is a package `spaces`."""
+    """`app.models.services` as it is imported where there is a package `spaces`."""
     spaces = ModuleType("spaces")
     spaces.GPU = gpu  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "spaces", spaces)
-    spec = importlib.util.spec_from_file_location(MODULE, str(app.services.__file__))
+    spec = importlib.util.spec_from_file_location(MODULE, str(app.models.services.__file__))
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, MODULE, module)
@@ -73,7 +73,7 @@ PLAN = Plan(WORLD.attributes, {"smile": 1.0}, max_steps=4)  # the face of seed 3
 
 def test_an_edit_runs_where_the_gpu_is(services: ModuleType) -> None:
     del CALLS[:]
-    models, plain = services.Models(), app.services.Models()
+    models, plain = services.Models(), app.models.services.Models()
     latent = models.sample(WORLD, 3, 0.8)
     expected = [step.images for step in plain.steps(PLAN, latent)]
     with models.computing:  # another visitor's, at the moment of the fork
@@ -87,7 +87,7 @@ def test_an_edit_runs_where_the_gpu_is(services: ModuleType) -> None:
 
 
 def test_without_the_package_nothing_changes() -> None:
-    assert not hasattr(app.services.Models._steps_on_gpu, "__wrapped__")
+    assert not hasattr(app.models.services.Models._steps_on_gpu, "__wrapped__")
 
 
 def test_an_edit_of_a_gpu_moves_everything(services: ModuleType) -> None:

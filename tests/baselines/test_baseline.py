@@ -17,7 +17,7 @@ from sgf_hub.baselines import (
     baseline,
     fitted_name,
 )
-from sgf_hub.cli import app
+from sgf_hub.cli.main import app
 from sgf_hub.errors import BadValueError
 from sgf_hub.generators import load_generator
 from sgf_hub.predictors import load_predictor

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sgf_hub.baselines import METHODS, Choice, baseline
-from sgf_hub.editor import EditConfig, Editor, EditStep, SGFEditor, StopReason, edit
+from sgf_hub.editing.editor import EditConfig, Editor, EditStep, SGFEditor, StopReason, edit
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators import load_generator
 from sgf_hub.predictors import load_predictor

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sgf_hub.baselines import Choice, Components, GANSpaceEditor, choose, fit_components
 from sgf_hub.baselines.choices import area, layer_ranges, short_list
-from sgf_hub.editor import EditConfig, edit
+from sgf_hub.editing.editor import EditConfig, edit
 from sgf_hub.errors import BadValueError, CorruptFileError, SpaceError, UnknownNameError
 from sgf_hub.types import Latent
 from tests.baselines.toys import NAMES, components_of, pairs_of, sampled_pairs, towards

@@ -10,7 +10,7 @@ import torch
 
 from sgf_hub.baselines import Boundaries, InterFaceGANEditor, fit_boundaries
 from sgf_hub.baselines.fitted import sklearn
-from sgf_hub.editor import EditConfig, edit
+from sgf_hub.editing.editor import EditConfig, edit
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, SpaceError, UnknownNameError
 from sgf_hub.types import ConditionSpec, Latent
 from tests.baselines.toys import NAMES, boundaries_of, pairs_of, towards

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sgf_hub.baselines import LatentDescentEditor
-from sgf_hub.editor import EditConfig, StopReason, edit
+from sgf_hub.editing.editor import EditConfig, StopReason, edit
 from sgf_hub.types import ConditionSpec, Latent
 from tests.toys import PlainGenerator, PlainPredictor
 

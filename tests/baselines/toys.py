@@ -5,7 +5,7 @@ from torch import Tensor
 
 from sgf_hub.baselines import Boundaries, Choice, Components
 from sgf_hub.baselines.components import shapes
-from sgf_hub.training.pairs import Pairs, PairsInfo
+from sgf_hub.data.pairs import Pairs, PairsInfo
 from sgf_hub.types import ConditionSpec, Generator, Predictor, Target
 
 NAMES = {"generator": "sgf-hub/plain", "predictor": ["sgf-hub/plain-attributes"]}

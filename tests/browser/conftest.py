@@ -4,10 +4,10 @@ import time
 
 import pytest
 
+from app.core.model_sets import Faces, Flowers
+from app.models.services import Models
 from app.screenshots import chromium, open_page, served
-from app.services import Models
-from app.worlds import Faces, Flowers
-from sgf_hub.zoo import root
+from sgf_hub.hub.names import root
 
 FACES, FLOWERS = Faces(), Flowers()
 NEEDED = (

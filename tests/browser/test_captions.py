@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from app.models.services import config_of
 from app.screenshots import WORDS, finish_edit, open_captions, open_page
-from app.services import config_of
 from app.tabs.captions import EXAMPLES
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
@@ -27,7 +27,9 @@ def flower(page):
 @pytest.fixture
 def endless(monkeypatch, taken):
     """Slow edits that never arrive, and the steps that the server took."""
-    monkeypatch.setattr("app.services.config_of", lambda plan: replace(config_of(plan), tolerance=0.0, patience=None))
+    monkeypatch.setattr(
+        "app.models.services.config_of", lambda plan: replace(config_of(plan), tolerance=0.0, patience=None)
+    )
     return taken
 
 

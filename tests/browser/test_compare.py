@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from app.comparing.comparison import METHODS
+from app.compare.comparison import METHODS
 from app.screenshots import open_page, open_tab
-from sgf_hub.evaluation.study import read
+from sgf_hub.evaluation.user_study import read
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
 pytestmark = pytest.mark.browser

@@ -6,7 +6,7 @@ Run with `pytest -m browser`.
 import pytest
 
 from app.screenshots import settle
-from sgf_hub.zoo import entries
+from sgf_hub.hub.names import entries
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
 pytestmark = pytest.mark.browser

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sgf_hub.datasets import paint
-from sgf_hub.datasets.avatars import (
+from sgf_hub.data import paint
+from sgf_hub.data.avatars import (
     ATTRIBUTES,
     CAUSES,
     EXCLUSIVE,

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from sgf_hub.datasets.flowers import (
+from sgf_hub.data.flowers import (
     ATTRIBUTES,
     EXCLUSIVE,
     GROUPS,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sgf_hub.editor import SGFEditor
+from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.types import ConditionSpec
 from tests.toys import coupled_editor
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 
-from sgf_hub.datasets.flowers import ATTRIBUTES, EXCLUSIVE, stated
+from sgf_hub.data.flowers import ATTRIBUTES, EXCLUSIVE, stated
 from sgf_hub.evaluation.captions import KINDS, SAID, UNSAID, found, kept, read, request
-from sgf_hub.evaluation.card import write_captions_card
+from sgf_hub.evaluation.disentanglement.card import write_captions_card
 from sgf_hub.types import ConditionSpec
 
 NOW = {

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sgf_hub.editor import EditConfig, SGFEditor
+from sgf_hub.editing.editor import EditConfig, SGFEditor
 from sgf_hub.evaluation.edits import flips, keypoint_moves, mean_and_spread, measure_edits, steppings
 from sgf_hub.types import ConditionSpec
 from tests.toys import PlainPredictor, coupled_editor

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sgf_hub.editor import EditConfig, SGFEditor
+from sgf_hub.editing.editor import EditConfig, SGFEditor
 from sgf_hub.errors import UnknownNameError
-from sgf_hub.evaluation.evaluate import FIRST_SEED, evaluate_editor
+from sgf_hub.evaluation.disentanglement.evaluate import FIRST_SEED, evaluate_editor
+from sgf_hub.evaluation.disentanglement.sweep import flip, sweep
 from sgf_hub.evaluation.likeness import Likeness, outside, saliency, stages
-from sgf_hub.evaluation.sweep import flip, sweep
 from sgf_hub.predictors import load_predictor
 from sgf_hub.types import ConditionSpec
 from tests.toys import PlainPredictor, coupled_editor

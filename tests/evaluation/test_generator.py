@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sgf_hub.evaluation.generator import attribute_shares, features, frechet_distance
 from sgf_hub.predictors import load_backbone
+from sgf_hub.predictors.frechet import attribute_shares, features, frechet_distance
 from sgf_hub.types import ConditionSpec
 
 

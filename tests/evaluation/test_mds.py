@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.evaluation.mds import Curve, at_steps, manipulation_curve, settle
+from sgf_hub.evaluation.disentanglement.mds import Curve, at_steps, manipulation_curve, settle
 
 YES, NO = torch.tensor([True]), torch.tensor([False])
 

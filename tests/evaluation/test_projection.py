@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from sgf_hub import cli
-from sgf_hub.editor import SGFEditor
+from sgf_hub.cli import main as cli
+from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.evaluation import projection as measuring
 from sgf_hub.evaluation.page import full_page, summary
 from sgf_hub.evaluation.projection import measure_edits_after, measure_projection, measure_strangers
-from sgf_hub.inversion import Projector
+from sgf_hub.inversion.projection import ProjectionConfig
+from sgf_hub.inversion.projector import Projector
 from sgf_hub.predictors import load_predictor
-from sgf_hub.projection import ProjectionConfig
 from tests.inversion_toys import write_encoder
 
 SHORT = ProjectionConfig(steps=3, plus_steps=3)
@@ -63,8 +63,8 @@ def test_strangers_and_edits(projector: Projector) -> None:
 
 
 def test_the_command_keeps_the_figures_for_the_page(toys: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    monkeypatch.setattr("sgf_hub.measure_cli.JUDGE", ("toy-attributes", "toy-keypoints"))
-    monkeypatch.setattr("sgf_hub.projection.ProjectionConfig", lambda: SHORT)
+    monkeypatch.setattr("sgf_hub.cli.measure.JUDGE", ("toy-attributes", "toy-keypoints"))
+    monkeypatch.setattr("sgf_hub.inversion.projection.ProjectionConfig", lambda: SHORT)
     monkeypatch.setattr("sgf_hub.evaluation.page.root", lambda: toys)
     (toys / "sgf-toy-attributes").rename(toys / "sgf-avatars-attributes")
     words = ["measure", "projection", "toy-stylegan2-encoder", "--samples", "2", "--seeds", "1", "--edited", "1"]

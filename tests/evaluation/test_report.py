@@ -10,10 +10,11 @@ from huggingface_hub import ModelCard
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from sgf_hub.editor import EditConfig
-from sgf_hub.evaluation import page, tasks
-from sgf_hub.evaluation.card import BEGIN
-from sgf_hub.evaluation.summary import figures, mean_curves, tables
+from sgf_hub.editing.editor import EditConfig
+from sgf_hub.evaluation import page
+from sgf_hub.evaluation.disentanglement import tasks
+from sgf_hub.evaluation.disentanglement.card import BEGIN
+from sgf_hub.evaluation.disentanglement.summary import figures, mean_curves, tables
 from tests.test_cli import Run
 
 MAPPING = "sgf-toy-attributes"
@@ -24,7 +25,7 @@ SMALL = ("--methods", "sgf,sgf-paper", "--attributes", "smile,black_hair", "--sa
 def run(monkeypatch, capsys, tmp_path, in_zoo) -> Run:
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
-    monkeypatch.setattr("sgf_hub.evaluation.methods.SGF", _quick())
+    monkeypatch.setattr("sgf_hub.evaluation.disentanglement.methods.SGF", _quick())
     return Run(monkeypatch, capsys)
 
 
@@ -36,7 +37,7 @@ def _quick() -> dict:
 def undrawn(monkeypatch) -> None:
     """Without the pictures, which take most of the time here."""
     for name in ("draw_curves", "draw_grid"):
-        monkeypatch.setattr(f"sgf_hub.evaluation.report.{name}", lambda *arguments: None)
+        monkeypatch.setattr(f"sgf_hub.evaluation.disentanglement.report.{name}", lambda *arguments: None)
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ class TestReport:
         assert "judge" not in Path("report/table.md").read_text()
 
     def test_baselines_are_fitted_on_pairs_sampled_for_them(self, run: Run, monkeypatch) -> None:
-        monkeypatch.setattr("sgf_hub.evaluation.methods.PAIRS", 400)
+        monkeypatch.setattr("sgf_hub.evaluation.disentanglement.methods.PAIRS", 400)
         monkeypatch.setattr("sgf_hub.baselines.choices.STRENGTHS", (5.0,))
         some = ("--methods", "all", "--attributes", "smile", "--samples", 2, "--seeds", 1)
         told = evaluated(run, *some)
@@ -176,7 +177,7 @@ class TestResuming:
         evaluated(run)
         done.clear()
         changed = {**_quick(), "sgf": _quick()["sgf-paper"]}
-        monkeypatch.setattr("sgf_hub.evaluation.methods.SGF", changed)
+        monkeypatch.setattr("sgf_hub.evaluation.disentanglement.methods.SGF", changed)
         assert list(evaluated(run)["mds"]) == ["sgf", "sgf-paper"]
         assert len(done) == 4
 
@@ -258,7 +259,7 @@ class TestRefusals:
         assert "did you mean 'sgf-toy-attributes'" in run.refused("evaluate", "sgf-toy-atributes", *SMALL)
 
     def test_without_matplotlib(self, run: Run, monkeypatch) -> None:
-        monkeypatch.setattr("sgf_hub.evaluate_cli.find_spec", lambda name: None)
+        monkeypatch.setattr("sgf_hub.cli.evaluate.find_spec", lambda name: None)
         assert "pip install 'sgf-hub[evaluate]'" in run.refused("evaluate", MAPPING, *SMALL)
 
     def test_a_folder_that_is_a_file(self, run: Run) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sgf_hub.cli import main
+from sgf_hub.cli.main import main
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.evaluation.study import Count, Vote, append, read, tally, wilson
+from sgf_hub.evaluation.user_study import Count, Vote, append, read, tally, wilson
 
 DAY = "2026-05-17"
 
@@ -103,7 +103,7 @@ def test_a_full_file_takes_no_more(tmp_path: Path):
 def test_missing_and_foreign_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(CorruptFileError, match="there are no votes at"):
         read([tmp_path / "none.jsonl"])
-    monkeypatch.setattr("sgf_hub.evaluation.study._READ_LIMIT", 10)
+    monkeypatch.setattr("sgf_hub.evaluation.user_study._READ_LIMIT", 10)
     append(tmp_path / "votes.jsonl", vote())
     with pytest.raises(CorruptFileError, match="not a file of votes"):
         read([tmp_path])

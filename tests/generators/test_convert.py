@@ -11,15 +11,15 @@ from huggingface_hub import HfApi, constants
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from sgf_hub import zoo
-from sgf_hub.cli import app
+from sgf_hub.cli.main import app
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
 from sgf_hub.generators import Description, convert, inspect, load_generator
 from sgf_hub.generators.convert import SOURCE
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.sources import Found, find
 from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.hub import CONFIG, WEIGHTS
+from sgf_hub.hub import names as zoo
+from sgf_hub.hub.module import CONFIG, WEIGHTS
 from tests.foreign import GOLDEN, even_first_bias, gan_zoo, genforce, nvidia, rosinality, write
 from tests.hub.client import world
 from tests.toys import edit_config, toy_generator, toy_progan

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from sgf_hub.baselines.latent_descent import LatentDescentEditor
+from sgf_hub.editing.trajectory import edit
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators.custom import CustomGenerator
-from sgf_hub.trajectory import edit
 from sgf_hub.types import ConditionSpec, Generator, Latent
 from tests.generators import test_contract as contract
 from tests.toys import PlainPredictor

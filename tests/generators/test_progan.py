@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sgf_hub.editor import EditConfig, SGFEditor
+from sgf_hub.editing.editor import EditConfig, SGFEditor
 from sgf_hub.errors import SGFError, SpaceError
 from sgf_hub.generators.progan import ProGAN, conv_doubled, double, doubling_kernel, pixel_norm
 from sgf_hub.types import Latent

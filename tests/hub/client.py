@@ -17,7 +17,7 @@ from unittest import mock
 
 from huggingface_hub import close_session, constants
 
-import sgf_hub.zoo
+import sgf_hub.hub.names
 from tests.hub.loopback import Hub, serve
 
 ANN = "hf_anns_secret"
@@ -68,7 +68,7 @@ def world(zoo: Path, home: Path) -> Iterator[World]:
     """The real client against a fresh loopback Hub; ann is logged in, and the zoo is a copy of `zoo`."""
     home.mkdir(parents=True, exist_ok=True)
     copy = Path(shutil.copytree(zoo, home / "zoo"))
-    with serve() as hub, mock.patch.dict(os.environ), mock.patch.object(sgf_hub.zoo, "root", lambda: copy):
+    with serve() as hub, mock.patch.dict(os.environ), mock.patch.object(sgf_hub.hub.names, "root", lambda: copy):
         here = World(hub, copy, home)
         sleep = time.sleep
 

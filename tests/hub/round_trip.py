@@ -7,11 +7,12 @@ from pathlib import Path
 
 def first_edit() -> None:
     """The demo's first face and its first edit, and the library's, in a package that came without its zoo."""
-    from app.faces import FaceBench
-    from app.services import Models, Stops
-    from app.session import Plan
-    from app.worlds import Faces
-    from sgf_hub import EditConfig, SGFEditor, zoo
+    from app.core.model_sets import Faces
+    from app.core.session import Plan
+    from app.models.services import Models, Stops
+    from app.panels.faces import FaceBench
+    from sgf_hub import EditConfig, SGFEditor
+    from sgf_hub.hub import names as zoo
 
     assert not zoo.root().exists(), zoo.root()
     begun = time.monotonic()

@@ -16,13 +16,13 @@ import torch
 from huggingface_hub import HfApi, constants
 from safetensors.torch import load_file, save_file
 
-from sgf_hub.editor import SGFEditor
+from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.errors import CorruptFileError, SGFError, UnknownNameError
 from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.hub.names import locate
+from sgf_hub.hub.publishing import upload as sending
+from sgf_hub.hub.publishing.push import COLLECTION, gather, plan, plan_all, push
 from sgf_hub.mapping import SGFMapping
-from sgf_hub.publishing import sending
-from sgf_hub.publishing.pushing import COLLECTION, gather, plan, plan_all, push
-from sgf_hub.zoo import locate
 from tests.hub.client import ANN, World
 from tests.hub.loopback import Fault
 

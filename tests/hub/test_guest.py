@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from app.demo import build_page
-from app.faces import FaceBench
-from app.flowers import FlowerBench
-from app.guests import trial
-from app.guests.bench import NO_WORLD, GuestBench
-from app.guests.models import Guests
-from app.guests.worlds import GuestWorld
-from app.services import Models, Stops
-from app.session import Session
-from app.told import UserError
-from app.worlds import Faces, Flowers
+from app.core.errors import UserError
+from app.core.model_sets import Faces, Flowers
+from app.core.session import Session
+from app.models import sandbox as trial
+from app.models.hub_models import Guests
+from app.models.hub_sets import GuestWorld
+from app.models.services import Models, Stops
+from app.panels.faces import FaceBench
+from app.panels.flowers import FlowerBench
+from app.panels.hub_model import NO_WORLD, GuestBench
+from app.server.page import build_page
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
-from sgf_hub.fetching import Limits, fetch, survey
-from sgf_hub.publishing.pushing import plan, push
+from sgf_hub.hub.composition import Limits, fetch, survey
+from sgf_hub.hub.publishing.push import plan, push
 from tests.hub.client import World, world
 from tests.hub.loopback import Fault
 from tests.toys import edit_config
@@ -117,7 +117,7 @@ def test_few_are_kept_and_who_went_comes_back(here: World, monkeypatch: pytest.M
     assert list(guests._loaded) == [second]
     seen = guests.models_of(first).sample(first, 1, 0.8)
     assert list(guests._loaded) == [first] and seen.data.shape == (1, 16)
-    monkeypatch.setattr("app.guests.models.KEPT_FILES", 1)
+    monkeypatch.setattr("app.models.hub_models.KEPT_FILES", 1)
     config(here, embedding=8, layers=4)
     third = opened(guests)
     assert [path.parent.is_dir() for path in guests._folders.values()] == [True] and list(guests._folders) == [third]
@@ -258,7 +258,7 @@ def test_two_who_open_the_same_wait_for_one_fetch(here: World, guests: Guests) -
 
 
 def test_many_who_wait_are_told(here: World, guests: Guests, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.guests.models.MOST_WAITING", 0)
+    monkeypatch.setattr("app.models.hub_models.MOST_WAITING", 0)
     with pytest.raises(UserError, match="try again in a minute"):
         opened(guests)
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from sgf_hub import cli
+from sgf_hub.cli import main as cli
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
-from sgf_hub.hub import INDEX, shards_of
+from sgf_hub.hub.module import INDEX, shards_of
+from sgf_hub.hub.publishing.cards import code_of
+from sgf_hub.hub.publishing.code import code_block
+from sgf_hub.hub.publishing.push import plan, push_folder
+from sgf_hub.hub.publishing.space import HARDWARE, space_upload
+from sgf_hub.hub.publishing.upload import check_namespace
 from sgf_hub.predictors.backbone import load_backbone
-from sgf_hub.publishing.cards import code_of
-from sgf_hub.publishing.code import code_block
-from sgf_hub.publishing.pushing import plan, push_folder
-from sgf_hub.publishing.sending import check_namespace
-from sgf_hub.publishing.space import HARDWARE, space_upload
 from tests.hub.client import World, world
 from tests.toys import edit_config
 
@@ -94,7 +94,13 @@ class TestSpace:
         repo = here.hub.repos["space", "ann/demo"]
         assert repo.sdk == "gradio" and len(repo.commits) == 2
         files = repo.head.files
-        assert {"app.py", "packages.txt", "app/demo.py", "app/static/style.css", "sgf_hub/editor.py"} <= set(files)
+        assert {
+            "app.py",
+            "packages.txt",
+            "app/server/page.py",
+            "app/static/style.css",
+            "sgf_hub/editing/editor.py",
+        } <= set(files)
         assert files["zoo/toy-stylegan2/model.safetensors"] and not any("__pycache__" in path for path in files)
         assert b"torch==2.11.0" in files["requirements.txt"] and b"gradio==" in files["requirements.txt"]
         card = files["README.md"].decode().split("---")[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sgf_hub.zoo import root
+from sgf_hub.hub.names import root
 from tests.hub.client import ANN
 from tests.hub.loopback import Hub, serve
 
@@ -34,7 +34,7 @@ def user(tmp_path: Path):
 
 
 def sgf_hub(*arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-c", "from sgf_hub.cli import main; main()", *arguments)
+    return (sys.executable, "-c", "from sgf_hub.cli.main import main; main()", *arguments)
 
 
 @pytest.mark.slow

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.worlds import Faces, Flowers
-from sgf_hub.zoo import root
+from app.core.model_sets import Faces, Flowers
+from sgf_hub.hub.names import root
 from tests.load.__main__ import run, table, wishes_of, write
 from tests.load.server import served
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
-from sgf_hub.predictors.captioner import Captioner, load_captioner
+from sgf_hub.predictors.captions.captioner import Captioner, load_captioner
 from tests.toys import edit_config
 
 WORDS = ["<pad>", "<s>", "</s>", "<unk>", *(f"word{i}" for i in range(16)), ","]
@@ -198,7 +198,7 @@ class TestLoading:
         assert capfd.readouterr() == ("", "")
 
     def test_importing_it_imports_no_transformers(self) -> None:
-        code = "import sys, sgf_hub.predictors.captioner; sys.exit('transformers' in sys.modules)"
+        code = "import sys, sgf_hub.predictors.captions.captioner; sys.exit('transformers' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
     @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json"])

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
-from sgf_hub.predictors import CaptionPredictor, captions, load_predictor
+from sgf_hub.predictors import CaptionPredictor, load_predictor
+from sgf_hub.predictors.captions import predictor as captions
 from sgf_hub.types import Predictor, Target
 from tests.caption_toys import COMPONENTS, WordCounter, describe, fitted, pixel_captioner, write_caption_zoo
 from tests.toys import PlainGenerator, edit_config
@@ -96,7 +97,7 @@ class TestCondition:
             loaded.append(name)
             return pixel_captioner
 
-        monkeypatch.setattr("sgf_hub.predictors.captioner.load_captioner", load)
+        monkeypatch.setattr("sgf_hub.predictors.captions.captioner.load_captioner", load)
         fitted(PlainGenerator(4), pixel_captioner).save_pretrained(tmp_path)
         words.asked.clear()
         predictor = CaptionPredictor.from_pretrained(tmp_path)
@@ -310,10 +311,10 @@ class TestRepo:
 
 
 def test_a_zoo_of_captions_composes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sgf_hub.zoo
-    from sgf_hub.editor import SGFEditor
+    import sgf_hub.hub.names
+    from sgf_hub.editing.editor import SGFEditor
 
-    monkeypatch.setattr(sgf_hub.zoo, "root", lambda: tmp_path)
+    monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: tmp_path)
     write_caption_zoo(tmp_path)
     editor = SGFEditor.from_pretrained("sgf-toy-captions")
     assert isinstance(editor.predictor, CaptionPredictor) and editor.mapping.spec == editor.predictor.spec

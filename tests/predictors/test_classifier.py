@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.predictors import TransformersClassifier, load_predictor
-from sgf_hub.predictors.preprocessing import read_preprocessing
+from sgf_hub.predictors.pretrained.preprocessing import read_preprocessing
 from sgf_hub.types import Predictor
 from tests.predictors.foreign import change, processed, processor, whole, write_classifier
 

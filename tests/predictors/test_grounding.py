@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from sgf_hub.predictors.grounding import Grounding, content, grams
+from sgf_hub.predictors.captions.grounding import Grounding, content, grams
 from tests.caption_toys import WordCounter
 
 BANK = [

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.predictors import TransformersKeypoints, load_predictor
-from sgf_hub.predictors.transformers_keypoints import centres
+from sgf_hub.predictors.pretrained.keypoints import centres
 from sgf_hub.types import Predictor
 from tests.predictors.foreign import change, processed, processor, whole, write_vitpose
 

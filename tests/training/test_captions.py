@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from sgf_hub.data.pairs import PairsInfo, load_pairs, sample_pairs, select
 from sgf_hub.errors import BadValueError
 from sgf_hub.mapping import SGFMapping
-from sgf_hub.predictors import CaptionPredictor, captions
-from sgf_hub.training import captions as module
-from sgf_hub.training.captions import CaptionsConfig, count_captions, extracts, fit_captions, train_captions
+from sgf_hub.predictors import CaptionPredictor
+from sgf_hub.predictors.captions import predictor as captions
 from sgf_hub.training.mapping import MappingConfig, train
-from sgf_hub.training.pairs import PairsInfo, load_pairs, sample_pairs, select
+from sgf_hub.training.readers import captions as module
+from sgf_hub.training.readers.captions import CaptionsConfig, count_captions, extracts, fit_captions, train_captions
 from tests.caption_toys import COMPONENTS, WordCounter, fitted, pixel_captioner
 from tests.toys import PlainGenerator
 
@@ -131,7 +132,7 @@ def test_extracts() -> None:
 
 
 def test_training_writes_a_repo_and_tells_of_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("sgf_hub.predictors.captioner.load_captioner", lambda name: pixel_captioner)
+    monkeypatch.setattr("sgf_hub.predictors.captions.captioner.load_captioner", lambda name: pixel_captioner)
     records = list(train_captions(CONFIG, PlainGenerator(4), tmp_path, captioner="sgf-hub/toy", command="sgf-hub x"))
     assert records[0] == {"pictures": 64} and records[-2]["embedded"] == records[-1]["distinct"]
     made = json.loads((tmp_path / "training.json").read_text())

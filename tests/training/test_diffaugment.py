@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.training.diffaugment import POLICY, augment
+from sgf_hub.training.adversarial.diffaugment import POLICY, augment
 
 
 def rng(seed: int = 0) -> torch.Generator:

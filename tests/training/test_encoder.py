@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from sgf_hub.datasets.strangers import KINDS, sample_strangers
-from sgf_hub.encoder import LatentEncoder
+from sgf_hub.data.unlike import KINDS, sample_strangers
 from sgf_hub.errors import BadValueError
-from sgf_hub.inversion import Projector
-from sgf_hub.projection import ProjectionConfig
-from sgf_hub.training import calibration
+from sgf_hub.inversion import calibration
+from sgf_hub.inversion.calibration import calibrate, of_world, pairs_apart, strangers
+from sgf_hub.inversion.encoder import LatentEncoder
+from sgf_hub.inversion.projection import ProjectionConfig
+from sgf_hub.inversion.projector import Projector
 from sgf_hub.training import encoder as training
-from sgf_hub.training.calibration import calibrate, of_world, pairs_apart, strangers
 from sgf_hub.training.encoder import PRESETS, EncoderConfig, train_encoder
 from sgf_hub.types import Latent
 from tests.inversion_toys import write_encoder

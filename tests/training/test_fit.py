@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from sgf_hub.editor import SGFEditor
+from sgf_hub.data import pairs as pairs_module
+from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.errors import BadValueError, CorruptFileError, DegenerateMappingError, UnknownNameError
-from sgf_hub.training import pairs as pairs_module
-from sgf_hub.training.fit import FitConfig, Parts, estimate, fit
+from sgf_hub.fitting import FitConfig, Parts, estimate, fit
 from sgf_hub.training.mapping import PRESETS
 from sgf_hub.training.recipes import RECIPES, recipe
 from sgf_hub.types import ConditionSpec

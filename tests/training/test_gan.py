@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.training.discriminators import Discriminator, minibatch_std
-from sgf_hub.training.gan import GANTraining, train
-from sgf_hub.training.progan import ProGANConfig, ProGANTraining
-from sgf_hub.training.stylegan2 import StyleGAN2Config, StyleGAN2Training
+from sgf_hub.training.adversarial.discriminators import Discriminator, minibatch_std
+from sgf_hub.training.adversarial.progan import ProGANConfig, ProGANTraining
+from sgf_hub.training.adversarial.stylegan2 import StyleGAN2Config, StyleGAN2Training
+from sgf_hub.training.adversarial.training import GANTraining, train
 
 SIZES = {
     "resolution": 16, "latent_dim": 8, "channels": (8, 8, 6), "critic_channels": (8, 8, 6), "batch": 4, "images": 24,
@@ -153,8 +153,8 @@ class TestCommand:
     def test_from_drawn_faces_to_a_zoo_entry(
         self, architecture: str, kind: type[GANTraining], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     ) -> None:
+        from sgf_hub.cli.train import gan
         from sgf_hub.generators import load_generator
-        from sgf_hub.training.cli import gan
 
         sizes = {"resolution": 32, "channels": (8, 8, 6, 4), "critic_channels": (8, 8, 6, 4), "pictures": 8}
         if kind is StyleGAN2Training:

@@ -12,17 +12,17 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from sgf_hub.cli import app
-from sgf_hub.encoder import LatentEncoder
+from sgf_hub.cli.main import app
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.training.checkpoint import save_checkpoint
-from sgf_hub.training.critic import ProjectedCritic, hinge, unconvinced
-from sgf_hub.training.guided import GuidedTraining
-from sgf_hub.training.guided_config import PRESETS, GuidedConfig
-from sgf_hub.training.guided_run import claimed, feed, join_parts, train
+from sgf_hub.training.guided.config import PRESETS, GuidedConfig
+from sgf_hub.training.guided.critic import ProjectedCritic, hinge, unconvinced
+from sgf_hub.training.guided.run import claimed, feed, join_parts, train
+from sgf_hub.training.guided.training import GuidedTraining
 
 ROOT = Path(__file__).parents[2]
 TOY = GuidedConfig(world="avatars", **PRESETS["toy"])
@@ -238,7 +238,7 @@ def test_the_script_for_a_gpu_and_the_entry_after_it(tmp_path, architecture, kin
     (back / "checkpoint.pt.aa").rename(here / "checkpoint.pt.aa")
     if architecture == "stylegan2":  # the calibration of a toy's encoder takes minutes and tells nothing
         monkeypatch.setattr(
-            "sgf_hub.training.guided_run.calibrate",
+            "sgf_hub.training.guided.run.calibrate",
             lambda *_: pytest.importorskip("types").SimpleNamespace(apart=1.0, expressible_from=0.5, report={}),
         )
     out = tmp_path / "zoo"

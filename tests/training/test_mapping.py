@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from sgf_hub.data.pairs import Pairs, PairsInfo
 from sgf_hub.errors import BadValueError, DegenerateMappingError
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.training import mapping as module
 from sgf_hub.training.mapping import PRESETS, MappingConfig, MappingReport, measure, refuse_degenerate, train
-from sgf_hub.training.pairs import Pairs, PairsInfo
 from sgf_hub.types import ConditionSpec
 
 TOY = MappingConfig(layers=3, embedding=16, iterations=300, batch=64, learning_rate=5e-3, decay=True, noise=1.0)

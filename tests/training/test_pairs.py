@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sgf_hub.data import pairs as module
+from sgf_hub.data.pairs import Pairs, PairsInfo, load_pairs, sample_pairs, select
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.training import pairs as module
-from sgf_hub.training.pairs import Pairs, PairsInfo, load_pairs, sample_pairs, select
 from sgf_hub.types import ConditionSpec
 from tests.toys import PlainGenerator, PlainPredictor
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from sgf_hub.data.drawn import WORLDS, augment, drawn, evaluate, load_world
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.predictors import load_predictor
-from sgf_hub.training import predictors as training
-from sgf_hub.training.drawn import WORLDS, augment, drawn, evaluate, load_world
-from sgf_hub.training.predictors import PRESETS, PredictorConfig, train_predictor
+from sgf_hub.training.readers import predictors as training
+from sgf_hub.training.readers.predictors import PRESETS, PredictorConfig, train_predictor
 
 TOY = PredictorConfig(
     name="toy",
@@ -105,7 +105,7 @@ class _Batch:
 @pytest.fixture
 def flowers(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """A world without causes and keypoints: pictures all of one colour, and a caption that names it."""
-    world = types.ModuleType("sgf_hub.datasets.flowers")
+    world = types.ModuleType("sgf_hub.data.flowers")
 
     def sample_batch(count: int, *, seed: int, resolution: int, workers: int = 1) -> _Batch:
         colors = np.random.default_rng(seed).integers(3, size=count)

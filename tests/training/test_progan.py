@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.training.discriminators import ProgressiveDiscriminator
-from sgf_hub.training.progan import ProGANConfig, ProGANTraining
+from sgf_hub.training.adversarial.discriminators import ProgressiveDiscriminator
+from sgf_hub.training.adversarial.progan import ProGANConfig, ProGANTraining
 from tests.training.test_gan import PROGAN, go_on, pictures, progan
 
 
@@ -118,9 +118,9 @@ class TestDiscriminator:
 
 def test_the_mapping_of_a_generator_in_z_has_six_layers(tmp_path: Path) -> None:
     """Section 4.3: N = 6 in Z; and z, drawn from N(0, 1), is standardised by about nothing."""
+    from sgf_hub.data.pairs import Pairs, PairsInfo
     from sgf_hub.mapping import SGFMapping
     from sgf_hub.training.mapping import MappingConfig, train
-    from sgf_hub.training.pairs import Pairs, PairsInfo
     from sgf_hub.types import ConditionSpec
     from tests.toys import toy_progan
 

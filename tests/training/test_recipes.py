@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sgf_hub.editor import SGFEditor
+from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.generators import load_generator
 from sgf_hub.training.mapping import PRESETS
 from tests.caption_toys import WordCounter, describe, fitted
@@ -47,8 +47,8 @@ def captions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def captioner(images: torch.Tensor) -> list[str]:
         return describe((images.mean(dim=(2, 3)) - mean) / spread)
 
-    monkeypatch.setattr("sgf_hub.predictors.captions.load_embedder", lambda name: WordCounter())
-    monkeypatch.setattr("sgf_hub.predictors.captioner.load_captioner", lambda name: captioner)
+    monkeypatch.setattr("sgf_hub.predictors.captions.predictor.load_embedder", lambda name: WordCounter())
+    monkeypatch.setattr("sgf_hub.predictors.captions.captioner.load_captioner", lambda name: captioner)
     fitted(generator, captioner, count=300).save_pretrained(tmp_path / "captions")
     return tmp_path / "captions"
 
@@ -88,7 +88,7 @@ def test_a_recipe_from_checkpoint_to_edit(
 
 
 def test_the_papers_settings_are_the_default(run: Run, predictors: dict[str, tuple[Path, ...]]) -> None:  # noqa: F811
-    run.monkeypatch.setattr("sgf_hub.training.fit.estimate", lambda config, parts: asdict(config))
+    run.monkeypatch.setattr("sgf_hub.fitting.estimate", lambda config, parts: asdict(config))
     given = ("--generator", GOLDEN / FILES["ffhq-attributes"], "--predictor", predictors["ffhq-attributes"][0])
     code, out, _ = run("fit", "--recipe", "ffhq-attributes", *given, "--out", "made", "--dry-run")
     assert code == 0 and list(Path().iterdir()) == []

@@ -171,7 +171,7 @@ class TestDescent:
 
     @pytest.mark.gpu
     def test_on_a_gpu_it_is_one_graph_and_the_same(self) -> None:
-        from sgf_hub.training.group import Group
+        from sgf_hub.data.distributed import Group
 
         if not torch.cuda.is_available():
             pytest.skip("needs a GPU")

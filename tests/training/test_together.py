@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sgf_hub.training.group import ALONE, Group
+from sgf_hub.data.distributed import ALONE, Group
 from tests.toys import write_zoo
 
 # what accelerate calls several GPUs is several processes, on CPUs as well
@@ -32,7 +32,7 @@ from pathlib import Path
 from sgf_hub.generators import load_generator
 from sgf_hub.predictors import load_predictor
 from sgf_hub.training import pairs as module
-from sgf_hub.training.group import group
+from sgf_hub.data.distributed import group
 from sgf_hub.training.mapping import PRESETS, train
 
 zoo, out = map(Path, sys.argv[1:])

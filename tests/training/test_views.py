@@ -2,7 +2,7 @@
 
 import torch
 
-from sgf_hub.training.views import Views
+from sgf_hub.training.guided.views import Views
 
 
 def views(count: int = 4, side: int = 24, seed: int = 0) -> Views:

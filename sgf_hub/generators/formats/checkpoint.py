@@ -19,7 +19,7 @@ from sgf_hub.generators.layers import draw_z
 from sgf_hub.generators.modulated import FIR
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.hub import shapes_only
+from sgf_hub.hub.module import shapes_only
 from sgf_hub.types import short
 
 MEAN_DRAWS = 10_000  # of z, for a mean w that a checkpoint lacks

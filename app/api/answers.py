@@ -1,0 +1,86 @@
+"""Pictures and edits as plain values: what endpoints answer with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from app.core.session import Edit, Plan
+from app.models import latents
+from app.models.captioning import Flower
+from app.models.services import Reading, config_of
+from app.panels.faces import FaceBench
+from app.panels.flowers import FlowerBench
+from app.panels.panel import Workbench
+from app.widgets import render
+from app.widgets.report import side_effects
+
+if TYPE_CHECKING:
+    from sgf_hub.types import Latent
+
+
+def run(
+    bench: Workbench, start: Latent, plan: Plan, of_edit: Callable, of_step: Callable | None = None
+) -> Iterator[dict]:
+    """The steps of an edit, and then its result.
+
+    Args:
+        bench: whose picture it is.
+        start: what is edited.
+        plan: the edit.
+        of_edit: (bench, edit, before, after) => what is told of the result; `face_edit` or `flower_edit`.
+        of_step: what is told of a step's picture.
+    """
+    from sgf_hub.editing.editor import Trajectory
+
+    trajectory = Trajectory(config_of(plan).return_best)
+    for step in bench.models.steps(plan, start):
+        trajectory.steps.append(step)
+        more = of_step(bench.seen(step, plan)) if of_step else {}
+        yield {"step": step.index, "distance": round(float(step.distance[0]), 3), **more}
+    result, reason = trajectory.result, trajectory.reasons[0]
+    assert reason is not None
+    taken = len(trajectory.steps) - 1
+    edit = Edit(plan, result.latent, taken, reason.name, float(result.distance[0]))
+    before, after = (bench.looked(trajectory.steps[i], plan) for i in (0, trajectory.chosen[0]))
+    stopped = {"step": taken, "distance": round(edit.distance, 3), "stop_reason": reason.value}
+    yield {**stopped, **of_edit(bench, edit, before, after)}
+
+
+def face_edit(bench: FaceBench, edit: Edit, before: Reading, after: Reading) -> dict[str, Any]:
+    """What an edit of a face did, and the new face."""
+    was, now = ({**_attributes(reading), **_points(reading)} for reading in (before, after))
+    return {
+        "asked": {name: [was[name], now[name]] for name in edit.plan.wishes},
+        "changed": {name: [was[name], now[name]] for name, _, _ in side_effects(edit, before, after)},
+        **face(bench, edit.latent, after),
+    }
+
+
+def flower_edit(bench: FlowerBench, edit: Edit, before: Flower, after: Flower) -> dict[str, Any]:
+    """What an edit of a flower did, and the new flower."""
+    return {"before": words_of(before), **words_of(after), **_picture(bench, edit.latent, after)}
+
+
+def face(bench: FaceBench, latent: Latent, reading: Reading) -> dict[str, Any]:
+    """A face: its picture, its latent, and what is read in it."""
+    known = {"attributes": _attributes(reading), "keypoints": _points(reading)}
+    return {**known, **_picture(bench, latent, reading)}
+
+
+def _attributes(reading: Reading) -> dict[str, float]:
+    return {name: round(p, 3) for name, p in reading.attributes.items()}
+
+
+def _points(reading: Reading) -> dict[str, list[float]]:
+    return {name: [round(x, 4), round(y, 4)] for name, (x, y) in reading.points.items()}
+
+
+def words_of(picture: Flower) -> dict[str, Any]:
+    """A flower's caption, and how near it is to what is asked for."""
+    return {"caption": picture.caption, "similarity": round(picture.similarity or 0.0, 3)}
+
+
+def _picture(bench: Workbench, latent: Latent, picture: Any) -> dict[str, str]:
+    image = render.jpeg_uri(render.picture(picture.image, render.SIDE))
+    return {"image": image, "latent": latents.as_text(latent, bench.world.generator)}

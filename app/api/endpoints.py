@@ -1,0 +1,257 @@
+"""What programs may call: pictures and the kinds of edit, by plain values. The page's own events are private.
+
+The docstring of an endpoint is what a program's author reads: Gradio shows it in its API page, and gives it to MCP
+clients as the description of a tool and its arguments. All endpoints are streams: while other visitors compute they
+yield {"waiting": how many are ahead}, an edit yields its steps, and the last item is the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from app.api.answers import face, face_edit, flower_edit, run, words_of
+from app.core.errors import UserError, told
+from app.core.queue import Waiting
+from app.core.requests import caption_of, options_of, seed_of, strength_of, truncation_of
+from app.core.session import Origin, Plan, Session
+from app.models import latents
+from app.models.services import Models
+from app.panels import photo_search as photo
+from app.panels.faces import FaceBench
+from app.panels.flowers import FlowerBench
+from app.panels.joint import plan_of
+from app.panels.panel import Workbench
+from app.panels.wiring import COMPUTE
+
+Stream = Iterator[dict]
+
+
+def build(faces: FaceBench, flowers: FlowerBench) -> None:
+    """Add the endpoints to the page that is being built."""
+
+    def new_face(request: gr.Request, seed: int = 7, truncation: float = 0.8) -> Stream:
+        """Draw the face of a number, and read it.
+
+        Args:
+            request: Gradio's own.
+            seed: which face, a whole number from 0 on.
+            truncation: variety, from 0 (the average face) to 1.
+
+        Returns:
+            attributes (name: probability)
+            keypoints (name: [x, y] in 0 to 1 of the side)
+            image (JPEG as a data URI)
+            latent (base64 of its file)
+        """
+        start = _start(faces, seed, truncation)
+
+        def steps() -> Stream:
+            latent = start()
+            yield face(faces, latent, faces.look(latent))
+
+        yield from _in_turn(faces.models, request, steps())
+
+    def edit_attributes(
+        request: gr.Request,
+        wishes: dict[str, float],
+        seed: int = 7,
+        latent: str = "",
+        release: list[str] | None = None,
+        strength: float = 100,
+        layers: list[int] | None = None,
+        max_steps: int = 60,
+        truncation: float = 0.8,
+    ) -> Stream:
+        """Change what a face shows (smile, glasses, hair ...) and hold everything else still.
+
+        Args:
+            request: Gradio's own.
+            wishes: attribute to probability, {"smile": 1, "glasses": 0}; new_face lists the names.
+            seed: of the face to edit.
+            latent: of the face to edit, from an earlier result; takes the place of the seed.
+            release: attributes that may change though nothing is asked of them.
+            strength: percent of the way to what is asked that is to be gone, 10 to 150.
+            layers: [first, last], counted from 0, to edit these layers only: early ones hold shape, late ones colour.
+            max_steps: the edit ends after so many steps at the latest, 1 to 200.
+            truncation: variety of the seed's face, 0 to 1.
+
+        Returns:
+            stop_reason
+            step (how many were taken)
+            distance (to what was asked; 1 or less is close)
+            asked (name: [before, after])
+            changed (what else changed, likewise)
+            the new face as new_face gives it
+        """
+        yield from _edit_face(
+            faces, request, (seed, truncation, latent), wishes, release, strength, (max_steps, layers), points=False
+        )
+
+    def edit_keypoints(
+        request: gr.Request,
+        wishes: dict[str, list[float] | float],
+        seed: int = 7,
+        latent: str = "",
+        release: list[str] | None = None,
+        strength: float = 100,
+        layers: list[int] | None = None,
+        max_steps: int = 60,
+        truncation: float = 0.8,
+    ) -> Stream:
+        """Move points of a face (nose, mouth, jaw ...), and change attributes in the same go if asked.
+
+        new_face tells the names of the points, and where they are.
+
+        Args:
+            request: Gradio's own.
+            wishes: keypoint to [x, y] in 0 to 1, attribute to probability: {"nose_tip": [0.5, 0.6], "smile": 1}.
+            seed: of the face to edit.
+            latent: of the face to edit, from an earlier result; takes the place of the seed.
+            release: attributes that may change though nothing is asked of them.
+            strength: percent of the way to what is asked that is to be gone, 10 to 150.
+            layers: [first, last], counted from 0, to edit these layers only: early ones hold shape, late ones colour.
+            max_steps: the edit ends after so many steps at the latest, 1 to 200.
+            truncation: variety of the seed's face, 0 to 1.
+
+        Returns:
+            what edit_attributes gives
+        """
+        yield from _edit_face(
+            faces, request, (seed, truncation, latent), wishes, release, strength, (max_steps, layers), points=True
+        )
+
+    def edit_caption(
+        request: gr.Request,
+        caption: str,
+        seed: int = 7,
+        latent: str = "",
+        layers: list[int] | None = None,
+        max_steps: int = 60,
+        truncation: float = 0.8,
+    ) -> Stream:
+        """Change a drawn flower by a sentence.
+
+        Args:
+            request: Gradio's own.
+            caption: what it should look like, "a small purple flower with pointed petals"; what it leaves out is held.
+            seed: of the flower to edit.
+            latent: of the flower to edit, from an earlier result; takes the place of the seed.
+            layers: [first, last], counted from 0, to edit these layers of the picture only.
+            max_steps: the edit ends after so many steps at the latest, 1 to 200.
+            truncation: variety of the seed's flower, 0 to 1.
+
+        Returns:
+            known (whether flowers are known to have such a caption)
+            nearest (the nearest caption that they have)
+            stop_reason
+            step (how many were taken)
+            distance (to what was asked; 1 or less is close)
+            caption (of the new flower, as the model reads it)
+            similarity (of that to yours; 1 is the same)
+            before (caption and similarity of the flower before)
+            image (JPEG as a data URI)
+            latent (base64 of its file)
+        """
+        words = caption_of(caption)
+        options = {**options_of(max_steps), "layers": _layers(layers, flowers.world.layers)}
+        plan = Plan(flowers.world.captions, {"caption": words}, **options)
+        start = _start(flowers, seed, truncation, latent)
+
+        def steps() -> Stream:
+            found = flowers.captioning.familiarity(words)
+            known = {"known": found.known, "nearest": found.nearest}
+            for result in run(flowers, start(), plan, flower_edit, words_of):
+                yield {**known, **result}
+
+        yield from _in_turn(flowers.models, request, steps())
+
+    def project(request: gr.Request, image: str, zoom: float = 1.0, x: float = 0.5, y: float = 0.5) -> Stream:
+        """Find the face that comes nearest to a picture of your own, to edit it.
+
+        The generator knows drawn faces only. The picture is kept no longer than the search takes (some ten seconds).
+
+        Args:
+            request: Gradio's own.
+            image: PNG, JPEG, WebP, BMP or GIF as a data URI or in base64, 2 MB of text at most.
+            zoom: of the square that is looked at: 1 for the largest that fits, up to 20.
+            x: middle of that square, in 0 to 1 of the picture's width.
+            y: likewise of its height.
+
+        Returns:
+            similarity (1 is the same picture, 0 as far apart as two random faces)
+            expressible (whether the generator can draw such a picture at all)
+            sentence (both in words)
+            the face as new_face gives it
+        """
+        search = photo.Search(faces.models, faces.world.generator, (image, zoom, x, y))
+
+        def steps() -> Stream:
+            for step in search.steps():
+                yield {"step": step.index, "of": search.total, "distance": round(float(step.distance[0]), 4)}
+            found = search.outcome()
+            yield {**photo.answer(search, found), **face(faces, found.latent, faces.look(found.latent))}
+
+        yield from _in_turn(faces.models, request, steps())
+
+    for endpoint in (new_face, edit_attributes, edit_keypoints, edit_caption, project):
+        gr.api(told(endpoint), api_name=endpoint.__name__, api_visibility="public", **COMPUTE)
+
+
+def _in_turn(models: Models, request: gr.Request, steps: Stream) -> Stream:
+    """The items of `steps`, each computed when it is this program's turn."""
+    for item in models.turns.work(str(request.session_hash), steps):
+        yield {"waiting": item.ahead} if isinstance(item, Waiting) else item
+
+
+def _start(bench: Workbench, seed: object, truncation: object, latent: object = "") -> Callable[[], Any]:
+    """What gives the latent to begin with; all that can be refused without computing is refused here."""
+    if latent:
+        given = latents.from_text(latent)
+        return lambda: latents.taken_in(given, bench.models, bench.world)
+    number, psi = seed_of(seed), truncation_of(truncation)
+    return lambda: bench.models.sample(bench.world, number, psi)
+
+
+def _layers(value: object, count: int) -> tuple[int, int] | None:
+    """Layers to edit as a plan has them, from [first, last] counted from 0; None for all."""
+    if not value:
+        return None
+    if isinstance(value, list) and [type(end) for end in value] == [int, int] and 0 <= value[0] <= value[1] < count:
+        return (value[0], value[1] + 1)
+    raise UserError(f"layers are two whole numbers, the first and the last one to edit, from 0 to {count - 1}.")
+
+
+def _edit_face(
+    bench: FaceBench, request: gr.Request, origin: tuple[object, object, object], wishes: object, release: object,
+    strength: object, options: tuple[object, object], *, points: bool,
+) -> Stream:  # fmt: skip
+    """An edit of a face.
+
+    Args:
+        bench: the faces'.
+        request: of the program.
+        origin: seed, truncation and latent, as they came.
+        wishes: as they came.
+        release: as it came.
+        strength: as it came.
+        options: the number of steps and the layers, as they came.
+        points: whether wishes may be about keypoints.
+    """
+    start = _start(bench, *origin)
+    stepping = {**options_of(options[0]), "layers": _layers(options[1], bench.world.layers)}
+    far = strength_of(strength)
+    if not isinstance(wishes, dict) or not wishes:
+        raise UserError('Nothing is asked for: name what should change, {"name": value}.')
+    known = bench.models.predictor(bench.world.heads).spec.attributes
+    moved = {name: wish for name, wish in wishes.items() if points and name not in known}
+    panel = {"wishes": {name: wish for name, wish in wishes.items() if name not in moved}, "released": release}
+
+    def steps() -> Stream:
+        latent = start()
+        plan = plan_of(bench, Session(Origin(latent)), panel, {"moved": moved}, stepping, far)
+        yield from run(bench, latent, plan, face_edit)
+
+    yield from _in_turn(bench.models, request, steps())

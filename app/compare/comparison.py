@@ -1,0 +1,234 @@
+"""One picture and one wish through every method: their paths, and what each changed beside what was asked.
+
+Everybody's path is looked at by the same observer: the judge, which no method has seen, or, where the zoo holds none,
+the predictor that steers SGF. A path is a list of frames, pictures small enough to be sent once; the page goes along
+them without asking again.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from app.compare.paths import Event, Frame, Missing, Path, Progress, Watch, ended, picture, thinned
+from app.core.errors import UserError
+from app.core.gestures import Point, gesture, releases
+from app.core.model_sets import Faces
+from app.core.session import Plan
+from app.models.services import Models
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from app.panels.flowers import FlowerBench
+    from sgf_hub.editing.trajectory import EditConfig, Editor, EditStep
+    from sgf_hub.types import Latent, Predictor
+
+METHODS = {
+    "sgf": "SGF (ours)",
+    "sgf-paper": "SGF, paper's stepping",
+    "interfacegan": "InterFaceGAN",
+    "ganspace": "GANSpace",
+    "latent-descent": "Latent descent",
+}
+JUDGE = ("avatars-judge-attributes",)
+THERE = 0.9  # of a probability: from here on a picture shows what is asked already
+_LOOKED = 10  # pictures that the observer looks at in one go
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The methods, on one kind of picture.
+
+    Args:
+        world: the faces.
+        models: shared by all visitors.
+    """
+
+    world: Faces
+    models: Models
+
+    @property
+    def judged(self) -> bool:
+        """Whether the judge is there."""
+        from sgf_hub.hub.names import embedded
+
+        return embedded(JUDGE[0])
+
+    @property
+    def observer(self) -> Predictor:
+        """Who looks at the paths."""
+        return self.models.predictor(JUDGE) if self.judged else self.models.editor(self.world.attributes).predictor
+
+    # -- attributes ---------------------------------------------------------------------------------------------------
+
+    def attribute(
+        self, latent: Latent, name: str, wanted: bool | None, methods: Sequence[str] = tuple(METHODS)
+    ) -> Iterator[Event]:
+        """The paths of an attribute's change, method by method, in short pieces of computing.
+
+        Args:
+            latent: one sample, in "w" or "w+".
+            name: the attribute.
+            wanted: whether it should appear or go; None for the other of what it is.
+            methods: of `METHODS`.
+
+        Raises:
+            UserError: if the picture shows what is asked.
+        """
+        from sgf_hub.errors import SGFError
+
+        wanted = self.wanted(latent, name, wanted)
+        watch: Watch | None = None
+        for method in methods:
+            steps: list[EditStep] = []
+            seconds: list[float] = []
+            try:
+                editor, config = self._editor(method)
+                path, spent = editor.steps(latent, {name: float(wanted)}, config), 0.0
+                while True:
+                    with self.models.computing:
+                        began = time.perf_counter()
+                        step = next(path, None)
+                        spent += time.perf_counter() - began
+                    if step is None:
+                        break
+                    steps.append(step)
+                    seconds.append(spent)
+                    yield Progress(method, step.index)
+            except SGFError as error:
+                yield Missing(method, str(error))
+                continue
+            watch = watch or self._watch(steps[0].images, name, wanted)
+            chosen = thinned(len(steps))
+            frames: list[Frame] = []
+            for some in (chosen[i : i + _LOOKED] for i in range(0, len(chosen), _LOOKED)):
+                with self.models.computing:
+                    frames += watch.frames([steps[i] for i in some], [seconds[i] for i in some])
+                yield Progress(method, steps[-1].index)
+            yield Path(method, tuple(frames), steps[-1].index, ended(steps[-1]) if method.startswith("sgf") else "")
+
+    def wanted(self, latent: Latent, name: str, wanted: bool | None = None) -> bool:
+        """Whether an attribute should appear; the other of what the steering predictor reads, if that is not said.
+
+        Raises:
+            UserError: if it is said, and is so already.
+        """
+        from app.widgets.attribute_sliders import label_of
+
+        p = self.models.look(self.world, latent).attributes[name]
+        if wanted is None:
+            return p <= 0.5
+        if (p if wanted else 1 - p) >= THERE:
+            raise UserError(
+                f"{label_of(name)} is {'there' if wanted else 'absent'} already: ask for the other way, or choose "
+                "another attribute."
+            )
+        return wanted
+
+    def _editor(self, method: str) -> tuple[Editor, EditConfig]:
+        """A method's editor and the settings of its curve; loaded when first asked for."""
+        from sgf_hub.baselines import baseline
+        from sgf_hub.errors import UnknownNameError
+        from sgf_hub.evaluation.disentanglement.methods import SGF
+
+        sgf = self.models.editor(self.world.attributes)
+        if method in SGF:
+            return sgf, SGF[method](sgf.generator.latent_space)
+
+        def missing() -> Any:
+            raise UnknownNameError(f"The zoo holds no {METHODS[method]} for these pictures: it takes no part here.")
+
+        def load() -> Any:
+            made = baseline(method, sgf.generator, sgf.predictor, generator_name=self.world.generator, pairs=missing)
+            return made, made.sweep
+
+        return self.models.once(("baseline", method, self.world.attributes), load)
+
+    def ganspace(self) -> Any:
+        """GANSpace's editor.
+
+        Raises:
+            UnknownNameError: if the zoo holds no components for these pictures.
+        """
+        return self._editor("ganspace")[0]
+
+    def present(self) -> list[str]:
+        """The methods whose models the zoo holds."""
+        from sgf_hub.baselines import FITTED, fitted_name
+        from sgf_hub.hub.names import embedded
+
+        return [m for m in METHODS if m not in FITTED or embedded(fitted_name(self.world.generator, m))]
+
+    def _watch(self, start: Tensor, name: str, wanted: bool) -> Watch:
+        from sgf_hub.evaluation.likeness import Likeness
+
+        observer = self.observer
+        with self.models.computing:
+            return Watch(observer, start, name, wanted, Likeness.of(observer, start, name))
+
+    # -- what only SGF takes ------------------------------------------------------------------------------------------
+
+    def gesture(self, latent: Latent, name: str) -> Iterator[Event]:
+        """SGF's path of a gesture: keypoints pulled to where it places them.
+
+        Raises:
+            UserError: if the face does it already.
+        """
+        reading = self.models.look(self.world, latent)
+        wishes = gesture(name, reading.points, {})
+        if not wishes:
+            raise UserError("This face does that already: choose another gesture.")
+        plan = Plan(self.world.keypoints, dict(wishes), releases(reading.points, wishes))
+        whole = _away(reading.points, wishes)
+
+        def frame(step: EditStep, seconds: float) -> Frame:
+            now = type(reading)(step.images[0], step.c[0], reading.spec)
+            old, new = reading.attributes, now.attributes
+            held = [n for n in old if n not in plan.release]
+            return Frame(
+                step.index, seconds, picture(step.images[0]), max(0.0, 1 - _away(now.points, wishes) / whole),
+                changed=tuple(n for n in held if abs(new[n] - old[n]) > 0.5),
+            )  # fmt: skip
+
+        yield from self._alone(self.models.steps(plan, latent), frame)
+
+    def sentence(self, flowers: FlowerBench, latent: Latent, words: str) -> Iterator[Event]:
+        """SGF's path of a flower to a sentence.
+
+        Args:
+            flowers: their workbench.
+            latent: of a flower.
+            words: the sentence.
+        """
+        plan = Plan(flowers.world.captions, {"caption": words})
+
+        def frame(step: EditStep, seconds: float) -> Frame:
+            seen = flowers.seen(step, plan)
+            asked = min(1.0, max(0.0, seen.similarity or 0.0))
+            return Frame(step.index, seconds, picture(seen.image), asked, says=seen.caption)
+
+        yield from self._alone(self.models.steps(plan, latent), frame)
+
+    def _alone(self, steps: Iterator[EditStep], frame: Callable[[EditStep, float], Frame]) -> Iterator[Event]:
+        frames: list[Frame] = []
+        spent, last = 0.0, None
+        while True:
+            began = time.perf_counter()
+            step = next(steps, None)
+            spent += time.perf_counter() - began
+            if step is None:
+                break
+            last = step
+            frames.append(frame(step, spent))
+            yield Progress("sgf", step.index)
+        assert last is not None  # the unchanged picture is always given
+        chosen = thinned(len(frames))
+        yield Path("sgf", tuple(frames[i] for i in chosen), last.index, ended(last))
+
+
+def _away(points: Mapping[str, Point], wishes: Mapping[str, Point]) -> float:
+    return sum(math.dist(points[name], place) for name, place in wishes.items()) / len(wishes)

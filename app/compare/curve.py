@@ -1,0 +1,74 @@
+"""The manipulation disentanglement curves of one comparison, as SVG that stands in the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+
+from app.compare.paths import Path
+
+_WIDTH, _HEIGHT = 400, 300
+_LEFT, _TOP, _RIGHT, _BOTTOM = 58, 12, 20, 44  # margins
+_ROOM = 0.9  # the least that the upright axis begins at
+
+
+def curves(paths: Sequence[Path], titles: Mapping[str, str]) -> str:
+    """The figure and its legend; "" where no path has a curve.
+
+    Across: how far the asked attribute came. Upright: what the others kept. The page's script moves the dot of each
+    method (`.here`) to the frame that is shown; a ring stands where the harmonic mean of both is best.
+
+    Args:
+        paths: of the methods so far.
+        titles: method to its name on the page.
+    """
+    drawn = [(path, path.curve) for path in paths if path.curve is not None]
+    if not drawn:
+        return ""
+    lowest = min(min(curve.disentanglement) for _, curve in drawn)
+    low = max(0.0, min(_ROOM, math.floor(lowest * 20 - 0.2) / 20))
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        right, down = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
+        return round(_LEFT + x * right, 1), round(_TOP + (1 - y) / (1 - low) * down, 1)
+
+    parts = [_axes(low, at)]
+    for path, curve in drawn:
+        x, y = at(curve.accuracy[path.best], curve.disentanglement[path.best])
+        line = " ".join("{},{}".format(*at(*point)) for point in curve.points)
+        parts.append(
+            f'<g class="m-{path.method}"><polyline points="{line}"></polyline>'
+            f'<circle class="best" cx="{x}" cy="{y}" r="8"></circle>'
+            f'<circle class="here" data-method="{path.method}" cx="{x}" cy="{y}" r="4.5"></circle></g>'
+        )
+    said = "; ".join(f"{titles[path.method]}, area {curve.mds:.2f}" for path, curve in drawn)
+    legend = "".join(
+        f'<li class="m-{path.method}"><svg viewBox="0 0 30 8" aria-hidden="true"><line x1="1" x2="29" y1="4" y2="4">'
+        f"</line></svg>{escape(titles[path.method])} <b>{curve.mds:.2f}</b></li>"
+        for path, curve in drawn
+    )
+    box = f"{_LEFT} {_TOP} {_WIDTH - _LEFT - _RIGHT} {_HEIGHT - _TOP - _BOTTOM}"
+    return (
+        f'<svg class="mdc" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" data-low="{low}" data-box="{box}" '
+        f'aria-label="What was kept over what was asked. {escape(said)}.">{"".join(parts)}</svg>'
+        f'<ul class="mdc-legend" aria-label="Methods, and the area under each curve">{legend}</ul>'
+    )
+
+
+def _axes(low: float, place: Callable[[float, float], tuple[float, float]]) -> str:
+    lines = []
+    for i in range(5):
+        share = i / 4
+        height = low + share * (1 - low)
+        (x0, y), (x1, _) = place(0, height), place(1, height)
+        lines.append(f'<line x1="{x0}" x2="{x1}" y1="{y}" y2="{y}"></line>')
+        lines.append(f'<text x="{x0 - 7}" y="{y + 4}" text-anchor="end">{height:.2f}</text>')
+        x, bottom = place(share, low)
+        lines.append(f'<text x="{x}" y="{bottom + 17}" text-anchor="middle">{share:.2f}</text>')
+    x, bottom = place(0.5, low)
+    lines.append(f'<text x="{x}" y="{bottom + 35}" text-anchor="middle" class="axis">how far the wish came</text>')
+    x, y = 13, place(0, (1 + low) / 2)[1]
+    turn = f"rotate(-90 {x} {y})"
+    lines.append(f'<text x="{x}" y="{y}" transform="{turn}" text-anchor="middle" class="axis">what was kept</text>')
+    return f'<g class="grid">{"".join(lines)}</g>'

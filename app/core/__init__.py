@@ -1,0 +1,1 @@
+"""What a visitor does, without Gradio: sessions, requests, gestures, errors."""

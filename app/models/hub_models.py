@@ -1,0 +1,275 @@
+"""Mappings that visitors open by name: found, fetched, tried, kept for a while, and let go. No Gradio in here.
+
+An entry of the embedded zoo runs on the models that the page has anyway. What comes from the Hub has models of its own,
+of which the few used last are kept; whoever needs one that went gets it loaded again, by the commit it had.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.core.errors import UserError
+from app.models import sandbox as trial
+from app.models.hub_sets import GuestWorld, check_names, world_of
+from app.models.services import Models
+
+if TYPE_CHECKING:
+    from sgf_hub.hub.composition import Composition, Limits
+
+KEPT = 3  # models of the Hub in memory
+KEPT_FILES = 6  # and on disk
+MOST_WAITING = 6  # names that are fetched or wait for it
+LONGEST = 200  # characters of a name
+NEWS = 0.4  # seconds between two words on how a fetch goes
+
+
+@dataclass
+class Job:
+    """A fetch that runs, or waits.
+
+    Args:
+        name: what is opened.
+        said: how it goes.
+        folder: where files arrive.
+        size: how many bytes come; 0 while that is not known.
+        result: of it, its world.
+    """
+
+    name: str
+    said: str = ""
+    folder: Path | None = None
+    size: int = 0
+    result: Future = field(default_factory=Future)
+
+    @property
+    def told(self) -> str:
+        """How it goes, with what has come of it."""
+        if not self.folder or not self.size:
+            return self.said
+        come = min(sum(_sizes(self.folder)), self.size)
+        return f"{self.said}: {come / 2**20:.0f} of {self.size / 2**20:.0f} MB …"
+
+
+class Guests:
+    """Who is open: the models of mappings that came from the Hub, the few used last.
+
+    Args:
+        models: the page's own, which entries of the zoo run on, and whose line and lock the others share.
+        limits: what may be fetched; by default what SGF_HUB_GUEST_MB and SGF_HUB_GUEST_SIDE say.
+        kept: how many to keep in memory.
+    """
+
+    def __init__(self, models: Models, limits: Limits | None = None, kept: int = KEPT) -> None:
+        self.models, self.kept = models, kept
+        self._limits = limits
+        self._loaded: OrderedDict[GuestWorld, Models] = OrderedDict()
+        self._folders: OrderedDict[GuestWorld, Path] = OrderedDict()  # of the mappings; all their parts are beside
+        self._jobs: dict[tuple[str, str], Job] = {}
+        self._lock = threading.Lock()
+        self._worker: ThreadPoolExecutor | None = None
+        self._home: tempfile.TemporaryDirectory | None = None
+
+    # -- what handlers call -------------------------------------------------------------------------------------------
+
+    def open(self, text: object) -> Iterator[str | GuestWorld]:
+        """Open a mapping by what a visitor typed.
+
+        Args:
+            text: an entry of the embedded zoo, or a Hub id.
+
+        Yields:
+            How it goes, in sentences; its world at the end.
+
+        Raises:
+            UserError: if it is no such name, or cannot be opened.
+            SGFError: likewise.
+        """
+        from sgf_hub.hub.names import embedded, is_hub_id
+
+        name = text.strip() if isinstance(text, str) else ""
+        if not name:
+            raise UserError("Nothing is named: write a Hub id such as owner/name, or the name of a mapping below.")
+        if len(name) <= LONGEST and embedded(name):
+            yield f"Opening {name} …"
+            yield self._entry(name)
+            return
+        if len(name) > LONGEST or not is_hub_id(name):
+            raise UserError(f"{name[:60]!r} is not the name of a mapping: write a Hub id, owner/name, or a name below.")
+        yield from self._wait(name, "")
+
+    def bring_back(self, world: GuestWorld) -> Iterator[str]:
+        """See to it that the models of a world are there: sentences on how it goes, none where they are."""
+        if world.commit and world not in self._loaded:
+            yield from (news for news in self._wait(world.mapping, world.commit) if isinstance(news, str))
+
+    def models_of(self, world: GuestWorld) -> Models:
+        """The models of a world, loaded again if they went."""
+        if not world.commit:
+            return self.models
+        while True:
+            with self._lock:
+                if world in self._loaded:
+                    self._loaded.move_to_end(world)
+                    return self._loaded[world]
+            for _ in self.bring_back(world):
+                pass
+
+    # -- entries of the zoo ------------------------------------------------------------------------------------------
+
+    def _entry(self, name: str) -> GuestWorld:
+        from sgf_hub.hub.names import NAMESPACE, kind_of, root
+        from sgf_hub.types import read_json, short
+
+        name = name.removeprefix(NAMESPACE + "/")
+        config = read_json(root() / name / "config.json")
+        if kind_of(config) != "SGFMapping":
+            kind = short(kind_of(config))[1:-1]
+            raise UserError(f"{name} holds a {kind}, which draws or reads pictures; only mappings can be opened.")
+        return world_of(name, config, "")
+
+    # -- repos of the Hub --------------------------------------------------------------------------------------------
+
+    def _wait(self, name: str, commit: str) -> Iterator[str | GuestWorld]:
+        """Wait for a job of the one worker; several visitors may wait for the same."""
+        job = self._job(name, commit)
+        said = ""
+        while True:
+            try:
+                world = job.result.result(timeout=NEWS if said else 0.05)
+            except NotYet:
+                if job.told != said:
+                    said = job.told
+                    yield said
+                continue
+            yield world
+            return
+
+    def _job(self, name: str, commit: str) -> Job:
+        with self._lock:
+            if (name, commit) in self._jobs:
+                return self._jobs[name, commit]
+            if len(self._jobs) >= MOST_WAITING:
+                raise UserError("Many models are being fetched at the moment: try again in a minute.")
+            if self._worker is None:
+                self._worker = ThreadPoolExecutor(1, "guests")
+            job = self._jobs[name, commit] = Job(name, f"Waiting for others to fetch theirs, then {name} …")
+            self._worker.submit(self._run, job, commit)
+            return job
+
+    def _run(self, job: Job, commit: str) -> None:
+        try:
+            world = self._bring(job, commit)
+        except BaseException as error:
+            outcome: Any = error
+        else:
+            outcome = world
+        with self._lock:
+            del self._jobs[job.name, commit]
+        if isinstance(outcome, BaseException):
+            job.result.set_exception(outcome)
+        else:
+            job.result.set_result(outcome)
+
+    def _bring(self, job: Job, commit: str) -> GuestWorld:
+        """Survey, fetch, try and load; whatever of it was done before and is still there is left out."""
+        from sgf_hub.hub.composition import survey
+
+        known = next((world for world in self._folders if (world.mapping, world.commit) == (job.name, commit)), None)
+        if known is None:
+            job.said = f"Looking for {job.name} …"
+            folder = Path(tempfile.mkdtemp(dir=self._root()))
+            try:
+                made = survey(job.name, folder, commit=commit or None, limits=self._given_limits())
+                known = world_of(job.name, made.mapping.config, str(made.mapping.commit))
+                check_names(made.mapping.config)
+                if known in self._folders:
+                    shutil.rmtree(folder, ignore_errors=True)
+                else:
+                    self._fetch(job, made, folder)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            self._folders.setdefault(known, folder / made.mapping.folder)
+        self._folders.move_to_end(known)
+        if known not in self._loaded:
+            job.said, job.size = f"Loading {job.name} …", 0
+            try:
+                loaded = self._load(known, self._folders[known])
+            except BaseException:
+                shutil.rmtree(self._folders.pop(known).parent, ignore_errors=True)
+                raise
+            with self._lock:
+                self._loaded[known] = loaded
+        self._let_go()
+        return known
+
+    def _fetch(self, job: Job, made: Composition, folder: Path) -> None:
+        from sgf_hub.hub.composition import fetch
+
+        job.said, job.folder, job.size = f"Fetching {job.name}", folder, made.size
+        for _ in fetch(made, folder):
+            pass
+        job.said, job.size = f"Trying {job.name} out …", 0
+        trial.check(folder / made.mapping.folder, job.name)
+
+    def _load(self, world: GuestWorld, folder: Path) -> Models:
+        """The models of a world, all of them there: nothing is read from the folder later."""
+        import torch
+
+        from sgf_hub.editing.editor import SGFEditor
+
+        editor = SGFEditor.from_pretrained(str(folder))
+        with torch.no_grad():  # what is loaded at its first use
+            editor.predictor(editor.generator.synthesize(editor.generator.sample(1, seed=0)))
+        models = Models()
+        models.turns, models.computing = self.models.turns, self.models.computing
+        models.once(("editor", world.mapping), lambda: editor)
+        models.once(("generator", world.generator), lambda: editor.generator)
+        models.once(("predictor", world.heads), lambda: editor.predictor)
+        return models
+
+    def _let_go(self) -> None:
+        with self._lock:
+            while len(self._loaded) > self.kept:
+                self._loaded.popitem(last=False)
+        while len(self._folders) > KEPT_FILES:
+            shutil.rmtree(self._folders.popitem(last=False)[1].parent, ignore_errors=True)
+
+    def _root(self) -> str:
+        if self._home is None:
+            self._home = tempfile.TemporaryDirectory(prefix="sgf-hub-guests-", ignore_cleanup_errors=True)
+        return self._home.name
+
+    def _given_limits(self) -> Limits:
+        from sgf_hub.hub.composition import Limits
+
+        if self._limits is not None:
+            return self._limits
+        usual = Limits()
+        return Limits(
+            megabytes=_setting("SGF_HUB_GUEST_MB", usual.megabytes), side=_setting("SGF_HUB_GUEST_SIDE", usual.side)
+        )
+
+
+def _setting(name: str, usual: int) -> int:
+    """A whole number out of the environment."""
+    text = os.environ.get(name, "")
+    return int(text) if text.isdecimal() and int(text) > 0 else usual
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    for place, _, files in os.walk(folder):  # which goes on where a folder went
+        for file in files:
+            with suppress(OSError):  # it was renamed meanwhile
+                yield os.stat(os.path.join(place, file)).st_size

@@ -1,0 +1,300 @@
+"""The models behind the page: loaded at first use, once, shared by every visitor.
+
+Loading has one lock a model, so that two visitors wait for one load and two models can load side by side. Computing
+has one lock in all: the page runs on a few cores, and a step is short.
+
+On a Space with ZeroGPU, the package `spaces` runs what is marked `on_gpu` in a process that it forks off, where a GPU
+is: arguments and results are pickled. That is done for edits; one picture is quicker drawn here than a GPU is lent.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+try:
+    from spaces import GPU as on_gpu  # before torch is imported; elsewhere than on ZeroGPU it changes nothing
+except ImportError:
+
+    def on_gpu(function: Callable) -> Callable:
+        """What marks a function for the GPU of a Space; here it changes nothing."""
+        return function
+
+
+from app.core.model_sets import World
+from app.core.queue import Turns
+from app.core.session import Plan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sgf_hub.editing.editor import EditConfig, EditStep, SGFEditor
+    from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
+
+MOST = 24  # pictures drawn in one pass
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A face and what the predictor reads in it.
+
+    Args:
+        image: [3, R, R] in [-1, 1].
+        c: [C].
+        spec: the meaning of c.
+    """
+
+    image: Tensor
+    c: Tensor
+    spec: ConditionSpec
+
+    @property
+    def attributes(self) -> dict[str, float]:
+        """Each attribute's probability, in [0, 1]."""
+        scores = self.spec.scores(self.c[None])[0].tolist()
+        return {name: (score + 1) / 2 for name, score in zip(self.spec.attributes, scores, strict=True)}
+
+    @property
+    def points(self) -> dict[str, tuple[float, float]]:
+        """Each keypoint's (x, y), in [0, 1] of the side."""
+        points = self.spec.points(self.c[None])[0].tolist()
+        return {name: (x, y) for name, (x, y) in zip(self.spec.keypoints, points, strict=True)}
+
+
+class Models:
+    """Every model by name, each loaded once."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[object, Any] = {}
+        self.turns = Turns()
+        self.new_locks()
+        _ALL[id(self)] = self
+
+    def new_locks(self) -> None:
+        """Forget who holds which lock; a forked process begins with that, for nobody there will give them back."""
+        self._locks: dict[object, threading.Lock] = {}
+        self._register = threading.Lock()
+        self.computing = threading.Lock()
+
+    def __reduce__(self) -> Any:
+        """Pickled by name alone: a forked process finds the models that this one had loaded."""
+        return _known, (id(self),)
+
+    def once(self, key: object, load: Callable[[], Any]) -> Any:
+        """What `load` gives, called at the first use of the key; others who need it wait for that."""
+        with self._register:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._loaded:
+                self._loaded[key] = load()
+            return self._loaded[key]
+
+    def generator(self, name: str) -> Generator:
+        """G."""
+        from sgf_hub.generators import load_generator
+
+        return self.once(("generator", name), lambda: load_generator(name))
+
+    def predictor(self, names: tuple[str, ...]) -> Predictor:
+        """C."""
+        from sgf_hub.predictors import load_predictor
+
+        return self.once(("predictor", names), lambda: load_predictor(names))
+
+    def editor(self, name: str) -> SGFEditor:
+        """F with the generator and the predictor that its config names, which other editors share."""
+        from sgf_hub.editing.editor import SGFEditor
+        from sgf_hub.mapping import SGFMapping
+
+        def compose() -> SGFEditor:
+            mapping = SGFMapping.from_pretrained(name)
+            short = mapping.generator_name.removeprefix("sgf-hub/")
+            heads = tuple(head.removeprefix("sgf-hub/") for head in mapping.predictor_names)
+            return SGFEditor(mapping, self.generator(short), self.predictor(heads))
+
+        return self.once(("editor", name), compose)
+
+    def warm(self, world: World, editor: str) -> None:
+        """Load what a first picture and its edit need. What fails here is told to the visitor who asks for it."""
+        with suppress(Exception):  # and it is tried again then
+            self.generator(world.generator)
+            self.predictor(world.heads)
+            self.editor(editor)
+
+    # -- what handlers call: everything that computes holds the lock, and never over a yield ------------------------
+
+    def sample(self, world: World, seed: int, truncation: float) -> Latent:
+        """The latent of a seed."""
+        generator = self.generator(world.generator)
+        with self.computing:
+            return generator.sample(1, seed=seed, truncation=truncation)
+
+    def look(self, world: World, latent: Latent) -> Reading:
+        """The picture of a latent (one sample) and what is read in it.
+
+        Raises:
+            BadValueError: if the generator does not take such a latent.
+        """
+        import torch
+
+        generator = self.generator(world.generator)
+        with self.computing, torch.no_grad():
+            images = generator.synthesize(latent)
+        return self.read(world, images)
+
+    def read(self, world: World, images: Tensor) -> Reading:
+        """A picture that is drawn, [1, 3, R, R], and what is read in it."""
+        import torch
+
+        predictor = self.predictor(world.heads)
+        with self.computing, torch.no_grad():
+            return Reading(images[0], predictor(images)[0], predictor.spec)
+
+    def draw(self, world: World, latent: Latent) -> Tensor:
+        """The picture of a latent, [3, R, R]."""
+        import torch
+
+        generator = self.generator(world.generator)
+        with self.computing, torch.no_grad():
+            return generator.synthesize(latent)[0]
+
+    def draw_all(self, world: World, latents: Sequence[Latent]) -> list[Tensor]:
+        """The pictures of latents (one sample each, of any space), [3, R, R]: one pass for `MOST` of a space."""
+        import torch
+
+        from sgf_hub.types import Latent
+
+        generator = self.generator(world.generator)
+        images: list[Any] = [None] * len(latents)
+        for space in dict.fromkeys(latent.space for latent in latents):
+            places = [i for i, latent in enumerate(latents) if latent.space == space]
+            for part in (places[i : i + MOST] for i in range(0, len(places), MOST)):
+                batch = Latent(torch.cat([latents[i].data for i in part]), space)
+                with self.computing, torch.no_grad():
+                    for i, image in zip(part, generator.synthesize(batch), strict=True):
+                        images[i] = image
+        return images
+
+    def target(self, plan: Plan, latent: Latent) -> Any:
+        """The target of a plan from where `latent` is."""
+        import torch
+
+        editor = self.editor(plan.editor)
+        with self.computing, torch.no_grad():
+            c0 = editor.predictor(editor.generator.synthesize(latent))
+            return editor.predictor.target(c0, release=plan.release, **plan.wishes)
+
+    def steps(self, plan: Plan, latent: Latent) -> Iterator[EditStep]:
+        """The steps of a plan, begun at `latent`; closing the iterator ends the work."""
+        target = self.target(plan, latent)
+        # what a caption's predictor read it remembers, and the page asks for it here
+        here = self.editor(plan.editor).predictor.spec.caption
+        yield from (self._steps if here else self._steps_on_gpu)(plan, latent, target)
+
+    @on_gpu
+    def _steps_on_gpu(self, plan: Plan, latent: Latent, target: Target) -> Iterator[EditStep]:
+        import torch
+
+        yield from self._steps(plan, latent, target, device="cuda" if torch.cuda.is_available() else "cpu")
+
+    def _steps(self, plan: Plan, latent: Latent, target: Target, *, device: str = "cpu") -> Iterator[EditStep]:
+        editor = self._editor_on(plan.editor, device)
+        steps = editor.steps(_moved(latent, device), _moved(target, device), config_of(plan))
+        while True:
+            with self.computing:
+                step = next(steps, None)
+            if step is None:
+                return
+            yield _moved(step, "cpu")
+
+    def _editor_on(self, name: str, device: str) -> SGFEditor:
+        """The editor, or a copy of it on a GPU."""
+        editor = self.editor(name)
+        if device == "cpu":
+            return editor
+        parts: list[Any] = [editor.mapping, editor.generator, editor.predictor]
+        return self.once(
+            ("editor", name, device), lambda: type(editor)(*(copy.deepcopy(part).to(device) for part in parts))
+        )
+
+
+_ALL: weakref.WeakValueDictionary[int, Models] = weakref.WeakValueDictionary()
+
+
+def _known(key: int) -> Models:
+    return _ALL[key]
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=lambda: [models.new_locks() for models in list(_ALL.values())])
+
+
+def _moved(value: Any, device: str) -> Any:
+    """A `Latent`, `Target` or `EditStep` with its tensors on a device."""
+    import torch
+
+    parts = {
+        name: _moved(part, device) if name in ("latent", "target") else part.to(device)
+        for name, part in vars(value).items()
+        if isinstance(part, torch.Tensor) or name in ("latent", "target")
+    }
+    return replace(value, **parts)
+
+
+def config_of(plan: Plan) -> EditConfig:
+    """How a plan steps."""
+    from sgf_hub.editing.editor import EditConfig
+
+    return EditConfig.ours(space=plan.space, max_steps=plan.max_steps, step_size=plan.step_size, layers=plan.layers)
+
+
+class Stop(threading.Event):
+    """Set when an edit is asked to stop.
+
+    `superseded` is true where another picture takes its place: nobody waits for the edit's result, and its buttons
+    would outlive it on a slow page.
+    """
+
+    superseded = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = threading.Event()  # set when the edit has ended
+
+
+class Stops:
+    """Who asked for their edit to be stopped, by the page's session."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, Stop] = {}
+
+    def begin(self, who: str) -> Stop:
+        """An edit begins; the event is set when it is asked to stop."""
+        self._events[who] = Stop()
+        return self._events[who]
+
+    def ask(self, who: str, *, superseded: bool = False) -> None:
+        """Stop the edit of that page, if one runs."""
+        event = self._events.get(who)
+        if event is not None:
+            event.superseded = superseded
+            event.set()
+
+    def ask_and_wait(self, who: str, seconds: float = 20.0) -> None:
+        """Stop the edit of that page, if one runs, and wait for its end."""
+        event = self._events.get(who)
+        if event is not None:
+            event.set()
+            event.over.wait(seconds)
+
+    def end(self, who: str, event: Stop) -> None:
+        """The edit is over."""
+        event.over.set()
+        if self._events.get(who) is event:
+            del self._events[who]

@@ -1,0 +1,97 @@
+"""The components of a workbench: the stage on the left, and the result below. What they do is `app.panels.panel`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import gradio as gr
+
+from app.widgets import stage as keypoint_canvas
+from app.widgets.share import build_share
+from app.widgets.sheet import COUNT, build_sheet
+from app.widgets.timeline import build_timeline
+
+FIRST_SEED = 7
+IDLE = 3600  # seconds after which a visitor's session is let go
+
+
+class Parts:
+    """The components around one picture."""
+
+    noun: ClassVar[str]
+    """What the picture shows, in one word."""
+    prefix: ClassVar[str] = ""
+    """Of the ids of its components."""
+    features: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """The keypoints of such a picture, those that belong together."""
+    tab: ClassVar[str] = "keypoints"
+    """Whose Edit moves them."""
+    alone: ClassVar[bool] = False
+    """Whether one tab alone edits such a picture."""
+
+    def build_stage(self) -> None:
+        """The picture, and below it which one it is and the way back."""
+        with gr.Column(elem_classes=f"of-{self.noun}"):
+            self.session = gr.State(None, time_to_live=IDLE)
+            self.address = gr.Textbox(visible=False, max_length=100_000)  # the link that the page was opened by
+            self.stage = keypoint_canvas.build_canvas(
+                self.features, noun=self.noun, elem_id=self._id("stage"), tab=self.tab, alone=self.alone
+            )
+            self.timeline = build_timeline(elem_id=self._id("timeline"))
+            self.sheet = build_sheet(self.noun, elem_id=self._id("sheet"))
+            with gr.Row(elem_classes="tools", equal_height=True):
+                self.undo = self._button("undo", "Undo", interactive=False, min_width=60)
+                self.redo = self._button("redo", "Redo", interactive=False, min_width=60)
+                self.reset = self._button("reset", "Reset", interactive=False, min_width=60)
+                self.open = gr.UploadButton(
+                    "Open", size="sm", min_width=60, file_types=[".safetensors", ".json"],
+                    elem_id=self._id("open-latent"),
+                )  # fmt: skip
+                self.many = self._button("many", f"{COUNT} {self.noun}s", min_width=76)
+            with gr.Row(elem_classes="seed-bar", equal_height=True):
+                self.seed = gr.Textbox(
+                    str(FIRST_SEED), label=f"{self.noun.capitalize()} number", max_lines=1, max_length=24,
+                    elem_id=self._id("seed"), elem_classes="seed", min_width=90, scale=2,
+                )  # fmt: skip
+                self.variety = gr.Slider(
+                    0, 1, 0.8, step=0.05, label="Variety", elem_id=self._id("variety"), elem_classes="variety",
+                    min_width=130, scale=3, buttons=[],
+                )  # fmt: skip
+                self.shuffle = gr.Button(
+                    f"New {self.noun}", elem_id=self._id("shuffle"), elem_classes="shuffle", min_width=90, scale=2
+                )
+
+    def build_result(self) -> None:
+        """Before and after, the report, and what can be taken home; hidden until there is an edit."""
+        classes = ["result", f"of-{self.noun}"]
+        with gr.Row(visible=False, elem_classes=classes, elem_id=self._id("result")) as self.result:
+            with gr.Column(scale=5, min_width=300):
+                self.compare = gr.ImageSlider(
+                    format="jpeg", label="Before and after", show_label=False, interactive=False, buttons=[],
+                    elem_id=self._id("compare"), elem_classes="compare", container=False,
+                )  # fmt: skip
+            with gr.Column(scale=6, min_width=300):
+                self.verdict = gr.HTML(elem_id=self._id("verdict"), elem_classes="account", apply_default_css=False)
+                with gr.Row(elem_classes="take-home"):
+                    self.png = self._button("save-png", "Save PNG", min_width=80)
+                    self.gif = self._button("save-gif", "Save GIF", min_width=80)
+                    self.mp4 = self._button("save-mp4", "Save MP4", min_width=80)
+                    self.latent = self._button("save-latent", "Save latent", min_width=80)
+                    self.share_edit = self._button("share", "Share", min_width=80)
+                self.whole = gr.Checkbox(
+                    False, label="GIF and MP4 of all edits", visible=False,
+                    container=False, elem_id=self._id("whole"), elem_classes="whole",
+                )  # fmt: skip
+                self.share = build_share(elem_id=self._id("share-link"))
+                with gr.Accordion("Copy as Python", open=False, elem_classes="python"):
+                    self.code = gr.Code(
+                        language="python", show_label=False, elem_id=self._id("code"), interactive=False, lines=6
+                    )
+        self.download = gr.DownloadButton(visible="hidden", elem_id=self._id("download"))
+
+    def _button(self, name: str, label: str, **options: Any) -> gr.Button:
+        return gr.Button(label, size="sm", elem_id=self._id(name), **options)
+
+    def _id(self, name: str) -> str:
+        return f"{self.prefix}{name}"

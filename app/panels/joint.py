@@ -1,0 +1,57 @@
+"""What both tabs of a face ask for, as one plan: sliders and dragged points are on one face.
+
+Where both ask for something, the mapping that edits attributes and keypoints jointly takes it all; where one does, the
+mapping of its kind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.core.errors import UserError
+from app.core.gestures import GESTURES, Points, gesture, releases
+from app.core.requests import attribute_wishes, keypoint_wishes, part_of_the_way
+from app.core.session import Plan, Session
+
+if TYPE_CHECKING:
+    from app.panels.faces import FaceBench
+
+
+def plan_of(
+    bench: FaceBench, session: Session, panel: object, stage: object, options: dict[str, Any], strength: float = 1.0
+) -> Plan:
+    """The plan that sliders and points ask for.
+
+    Args:
+        bench: the faces'.
+        session: the face.
+        panel: what the sliders' panel sent.
+        stage: what the picture with its points sent.
+        options: of the plan.
+        strength: how much of the way is to be gone.
+
+    Raises:
+        UserError: for what cannot be read, or where nothing is asked for.
+    """
+    now = bench.look(session.latent)
+    wishes, free = attribute_wishes(panel, now.spec.attributes, needed=False)
+    moved = keypoint_wishes(stage, now.spec.keypoints)
+    if not wishes and not moved:
+        raise UserError("Nothing is asked for yet: move a slider, or drag a point in the tab Keypoints.")
+    asked = part_of_the_way({**wishes, **moved}, {**now.attributes, **now.points}, strength)
+    if not moved:
+        return Plan(bench.world.attributes, asked, free, **options)
+    points = {name: asked[name] for name in moved}
+    pulled = [name for name in (*free, *releases(now.points, points)) if name not in asked]
+    return Plan(
+        bench.world.keypoints, asked, tuple(dict.fromkeys(pulled)), gesture=gesture_of(now.points, moved), **options
+    )
+
+
+def gesture_of(points: Points, moved: Points) -> str:
+    """The gesture that places the points of a face like this, pressed once or twice; "" if none does."""
+    for name in GESTURES:
+        once = gesture(name, points, {})
+        if moved in (once, gesture(name, points, once)):
+            return name
+    return ""

@@ -1,0 +1,1 @@
+"""HTML components, rendering, reports."""

@@ -1,0 +1,42 @@
+"""Components of our own: a template of HTML, and a script of `static/` that is the browser's part of it.
+
+Page and server talk through the component's value: what the server sends is a `message`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+STATIC = Path(__file__).parents[1] / "static"
+_NUMBERS = itertools.count()
+
+
+def scripted(template: str, script: str, *, elem_id: str, sender: str = "server", **options: Any) -> gr.HTML:
+    """A component of ours.
+
+    A function, not a subclass of `gr.HTML`: Gradio writes a .pyi file beside the source of every subclass it meets.
+
+    Args:
+        template: its HTML; Gradio reads it as a template of its own, so no backticks and no braces.
+        script: name of its file in `static/`.
+        elem_id: of the element.
+        sender: who is to speak first, "server" or "client".
+        options: of `gr.HTML`.
+    """
+    return gr.HTML(
+        value={"from": sender},
+        html_template=template,
+        js_on_load=(STATIC / script).read_text("utf-8"),
+        apply_default_css=False,
+        elem_id=elem_id,
+        **options,
+    )
+
+
+def message(**content: Any) -> dict[str, Any]:
+    """A value for one of our components. Numbered: Gradio does not pass on a value equal to the one before."""
+    return {"from": "server", "id": next(_NUMBERS), **content}

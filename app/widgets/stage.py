@@ -1,0 +1,160 @@
+"""The picture with its draggable keypoints: the component that the page is built around.
+
+The browser's part is `static/stage.js`; the two talk through `value`. The server sends messages (`scene`, `frame`),
+each of which names only what it changes; the browser sends `{"from": "client", "moved": {name: [x, y]}}`, which
+`wishes.keypoint_wishes` checks, and `"take": step` with it where a step of the filmstrip was clicked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.widgets.scripted import message, scripted
+
+Point = tuple[float, float]
+
+# Gradio reads this as a template: no backticks, no braces.
+_TEMPLATE = """
+<div class="canvas">
+<div class="stage-frame">
+  <img class="stage-picture" alt="A NOUN is being drawn" draggable="false">
+  <svg class="stage-points" viewBox="0 0 1000 1000" role="group" aria-label="Keypoints"></svg>
+  <div class="stage-hud" hidden>
+    <span class="stage-step"></span>
+    <svg class="stage-spark" viewBox="0 0 120 30" aria-hidden="true">
+      <line x1="0" x2="120"></line><polyline></polyline>
+    </svg>
+    <span class="stage-distance"></span>
+  </div>
+  <div class="stage-tools">
+    <label><input type="checkbox" class="stage-whole"> Whole features</label>
+    <button type="button" class="stage-clear" disabled>Put points back</button>
+  </div>
+</div>
+<div class="reading" hidden>
+  <h3 class="group-title">The picture as the model reads it</h3>
+  <p class="reading-words"></p>
+  <div class="likeness" hidden>
+    <span>Similarity to your words</span>
+    <span class="meter" aria-hidden="true"><i></i></span><output></output>
+  </div>
+</div>
+<ol class="strip" aria-label="Steps of the edit" hidden></ol>
+<p class="strip-hint" hidden>Click a step to take it as the result.</p>
+<p class="stage-status" role="status"></p>
+</div>
+"""
+
+
+def build_canvas(
+    features: Mapping[str, Sequence[str]], *, noun: str, elem_id: str, tab: str = "keypoints", alone: bool = False
+) -> gr.HTML:
+    """A picture with keypoints that pointer, touch and arrow keys move; listen with `.release`.
+
+    Args:
+        features: the keypoints: those that belong together, each in the order in which a line joins them.
+        noun: what the picture shows, in one word.
+        elem_id: of the element.
+        tab: whose Edit moves the points.
+        alone: no other tab asks for something of this picture.
+    """
+    return scripted(
+        _TEMPLATE.replace("NOUN", noun),
+        "stage.js",
+        elem_id=elem_id,
+        elem_classes="stage",
+        setup={"features": plain_features(features), "tab": tab, "alone": alone},
+    )
+
+
+def plain_features(features: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The keypoints as the browser takes them; also a message's `features`, where they are known at run time only."""
+    return {key: list(value) for key, value in features.items()}
+
+
+def frame(
+    image: str,
+    step: int,
+    distances: Sequence[float],
+    *,
+    points: Mapping[str, Point] | None = None,
+    reading: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A message: one step of a running edit. `points` and `reading` are those of `scene`."""
+    run = {"step": step, "distances": _finite(distances), "busy": True}
+    return message(image=image, points=_plain(points or {}), run=run, status="Editing …", **_read(reading))
+
+
+def scene(
+    image: str,
+    *,
+    alt: str,
+    status: str,
+    points: Mapping[str, Point] | None = None,
+    reading: Mapping[str, Any] | None = None,
+    strip: Sequence[tuple[int, str]] | None = (),
+    mark: int | None = None,
+    distances: Sequence[float] = (),
+    done: Iterable[str] | None = None,
+) -> dict[str, Any]:
+    """A message: a picture at rest, with the filmstrip of the edit that led to it.
+
+    Args:
+        image: data URI.
+        alt: the picture in words.
+        status: one line below it.
+        points: where its keypoints are.
+        reading: what is said of it, from `words_read`.
+        strip: the steps, each by its number and as a data URI; None leaves those that are shown.
+        mark: the step that is the picture.
+        distances: of the steps.
+        done: moved points that are done with; None for all of them.
+    """
+    path: dict[str, Any] = {"mark": mark}
+    if strip is not None:
+        run = {"step": len(distances) - 1, "distances": _finite(distances), "busy": False} if distances else None
+        path = {"mark": mark, "run": run, "strip": [list(one) for one in strip]}
+    return message(
+        image=image,
+        points=_plain(points or {}),
+        alt=alt,
+        status=status,
+        rest=True,
+        **path,
+        done=None if done is None else list(done),
+        **_read(reading),
+    )
+
+
+def words_read(
+    words: Iterable[tuple[str, bool]], similarity: float | None = None, *, busy: bool = False
+) -> dict[str, Any]:
+    """What is said of the picture below it.
+
+    Args:
+        words: of its caption, and whether each is to be marked.
+        similarity: of the caption to what is asked for, a cosine.
+        busy: it is still being read.
+    """
+    rounded = None if similarity is None or similarity != similarity else round(similarity, 2)
+    return {"words": [list(word) for word in words], "similarity": rounded, "busy": busy}
+
+
+def moves(moved: Mapping[str, Point]) -> dict[str, Any]:
+    """A message: points put somewhere by a gesture."""
+    return message(moved=_plain(moved))
+
+
+def _read(reading: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {} if reading is None else {"reading": dict(reading)}
+
+
+def _plain(points: Mapping[str, Point]) -> dict[str, list[float]]:
+    return {name: [round(x, 4), round(y, 4)] for name, (x, y) in points.items()}
+
+
+def _finite(distances: Sequence[float]) -> list[float]:
+    return [round(min(d, 1e3), 2) if d == d else 1e3 for d in distances]

@@ -1,0 +1,144 @@
+"""The command `sgf-hub evaluate`: the paper's Table 1 and Figure 5 for a mapping and the methods it is set against."""
+
+import json
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sgf_hub.cli.measure import JUDGE, entry_folder, keep
+from sgf_hub.cli.train import typed
+from sgf_hub.errors import BadValueError, SGFError, UnknownNameError
+
+# the paper's Table 1, and what is most entangled besides
+ATTRIBUTES = ("male", "bald", "smile", "black_hair", "glasses", "beard")
+
+
+def evaluate(
+    mapping: Annotated[str, typer.Argument(help="A mapping: a zoo entry, a folder, or a Hub id.")],
+    methods: Annotated[str, typer.Option(help="Names with commas between them, or 'all'.")] = "all",
+    attributes: Annotated[str, typer.Option(help="Names with commas between them, 'all', or 'main'.")] = "main",
+    samples: Annotated[int, typer.Option(help="Latents a seed.")] = 100,
+    seeds: Annotated[int, typer.Option(help="Repeats with other latents.")] = 3,
+    judge: Annotated[
+        str, typer.Option(help="Heads that judge besides the steering predictor, with commas; 'none', or 'auto'.")
+    ] = "auto",
+    pairs: Annotated[
+        Path | None, typer.Option(help="Pairs to fit baselines on; sampled under --out by default.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the report; an interrupted one is continued.")] = Path("report"),
+    write_card: Annotated[
+        bool, typer.Option("--write-card", help="Put the figures beside the weights: measured.json and README.md.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes; one a core by default.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Reuse nothing that an earlier run left.")] = False,
+) -> None:
+    """Measure how disentangled edits are (MDS), method by method; write tables, curves and pictures."""
+    from sgf_hub.evaluation.disentanglement.card import write_card as renew_card
+    from sgf_hub.evaluation.disentanglement.methods import METHODS
+    from sgf_hub.evaluation.disentanglement.report import write_report
+    from sgf_hub.evaluation.disentanglement.tasks import Plan, run
+    from sgf_hub.hub.module import bounded
+    from sgf_hub.mapping import SGFMapping
+
+    bounded("--samples", samples, 1, 100_000)
+    bounded("--seeds", seeds, 1, 1000)
+    bounded("--workers", workers if workers is not None else 1, 1, 1024)
+    if find_spec("matplotlib") is None:
+        raise SGFError("the report's figures need matplotlib: pip install 'sgf-hub[evaluate]'.")
+    known = SGFMapping.from_pretrained(mapping).spec.attributes
+    if not known:
+        raise BadValueError(
+            f"{mapping!r} knows no attributes; the score is of attribute edits: choose another mapping."
+        )
+    main = ",".join(name for name in ATTRIBUTES if name in known) or "all"
+    chosen = _names("attribute", main if attributes == "main" else attributes, known)
+    if write_card:
+        entry_folder(mapping)
+    plan = Plan(
+        mapping=mapping,
+        judge=_judge(judge, chosen),
+        methods=_names("method", methods, METHODS),
+        attributes=chosen,
+        samples=samples,
+        seeds=seeds,
+        out=out,
+        pairs=pairs,
+    )
+    make_folder(out)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", visible=False)
+        for what, done, total in plan.open().fit(plan.methods):
+            progress.update(bar, description=what, completed=done, total=total, visible=True)
+        bar = progress.add_task("editing", total=len(plan.tasks))
+        records = []
+        for task, record in run(plan, workers=workers or os.cpu_count() or 1, fresh=fresh):
+            records.append(record)
+            progress.update(bar, advance=1, description=f"{task.method}, {task.attribute}")
+            if not console.is_terminal:
+                score = ", ".join(f"{name} {seen['mds']:.3f}" for name, seen in record["seen"].items())
+                typer.echo(f"{len(records)}/{len(plan.tasks)} {' '.join(map(str, task))}: MDS {score}", err=True)
+    results = write_report(plan, records, typed())
+    if write_card:
+        kept = {key: results[key] for key in ("command", "samples", "seeds", "attributes", "generator", "judge")}
+        keep(mapping, "evaluation", {**kept, "figures": rounded(results["figures"])}, tell=False)
+        renew_card(results, entry_folder(mapping))
+    overall = {method: each["overall"] for method, each in results["figures"].items()}
+    told = {
+        method: {name: round(part["mds"], 4) for name, part in parts.items() if name != "edit"}
+        for method, parts in overall.items()
+    }
+    typer.echo(json.dumps({"out": str(out), "mds": told}))
+
+
+def rounded(value: dict | float) -> dict | float:
+    """Figures, to five decimals."""
+    return {key: rounded(one) for key, one in value.items()} if isinstance(value, dict) else round(value, 5)
+
+
+def _names(what: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Names out of a list with commas, or all that are known."""
+    from sgf_hub.types import nearest, short
+
+    if text == "all":
+        return known
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise BadValueError(f"no {what} is named: give one or more of {', '.join(known)}, or 'all'.")
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(f"{what} {short(name)} is unknown{nearest(name, known)}. Known: {', '.join(known)}.")
+    return names
+
+
+def _judge(text: str, attributes: tuple[str, ...]) -> tuple[str, ...]:
+    """The heads of the judge: those named, none, or the embedded one where it knows all the attributes."""
+    from sgf_hub.hub.names import NAMESPACE, root
+    from sgf_hub.predictors import load_predictor
+
+    if text == "none":
+        return ()
+    automatic = text == "auto"
+    heads = JUDGE if automatic else tuple(name.strip() for name in text.split(",") if name.strip())
+    if automatic and not all((root() / head.removeprefix(NAMESPACE + "/")).is_dir() for head in heads):
+        return ()
+    strangers = [name for name in attributes if name not in load_predictor(heads).spec.attributes]
+    if not strangers:
+        return heads
+    if automatic:
+        return ()
+    raise BadValueError(f"the judge {text!r} does not know {', '.join(strangers)}: choose another, or --judge none.")
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of --out, or say why it cannot be one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadValueError(f"{folder} cannot be made a folder ({error.strerror}): give another --out.") from None

@@ -1,0 +1,217 @@
+"""The commands `sgf-hub measure ...`: figures of the zoo, written beside its weights and gathered into one page."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sgf_hub.errors import BadValueError, UnknownNameError
+
+app = typer.Typer(no_args_is_help=True, help="Measure generators, mappings and edits.")
+JUDGE = ("sgf-hub/avatars-judge-attributes", "sgf-hub/avatars-judge-keypoints")
+FLOWER_JUDGE = "sgf-hub/flowers-judge-attributes"
+
+
+@app.command()
+def generator(
+    name: Annotated[str, typer.Argument(help="A zoo entry, named after its world.")] = "avatars-stylegan2",
+    samples: Annotated[int, typer.Option(help="Pictures in each set.")] = 5_000,
+    seeds: Annotated[int, typer.Option(help="Repeats.")] = 3,
+) -> None:
+    """Frechet distance of its pictures to drawn ones, and how often each attribute is sampled and drawn."""
+    from importlib import import_module
+
+    import torch
+
+    from sgf_hub.data.drawn import WORLDS
+    from sgf_hub.evaluation.edits import mean_and_spread
+    from sgf_hub.generators import load_generator
+    from sgf_hub.hub.names import root
+    from sgf_hub.predictors import load_backbone, load_predictor
+    from sgf_hub.predictors.frechet import attribute_shares, features, frechet_distance
+
+    world = name.rstrip("/").rsplit("/", 1)[-1].split("-")[0]
+    if world not in WORLDS:
+        raise BadValueError(f"{name!r} is not named after a drawn world: its name begins with {' or '.join(WORLDS)}.")
+    sample_batch = import_module(f"sgf_hub.data.{world}").sample_batch
+    if samples < 2 or seeds < 1:
+        raise BadValueError("--samples is at least 2 and --seeds at least 1.")
+    made, backbone = load_generator(name), load_backbone(f"sgf-hub/{world}-judge-backbone")
+
+    def drawn(seed: int) -> torch.Tensor:
+        images = torch.from_numpy(sample_batch(samples, seed=seed, resolution=made.resolution, workers=2).images)
+        return features(backbone, (part.float() / 127.5 - 1 for part in images.split(256)))
+
+    def pictures(seed: int, truncation: float, side: int | None = None) -> Iterator[torch.Tensor]:
+        latents = made.sample(samples, seed=seed, truncation=truncation)
+        for i in range(0, samples, 256):
+            yield made.synthesize(latents[i : i + 256], resolution=side)
+
+    rows = []
+    for seed in range(seeds):
+        real = drawn(700_000 + seed)
+        row = {"drawn_to_drawn": frechet_distance(real, drawn(800_000 + seed))}
+        for truncation in (1.0, 0.8):
+            made_features = features(backbone, pictures(seed, truncation))
+            row[f"generated_truncation_{truncation:g}"] = frechet_distance(real, made_features)
+        if made.resolution > 64:  # what an early exit draws
+            row["generated_64px"] = frechet_distance(real, features(backbone, pictures(seed, 1.0, 64)))
+        rows.append(row)
+    reader = f"{world}-attributes" if (root() / f"{world}-attributes").is_dir() else None
+    shares = attribute_shares(
+        load_predictor([f"sgf-hub/{world}-judge-attributes"]),
+        load_predictor([f"sgf-hub/{reader}"]) if reader else None,
+        torch.from_numpy(sample_batch(20_000, seed=700_000, resolution=32, workers=2).attributes),
+        pictures(0, 1.0),
+    )
+    keep(name, "generator", {"samples": samples, "seeds": seeds, **mean_and_spread(rows), "attributes": shares})
+
+
+@app.command()
+def edits(
+    name: Annotated[str, typer.Argument(help="A mapping of the zoo.")],
+    samples: Annotated[int, typer.Option(help="Latents.")] = 100,
+    seeds: Annotated[int, typer.Option(help="Repeats with other latents.")] = 3,
+) -> None:
+    """Flip every attribute (or move all keypoints), with the paper's stepping and ours."""
+    from sgf_hub.evaluation.edits import measure_in_parallel
+
+    if samples < 2 or seeds < 1:
+        raise BadValueError("--samples is at least 2 and --seeds at least 1.")
+    _takes(name, captions=False)
+    rows = []
+    for row in measure_in_parallel(name, JUDGE, samples=samples, seeds=seeds, workers=os.cpu_count() or 1):
+        rows.append(row)
+        typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
+    keep(name, "edits", {"samples": samples, "seeds": seeds, "rows": rows})
+
+
+@app.command()
+def captions(
+    name: Annotated[str, typer.Argument(help="A mapping of captions of flowers.")] = "sgf-flowers-captions",
+    samples: Annotated[int, typer.Option(help="Flowers for each kind of sentence.")] = 100,
+    seeds: Annotated[int, typer.Option(help="Repeats with other flowers.")] = 3,
+    write_card: Annotated[bool, typer.Option("--write-card", help="Put the figures into the model card, too.")] = False,
+) -> None:
+    """Edit flowers by eight kinds of sentence, with the paper's stepping and ours, and random sampling beside them."""
+    from sgf_hub.evaluation.captions import measure_captions
+    from sgf_hub.evaluation.disentanglement.card import write_captions_card
+    from sgf_hub.types import read_json
+
+    if samples < 2 or seeds < 1:
+        raise BadValueError("--samples is at least 2 and --seeds at least 1.")
+    _takes(name, captions=True)
+    rows = []
+    workers = os.cpu_count() or 1
+    for row in measure_captions(name, FLOWER_JUDGE, samples=samples, seeds=seeds, workers=workers):
+        rows.append(row)
+        typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
+    keep(name, "captions", {"samples": samples, "seeds": seeds, "rows": rows})
+    if write_card:
+        write_captions_card(read_json(entry_folder(name) / "measured.json")["captions"], entry_folder(name))
+
+
+@app.command()
+def sentences(
+    name: Annotated[str, typer.Argument(help="A mapping of captions of flowers.")] = "sgf-flowers-captions",
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("docs/sentences.png"),
+) -> None:
+    """Draw the paper's Figure 7: flowers edited by target captions, and by captions composed of the same words."""
+    from sgf_hub.editing.editor import SGFEditor
+    from sgf_hub.evaluation.sentences import draw_sentences
+
+    _takes(name, captions=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    told = draw_sentences(SGFEditor.from_pretrained(name), out)
+    typer.echo(json.dumps({"out": str(out), "edits": told}, indent=1))
+
+
+@app.command()
+def projection(
+    name: Annotated[str, typer.Argument(help="An encoder of a drawn world's generator.")] = "avatars-stylegan2-encoder",
+    samples: Annotated[int, typer.Option(help="Held-out drawn pictures.")] = 50,
+    seeds: Annotated[int, typer.Option(help="Repeats with other pictures.")] = 3,
+    edited: Annotated[int, typer.Option(help="Projected pictures of which every attribute is flipped.")] = 10,
+) -> None:
+    """Project held-out pictures (encoder alone, W, W+), pictures that are of no world, and edit what was found."""
+    import torch
+
+    from sgf_hub.editing.editor import SGFEditor
+    from sgf_hub.evaluation.projection import measure_edits_after, measure_projection, measure_strangers
+    from sgf_hub.inversion.projection import ProjectionConfig
+    from sgf_hub.inversion.projector import Projector
+    from sgf_hub.predictors import load_predictor
+
+    if samples < 2 or seeds < 1 or edited < 1:
+        raise BadValueError("--samples is at least 2, --seeds and --edited at least 1.")
+    projector, config = Projector.from_pretrained(name), ProjectionConfig()
+    editor = SGFEditor.from_pretrained("sgf-hub/sgf-avatars-attributes", generator=projector.generator)
+    judge, world = load_predictor(JUDGE), "avatars"
+    parts = {
+        "rows": measure_projection(projector, judge, world=world, samples=samples, seeds=seeds, config=config),
+        "strangers": measure_strangers(projector, world=world, samples=min(samples, 20), config=config),
+        "edits": measure_edits_after(projector, editor, world=world, samples=edited, config=config),
+    }
+    figures: dict[str, list[dict]] = {}
+    for part, rows in parts.items():
+        figures[part] = []
+        for row in rows:
+            figures[part].append(row)
+            typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
+    told = {"samples": samples, "seeds": seeds, "edited": edited, "threads": torch.get_num_threads()}
+    keep(name, "projection", {**told, **figures})
+
+
+@app.command()
+def page(
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/measured.md"),
+    readme: Annotated[Path, typer.Option(help="Whose block between the 'measured' marks to renew.")] = Path(
+        "README.md"
+    ),
+) -> None:
+    """Gather all figures of the zoo into one page, and the main ones into the README."""
+    from sgf_hub.evaluation.page import full_page, renew_block, summary
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(full_page())
+    renew_block(readme, summary())
+    typer.echo(json.dumps({"out": str(out), "readme": str(readme)}))
+
+
+def _takes(name: str, *, captions: bool) -> None:
+    """Refuse a mapping of the other kind of condition."""
+    from sgf_hub.mapping import SGFMapping
+
+    if bool(SGFMapping.from_pretrained(name).spec.caption) != captions:
+        wanted, command = ("captions", "measure edits") if captions else ("attributes or keypoints", "measure captions")
+        raise BadValueError(f"{name!r} is no mapping of {wanted}: measure it with `sgf-hub {command}`.")
+
+
+def keep(name: str, part: str, figures: dict, *, tell: bool = True) -> None:
+    """Write figures into the entry's measured.json, beside those of other commands, and to stdout (`tell`)."""
+    from sgf_hub.types import read_json
+
+    path = entry_folder(name) / "measured.json"
+    held = read_json(path) if path.exists() else {}
+    command = f"sgf-hub measure {part} {name} --samples {figures['samples']} --seeds {figures['seeds']}"
+    held[part] = {"command": command, **figures}
+    path.write_text(json.dumps(held, indent=1) + "\n")
+    if tell:
+        typer.echo(json.dumps({part: held[part]}))
+
+
+def entry_folder(name: str) -> Path:
+    """The folder of a mapping or generator whose figures are kept: a zoo entry's, or any other.
+
+    Raises:
+        UnknownNameError: if the name is neither.
+    """
+    from sgf_hub.hub.names import NAMESPACE, root
+
+    for folder in (root() / name.removeprefix(NAMESPACE + "/"), Path(name)):
+        if folder.is_dir():
+            return folder
+    raise UnknownNameError(f"{name!r} is not in the embedded zoo and not a folder: figures are kept beside weights.")

@@ -1,0 +1,94 @@
+"""The command `sgf-hub project`: a picture to the latent whose picture comes nearest."""
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sgf_hub.errors import BadValueError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sgf_hub.inversion.projection import ProjectionConfig, ProjectionStep
+    from sgf_hub.inversion.projector import Projector
+
+
+def project(
+    photo: Annotated[Path, typer.Argument(help="A PNG, JPEG, WebP, BMP or GIF picture.")],
+    generator: Annotated[str, typer.Option(help="A generator that has an encoder, or the encoder's own name.")] = (
+        "avatars-stylegan2"
+    ),
+    out: Annotated[Path, typer.Option(help="The latent to write; the picture of it goes beside it, as .png.")] = Path(
+        "latent.safetensors"
+    ),
+    zoom: Annotated[float, typer.Option(help="Into the picture: 1 takes the largest square, 2 half its side.")] = 1.0,
+    centre: Annotated[str, typer.Option(help="Of the square, x,y in [0, 1] of the width and the height.")] = "0.5,0.5",
+    steps: Annotated[int, typer.Option(help="Of the search in W.")] = 100,
+    plus_steps: Annotated[int, typer.Option(help="Of the search in W+ that follows; 0 stays in W.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the search's noise.")] = 0,
+) -> None:
+    """Find the latent of a picture; write it, and the picture that the generator draws of it. Ctrl-C keeps the best."""
+    from sgf_hub.data.photos import read_photo, squared, to_images
+    from sgf_hub.data.pictures import shown_side, to_pictures
+    from sgf_hub.inversion.projection import ProjectionConfig
+    from sgf_hub.inversion.projector import Projector
+
+    if out.suffix != ".safetensors":
+        raise BadValueError(f"--out is {str(out)!r}; give a name that ends in .safetensors.")
+    config = ProjectionConfig(steps=steps, plus_steps=plus_steps, seed=seed)
+    picture = read_photo(photo)
+    square = squared(picture, min(512, *picture.size), zoom=zoom, centre=_centre(centre))
+    projector = Projector.from_pretrained(generator)
+    images = to_images(square)
+    started = time.monotonic()
+    last, stopped = _search(projector, images, config)
+    if last is None:
+        raise KeyboardInterrupt  # before there was anything to keep
+    found = projector.outcome(images, last)
+    seconds = time.monotonic() - started
+    out.parent.mkdir(parents=True, exist_ok=True)
+    found.latent.save(out, generator=projector.encoder.generator_name)
+    beside = out.with_suffix(".png")
+    to_pictures(found.images, side=shown_side(found.images.shape[-1]))[0].save(beside)
+    summary = {
+        "similarity": round(found.similarity[0], 4),
+        "expressible": found.expressible[0],
+        "steps": last.index,
+        "seconds": round(seconds, 1),
+        "out": str(out),
+        "picture": str(beside),
+    }
+    typer.echo(json.dumps({**summary, "stopped": True} if stopped else summary))
+    if not found.expressible[0]:
+        typer.echo(found.sentences[0], err=True)
+
+
+def _search(
+    projector: "Projector", images: "Tensor", config: "ProjectionConfig"
+) -> "tuple[ProjectionStep | None, bool]":
+    """The last step of a search under a progress bar, and whether Ctrl-C made it the last."""
+    last: ProjectionStep | None = None
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("projecting", total=config.total)
+        try:
+            for step in projector.steps(images, config):
+                last = step
+                progress.update(task, completed=step.index, description=f"distance {step.distance.item():.3f}")
+        except KeyboardInterrupt:
+            return last, True
+    return last, False
+
+
+def _centre(text: str) -> tuple[float, float]:
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise BadValueError(f"--centre is {text[:40]!r}; write two numbers, such as 0.5,0.4.") from None
+    return x, y

@@ -1,0 +1,1 @@
+"""Editing: the loop, the stepping rules, `SGFEditor` (Algorithm 1)."""

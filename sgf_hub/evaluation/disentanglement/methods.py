@@ -1,0 +1,144 @@
+"""The methods that an evaluation compares, by name: editors that share one generator and one predictor."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from safetensors.torch import save
+
+from sgf_hub.baselines import FITTED, Baseline, baseline, fitted_name
+from sgf_hub.baselines import METHODS as BASELINES
+from sgf_hub.baselines.fitted import Fitted
+from sgf_hub.data.pairs import Pairs, PairsInfo, load_pairs, sample_pairs
+from sgf_hub.editing.editor import SGFEditor
+from sgf_hub.editing.trajectory import EditConfig, Editor
+from sgf_hub.hub import names as zoo
+from sgf_hub.hub.module import CONFIG, WEIGHTS
+from sgf_hub.hub.names import locate
+from sgf_hub.predictors import ImagePredictor, load_predictor
+from sgf_hub.predictors.backbone import fingerprint
+from sgf_hub.types import Space, read_json
+
+SGF: dict[str, Callable[[Space], EditConfig]] = {  # stepping, for a mapping's latent space
+    "sgf": lambda space: EditConfig.ours(space=space),
+    "sgf-paper": lambda space: EditConfig(),
+}
+METHODS = (*SGF, *BASELINES)
+PAIRS = 50_000  # to fit baselines on, where none are given
+_TRUNCATION, _SEED = 0.8, 7  # of those; the seed is another than the mapping's training pairs'
+
+
+class Methods:
+    """Editors by name, made when they are first asked for.
+
+    Args:
+        mapping: name of the mapping, whose generator and predictor all share.
+        out: folder of the evaluation: pairs that are sampled, and what is fitted on pairs, are kept under it.
+        pairs: a folder of pairs to fit on; sampled if None.
+    """
+
+    def __init__(self, mapping: str, out: Path, pairs: Path | None) -> None:
+        self.mapping, self.out, self._pairs = mapping, out, pairs
+        self.sgf = SGFEditor.from_pretrained(mapping)
+        self._baselines: dict[str, Baseline] = {}
+
+    def editor(self, name: str) -> Editor:
+        """The editor of a method in METHODS. Baselines that need it are fitted: `fit` does so with signs of life."""
+        return self.sgf if name in SGF else self._baseline(name)
+
+    def config(self, name: str) -> EditConfig:
+        """The settings of the method's curve."""
+        if name in SGF:
+            return SGF[name](self.sgf.generator.latent_space)
+        return self._baseline(name).sweep
+
+    def mark(self, name: str) -> str:
+        """A digest of what was fitted for the method; "" where nothing was."""
+        fitted = [] if name in SGF else [one for one in vars(self._baseline(name)).values() if isinstance(one, Fitted)]
+        texts = [json.dumps(one.config(), sort_keys=True).encode() + save(one.state_dict()) for one in fitted]
+        return hashlib.sha256(b"".join(texts)).hexdigest()[:16] if texts else ""
+
+    def fit(self, names: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+        """Sample pairs and fit baselines on them, where neither this folder nor the embedded zoo holds them.
+
+        Yields:
+            What is being done, how much of it, of how much.
+        """
+        for name in names:
+            kind = name.removesuffix("-conditional")
+            entry = fitted_name(self.sgf.mapping.generator_name, kind)
+            if kind not in FITTED or any((folder / entry / CONFIG).is_file() for folder in (self._fitted, zoo.root())):
+                continue
+            if self._pairs is None:
+                yield from (("sampling pairs", done, PAIRS) for done in self._sample_pairs())
+            yield f"fitting {name}", 0, 1
+            self._baseline(name)
+            yield f"fitting {name}", 1, 1
+
+    @cached_property
+    def models(self) -> dict[str, str]:
+        """Every repo that takes part, to a digest of its configuration and weights."""
+        return digests([self.mapping], []) | self._shared
+
+    @cached_property
+    def _shared(self) -> dict[str, str]:
+        return digests([self.sgf.mapping.generator_name], self.sgf.mapping.predictor_names)
+
+    @cached_property
+    def _sampled(self) -> Path:
+        """The pairs' folder; retrained models get another one."""
+        return self._pairs or self.out / "pairs" / _short(self._shared)
+
+    @cached_property
+    def _fitted(self) -> Path:
+        """The folder of what is fitted; other models, or other pairs, get another one."""
+        given = {file.name: file.stat().st_size for file in sorted(self._pairs.iterdir())} if self._pairs else {}
+        return self.out / "fitted" / _short([self._shared, str(self._pairs), given])
+
+    def _baseline(self, name: str) -> Baseline:
+        if name not in self._baselines:
+            self._baselines[name] = baseline(
+                name,
+                self.sgf.generator,
+                self.sgf.predictor,
+                generator_name=self.sgf.mapping.generator_name,
+                pairs=self._load_pairs,
+                fitted=self._fitted,
+            )
+        return self._baselines[name]
+
+    def _sample_pairs(self) -> Iterator[int]:
+        generator, predictor, mapping = self.sgf.generator, self.sgf.predictor, self.sgf.mapping
+        names = mapping.generator_name, mapping.predictor_names
+        info = PairsInfo(*names, generator.latent_space, mapping.spec, _TRUNCATION, _SEED)
+        return sample_pairs(generator, predictor, info, self._sampled, count=PAIRS)
+
+    def _load_pairs(self) -> Pairs:
+        return load_pairs(self._sampled)
+
+
+def digests(models: Sequence[str], heads: Sequence[str]) -> dict[str, str]:
+    """Repos of models, and of predictors' heads, to digests of their configuration and weights.
+
+    Args:
+        models: names.
+        heads: names; the backbone that a head names is told too.
+    """
+    found = {}
+    for name in (*models, *heads):
+        folder = locate(name, files=(CONFIG, WEIGHTS))
+        found[name] = fingerprint(folder / CONFIG) + fingerprint(folder / WEIGHTS)
+    for head in heads:
+        config = read_json(locate(head) / CONFIG)
+        if "backbone" not in config:  # what is no head on a backbone is whole in its own folder
+            continue
+        lens = load_predictor(head)
+        assert isinstance(lens, ImagePredictor)
+        found[config["backbone"]] = "".join(str(backbone.fingerprint) for backbone in lens.backbones)
+    return found
+
+
+def _short(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]

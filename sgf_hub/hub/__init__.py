@@ -1,0 +1,1 @@
+"""Files and names: the embedded zoo, the Hugging Face Hub, folders; loading and publishing."""

@@ -1,0 +1,267 @@
+"""Model cards: what becomes a repo's README.md, from the templates of `model_cards/` and what its folder says.
+
+Everything in a card comes from config.json, training.json and measured.json, but the block that `sgf-hub evaluate`
+writes: that is kept as it stands.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from huggingface_hub import ModelCard, ModelCardData
+from yaml import YAMLError
+
+from sgf_hub.errors import CorruptFileError
+from sgf_hub.hub import names as zoo
+from sgf_hub.hub.module import CONFIG
+from sgf_hub.hub.names import NAMESPACE, kind_of
+from sgf_hub.hub.publishing.code import code_block
+from sgf_hub.hub.publishing.figures import figures, recipe, rows_of
+from sgf_hub.types import read_json
+
+CARD, STRIP, PREVIEW = "README.md", "strip.png", "preview.png"
+BEGIN, END = "<!-- evaluation: begin (written by `sgf-hub evaluate`) -->", "<!-- evaluation: end -->"
+PAPER = "surrogate-gradient-field"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_WORLDS = {"avatars": "drawn faces", "flowers": "drawn flowers"}
+
+# kind of repo -> template, pipeline_tag, tags, the key of its config that is its base model
+_KINDS = {
+    "SGFMapping": ("mapping", "image-to-image", ("gan", "image-editing", "latent-space"), "generator"),
+    "StyleGAN2": ("generator", "unconditional-image-generation", ("gan", "stylegan2"), None),
+    "ProGAN": ("generator", "unconditional-image-generation", ("gan", "progan"), None),
+    "AttributeHead": ("head", "image-classification", ("attributes",), "backbone"),
+    "KeypointHead": ("head", "keypoint-detection", ("keypoints",), "backbone"),
+    "CaptionPredictor": ("captions", "image-feature-extraction", ("captions",), "captioner"),
+    "Boundaries": ("baseline", "image-to-image", ("gan", "image-editing", "interfacegan"), "generator"),
+    "Components": ("baseline", "image-to-image", ("gan", "image-editing", "ganspace"), "generator"),
+    "LatentEncoder": ("encoder", "image-feature-extraction", ("gan", "gan-inversion"), "generator"),
+    "PromptPredictor": ("prompts", "image-classification", ("attributes", "clip"), "model"),
+    "classifier": ("classifier", "image-classification", (), None),
+    "backbone": ("backbone", "image-feature-extraction", ("backbone",), None),
+    "captioner": ("captioner", "image-to-text", ("image-captioning",), None),
+}
+_TITLES = {
+    "ProGAN": "ProgressiveGAN",
+    "Boundaries": "InterFaceGAN (Shen et al., 2020)",
+    "Components": "GANSpace (Harkonen et al., 2020)",
+    "resnet": "ResNet",
+    "convnextv2": "ConvNeXt V2",
+}
+
+_LICENCES = {  # of the embedded zoo, and of everybody else's models
+    True: "Apache-2.0.",
+    False: "Its owner has named no licence yet; those of its generator and its data may bind it.",
+}
+
+
+def write_card(folder: Path) -> Path:
+    """Write a folder's card anew; the block of its evaluation is kept."""
+    path = folder / CARD
+    path.write_text(fresh_card(folder), "utf-8")
+    return path
+
+
+def card_of(folder: Path, *, repo_id: str, names: Mapping[str, str]) -> str:
+    """The card as it is pushed.
+
+    A card that its owner has changed stays as it is, but for the names of repos.
+
+    Args:
+        folder: of a model.
+        repo_id: what it is called on the Hub.
+        names: what the repos that its config names are called there, where that differs.
+    """
+    path = folder / CARD
+    if path.is_file() and (text := path.read_text("utf-8")) != fresh_card(folder):
+        for old, new in {own_id(folder): repo_id, **names}.items():
+            around = r"(?<![\w./-]){}(?![\w/-])" if "/" in old else r"(?<=[\"'`]){}(?=[\"'`])"
+            text = re.sub(around.format(re.escape(old)), new, text)
+        return text
+    return fresh_card(folder, repo_id=repo_id, names=names)
+
+
+def fresh_card(folder: Path, *, repo_id: str | None = None, names: Mapping[str, str] | None = None) -> str:
+    """The card as it is written from the folder.
+
+    Args:
+        folder: of a model.
+        repo_id: what it is called; by default "sgf-hub/name" in the embedded zoo, and the folder's name else.
+        names: what the repos that its config names are called, where that differs.
+
+    Raises:
+        CorruptFileError: if a file of the folder cannot be read, or its kind has no card.
+    """
+    config, repo_id, names = read_json(folder / CONFIG), repo_id or own_id(folder), names or {}
+    kind = kind_of(config)
+    if kind not in _KINDS:
+        raise CorruptFileError(f"{folder.name!r} holds a {kind}, of which there is no card: {', '.join(_KINDS)}.")
+    template, task, tags, parent = _KINDS[kind]
+    for key in ("generator", "backbone", "judge", "captioner", "predictor"):
+        value = config.get(key)
+        if isinstance(value, list):
+            config[key] = [names.get(one, one) for one in value]
+        elif isinstance(value, str):
+            config[key] = names.get(value, value)
+    training = _told(folder / "training.json")
+    results, table = figures(kind, config, training, _told(folder / "measured.json"))
+    old, block = _kept(folder)
+    known = {one.metric_type for one in results}
+    base, ours = config.get(parent) if parent else None, own_id(folder).startswith(f"{NAMESPACE}/")
+    data = ModelCardData(
+        license="apache-2.0" if ours else None,
+        library_name="transformers" if kind in ("backbone", "captioner", "classifier") else "sgf-hub",
+        pipeline_tag=task,
+        tags=[*tags, PAPER],
+        base_model=base if isinstance(base, str) and _HUB_ID.fullmatch(base) else None,
+        model_name=repo_id.rpartition("/")[2],
+        eval_results=[*results, *(one for one in old if one.metric_type not in known)] or None,
+    )
+    if not data.eval_results:
+        data.model_name = None  # the client demands results beside a name
+    text = Template(_template(template)).substitute(
+        name=repo_id.rpartition("/")[2],
+        strip=_pictures(folder, kind),
+        code=f"## Use\n\n```python\n{code_block(kind, config, repo_id, world_of(folder))}\n```",
+        recipe=recipe(training),
+        measured=f"## Measured\n\n{table}" if table else "",
+        end=Template(_template("end")).substitute(licence=_LICENCES[ours]).strip(),
+        world=_world_words(folder),
+        **_facts(kind, config),
+    )
+    if block:
+        text = f"{text.rstrip()}\n\n## Evaluation\n\n{BEGIN}\n{block}\n{END}\n"
+    text = re.sub(r" +\n", "\n", re.sub(r"\n{3,}", "\n\n", text))
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text.strip()}\n"))
+
+
+def own_id(folder: Path) -> str:
+    """What a folder's model is called before it is pushed."""
+    folder = folder.resolve()
+    return f"{NAMESPACE}/{folder.name}" if folder.parent == zoo.root().resolve() else folder.name
+
+
+def world_of(folder: Path) -> str:
+    """Which of the embedded worlds an entry of the zoo belongs to; "" for others."""
+    if own_id(folder) == folder.resolve().name:
+        return ""
+    return next((world for world in _WORLDS if world in folder.resolve().name), "")
+
+
+def pictures_of(card: str, folder: Path) -> list[str]:
+    """The pictures of its folder that a card shows.
+
+    Raises:
+        CorruptFileError: if one is not there.
+    """
+    found = []
+    for link in re.findall(r"!\[[^\]]*\]\(([^)\s]+)", card):
+        if "://" in link or link.startswith("data:"):
+            continue
+        path = folder / link
+        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()) or Path(link).is_absolute():
+            raise CorruptFileError(f"the card of {folder.name!r} shows {link!r}, which is not in its folder.")
+        found.append(link)
+    return list(dict.fromkeys(found))
+
+
+def code_of(card: str) -> str:
+    """The first Python block of a card."""
+    found = re.search(r"```python\n(.*?)\n```", card, re.DOTALL)
+    return found[1] if found else ""
+
+
+def figures_of(folder: Path) -> list[tuple[str, str, str]]:
+    """What was measured of a folder's model, as its card says it: title, on what data, figure.
+
+    Of an evaluation only what it says of all attributes together.
+    """
+    config = read_json(folder / CONFIG)
+    rows = rows_of(kind_of(config), config, _told(folder / "training.json"), _told(folder / "measured.json"))
+    known = {row[2] for row in rows}
+    found = [(title, data, shown) for title, data, _, _, shown in rows]
+    for one in _kept(folder)[0]:
+        if one.metric_type not in known and "overall" in str(one.metric_name):
+            found.append((str(one.metric_name), str(one.dataset_name), f"{one.metric_value:.3f}"))
+    return found
+
+
+def licence_of(folder: Path) -> str:
+    """The licence that a folder's card names, as the Hub spells it; "" if it names none."""
+    path = folder / CARD
+    head = path.read_text("utf-8").partition("\n---\n")[0] if path.is_file() else ""
+    found = re.search(r"(?m)^license: *(\S+)", head)
+    return found[1] if found else ""
+
+
+def _told(path: Path) -> dict:
+    return read_json(path) if path.is_file() else {}
+
+
+def _kept(folder: Path) -> tuple[list, str]:
+    """What an evaluation wrote into the card that is there: the results in its YAML, and its block."""
+    path = folder / CARD
+    if not path.is_file():
+        return [], ""
+    try:
+        card: Any = ModelCard(path.read_text("utf-8"))
+        if BEGIN not in card.text or END not in card.text:
+            return [], ""
+        return list(card.data.eval_results or []), card.text.split(BEGIN)[1].split(END)[0].strip()
+    except (YAMLError, ValueError, TypeError, KeyError) as error:
+        raise CorruptFileError(f"{path} is not a model card with YAML ({str(error).splitlines()[0]}).") from None
+
+
+def _facts(kind: str, config: dict) -> dict[str, str]:
+    """What a template says of a config."""
+
+    def name(value: object) -> str:
+        return f"`{value}`" if value else "none"
+
+    prompts = [name for name, _ in config.get("prompts", ())]
+    conditions = [*config.get("attributes", prompts), *config.get("keypoints", ())]
+    space = config.get("latent_space")
+    return {
+        "kind": _TITLES.get(kind) or _TITLES.get(str(config.get("model_type")), kind),
+        "generator": name(config.get("generator")),
+        "predictor": ", ".join(name(head) for head in config.get("predictor", ())),
+        "space": f"{str(space).upper()}, {config.get('latent_dim')} dimensions" if space else "",
+        "conditions": "a sentence" if config.get("caption") else ", ".join(conditions),
+        "reads": "attributes" if kind == "AttributeHead" else "keypoints",
+        "backbone": name(config.get("backbone")),
+        "judge": name(config.get("judge")),
+        "expressible": f"{config.get('expressible_from', 0.0):.0%}",
+        "clip": name(config.get("model")),
+        "captioner": name(config.get("captioner")),
+        "embedder": name(config.get("embedder")),
+        "captions": f"{len(config['captions']):,}" if isinstance(config.get("captions"), list) else "",
+        "dimensions": str(config.get("latent_dim") or config.get("components") or ""),
+        "resolution": str(config.get("resolution") or config.get("image_size") or ""),
+    }
+
+
+def _pictures(folder: Path, kind: str) -> str:
+    """The pictures of a folder, as Markdown."""
+    words = {
+        STRIP: "An edit, step by step: before on the left, after on the right" if kind == "SGFMapping" else "Samples",
+        PREVIEW: "Edits of the check after training",
+    }
+    return "\n\n".join(f"![{title}]({file})" for file, title in words.items() if (folder / file).is_file())
+
+
+def _world_words(folder: Path) -> str:
+    world = world_of(folder)
+    if not world:
+        return ""
+    return (
+        f"It was trained on {_WORLDS[world]} (`sgf-hub data {world}`), never on photographs: it is for studying edits, "
+        "and says nothing of real people or plants."
+    )
+
+
+def _template(name: str) -> str:
+    here = Path(__file__).resolve().parents[2]
+    packed = here / "_model_cards"  # in a wheel
+    return ((packed if packed.is_dir() else here.parent / "model_cards") / f"{name}.md").read_text("utf-8")

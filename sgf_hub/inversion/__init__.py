@@ -1,0 +1,1 @@
+"""A picture to a latent: encoder, projection, and what a generator can express."""

@@ -1,0 +1,1 @@
+"""Predictors made of public models in the format of transformers."""

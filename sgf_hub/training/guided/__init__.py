@@ -1,0 +1,1 @@
+"""Generators that learn guided by an encoder, sharpened by a critic."""

@@ -1,0 +1,1 @@
+"""Predictors and captioners of the drawn worlds."""

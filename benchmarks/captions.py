@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.lines import Section, report
 from benchmarks.timing import medians
-from sgf_hub.editing.editor import EditConfig, SGFEditor
+from sgf_hub.editing import EditConfig, SGFEditor
 from sgf_hub.field import SurrogateGradientField
 from sgf_hub.predictors import CaptionPredictor
 
@@ -39,7 +39,7 @@ def measure(device: torch.device) -> Section:
         "field": lambda: field(latent.data, c, torch.full_like(c, 0.1)),
     }
     row |= {f"{key}_ms": value for key, value in medians(works, repeats=30).items()}
-    config = EditConfig.ours(max_steps=STEPS, tolerance=0, patience=None)  # never arrives: all steps are taken
+    config = EditConfig(max_steps=STEPS, tolerance=0, patience=None)  # never arrives: all steps are taken
     times = []
     for seed in range(1, 6):
         latent = editor.generator.sample(1, seed=seed)

@@ -12,7 +12,7 @@ from benchmarks.limits import limits
 from benchmarks.lines import Line, Section, duration, faster, report
 from benchmarks.plain.stylegan2 import synthesize
 from benchmarks.timing import medians
-from sgf_hub.editing.editor import EditConfig, SGFEditor
+from sgf_hub.editing import EditConfig, Fixed, SGFEditor
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.predictors import AttributeHead, Backbone, ImagePredictor
 from sgf_hub.predictors.backbone import build_network, fold_batchnorm
@@ -112,11 +112,11 @@ def reader(names: int = 48) -> ImagePredictor:
 def _edits(device: torch.device) -> list[Line]:
     """A whole edit of 1024 px, drawn at 256 px on its way, against one at full size throughout."""
     generator, predictor = real(1024).to(device), reader().to(device)
-    editor = SGFEditor(toy(48).to(device), generator, predictor)
+    editor = SGFEditor(toy(48).to(device), generator, predictor, Fixed(step_size=1e-3))
     latent = generator.sample(1, seed=0)
 
     def work(resolution: int | None) -> object:
-        config = EditConfig(max_steps=STEPS, tolerance=0, step_size=1e-3, resolution=resolution)
+        config = EditConfig.paper(max_steps=STEPS, tolerance=0, resolution=resolution)
         return editor.edit(latent, {"attribute 0": 1}, config)
 
     times = medians({"early": lambda: work(READ), "full": lambda: work(None)}, repeats=1, warmup=0)

@@ -9,7 +9,7 @@ from benchmarks.field import toy
 from benchmarks.generator import reader, real
 from benchmarks.lines import Section, report, within
 from benchmarks.timing import medians
-from sgf_hub.editing.editor import EditConfig, SGFEditor
+from sgf_hub.editing import EditConfig, Fixed, SGFEditor
 from sgf_hub.field import SurrogateGradientField
 
 STEPS = 10
@@ -28,6 +28,7 @@ def measure(device: torch.device) -> Section:
     section = Section("One step of an edit")
     for (name, batch), most in SETTINGS.items():
         editor = SGFEditor(toy(48), real(256), reader()) if name == REAL else SGFEditor.from_pretrained(name)
+        editor = editor.with_stepping(Fixed(step_size=1e-6))
         for part in (editor.mapping, editor.generator, editor.predictor):
             part.to(device)  # type: ignore[union-attr]
         row = _row(editor, batch)
@@ -63,7 +64,7 @@ def _row(editor: SGFEditor, batch: int) -> dict:
     target = editor.predictor.target(c, **{editor.predictor.spec.names[0]: 0.5})
 
     def edit(steps: int) -> None:
-        for _ in editor.steps(latent, target, EditConfig(max_steps=steps, tolerance=0, step_size=1e-6)):
+        for _ in editor.steps(latent, target, EditConfig.paper(max_steps=steps, tolerance=0)):
             pass
 
     works = {

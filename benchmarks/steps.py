@@ -8,13 +8,21 @@ to a mean error of 1% of the side.
 import itertools
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 
 from benchmarks.lines import Line, Section, report
-from sgf_hub.editing.editor import EditConfig, EditStep, SGFEditor, Wishes
+from sgf_hub.editing import (
+    EditConfig,
+    EditStep,
+    Fixed,
+    GainControlled,
+    Reaimed,
+    SGFEditor,
+    SteppingRule,
+    Wishes,
+)
 from sgf_hub.evaluation.disentanglement.mds import CHANGED, at_steps, settle
 from sgf_hub.evaluation.disentanglement.sweep import sweep
 from sgf_hub.evaluation.pool import in_parallel
@@ -25,13 +33,13 @@ ATTRIBUTES = ("male", "bald", "smile", "black_hair", "glasses", "beard")  # thos
 FLIPS, POSES, SEEDS = 4, 12, (1000, 1001, 1002)  # latents a seed and attribute, poses a seed
 FLIP, POSE = "flips of attributes", "whole poses"
 PAPER, OURS = "the paper's", "ours"
-_PLAIN = EditConfig(certainty=EditConfig.ours().certainty, max_steps=EditConfig.ours().max_steps)
-WAYS = {
-    PAPER: _PLAIN,
-    "the paper's, step size 0.4": replace(_PLAIN, step_size=0.4),
-    "exact solve, damped by 0.5": replace(_PLAIN, order=None, damping=0.5),
-    "re-aimed": replace(_PLAIN, stepping="reaim"),
-    OURS: EditConfig.ours(),
+_PLAIN = EditConfig.paper(certainty=EditConfig().certainty, max_steps=EditConfig().max_steps)
+WAYS: dict[str, tuple[SteppingRule, EditConfig]] = {
+    PAPER: (Fixed(), _PLAIN),
+    "the paper's, step size 0.4": (Fixed(step_size=0.4), _PLAIN),
+    "exact solve, damped by 0.5": (Fixed(order=None, damping=0.5), _PLAIN),
+    "re-aimed": (Reaimed(), _PLAIN),
+    OURS: (GainControlled(), EditConfig()),
 }
 
 
@@ -80,7 +88,9 @@ class Counted:
 
 
 class Watched:
-    """An editor that notes what its steps cost: `calls`, [S, N], those of each sample up to each step."""
+    """An editor that notes what its steps by `rule` cost: `calls`, [S, N], those of each sample up to each step."""
+
+    rule: SteppingRule = GainControlled()
 
     def __init__(self, editor: SGFEditor) -> None:
         self.counted = Counted(editor.generator)
@@ -91,7 +101,7 @@ class Watched:
         """`Editor.steps`."""
         rows = [torch.zeros(len(latent.data), dtype=torch.long)]
         moving = torch.ones_like(rows[0])
-        for step in self.editor.steps(latent, target, config):
+        for step in self.editor.with_stepping(self.rule).steps(latent, target, config):
             if step.index:
                 each, left = divmod(self.counted.drawn, int(moving.sum()))
                 assert not left, "samples that move are drawn equally often"
@@ -111,7 +121,8 @@ class Watched:
 
 def flips(task: Task) -> Done:
     """Flips of one attribute."""
-    editor, judge, config = _models["flips"], _models["judge"], WAYS[task.way]
+    editor, judge = _models["flips"], _models["judge"]
+    editor.rule, config = WAYS[task.way]
     run = sweep(editor, judge, config, task.what, samples=FLIPS, seed=task.seed)
     steps = settle(run.distance, config.certainty, closest=config.return_best)
     spec, scores = run.specs["judge"], run.scores("judge")
@@ -124,7 +135,8 @@ def flips(task: Task) -> Done:
 @torch.no_grad()
 def poses(task: Task) -> Done:
     """Moves of all keypoints to another sample's, attributes held."""
-    editor, judge, config = _models["poses"], _models["judge"], WAYS[task.way]
+    editor, judge = _models["poses"], _models["judge"]
+    editor.rule, config = WAYS[task.way]
     latent = editor.generator.sample(2 * POSES, seed=task.seed)
     own, other = editor.predictor(editor.generator.synthesize(latent)).chunk(2)
     asked = torch.arange(own.shape[1]) >= len(editor.predictor.spec.attributes)

@@ -4,8 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sgf_hub.editing.editor import SGFEditor
-    from sgf_hub.editing.trajectory import EditConfig, StopReason, Trajectory
+    from sgf_hub.editing import EditConfig, EditRequest, SGFEditor, StopReason, Trajectory
     from sgf_hub.errors import SGFError
     from sgf_hub.generators import load_generator
     from sgf_hub.generators.custom import CustomGenerator
@@ -23,14 +22,15 @@ if TYPE_CHECKING:
 _HOME = {
     "CustomGenerator": "generators.custom",
     "CustomPredictor": "predictors",
-    "EditConfig": "trajectory",
+    "EditConfig": "editing",
+    "EditRequest": "editing",
     "Latent": "types",
     "PromptPredictor": "predictors",
-    "SGFEditor": "editor",
+    "SGFEditor": "editing",
     "SGFError": "errors",
     "SGFMapping": "mapping",
-    "StopReason": "trajectory",
-    "Trajectory": "trajectory",
+    "StopReason": "editing",
+    "Trajectory": "editing",
     "TransformersClassifier": "predictors",
     "TransformersKeypoints": "predictors",
     "load_generator": "generators",
@@ -41,6 +41,7 @@ __all__ = [
     "CustomGenerator",
     "CustomPredictor",
     "EditConfig",
+    "EditRequest",
     "Latent",
     "PromptPredictor",
     "SGFEditor",

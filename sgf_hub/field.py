@@ -57,8 +57,7 @@ class SurrogateGradientField:
     """
 
     def __init__(self, mapping: Mapping, *, order: int | None = 1, damping: float = 0.0, guard: bool = False) -> None:
-        if order is not None and (isinstance(order, bool) or not isinstance(order, int) or not 0 <= order <= 100):
-            raise BadValueError(f"the order of the Neumann series is a whole number from 0 to 100, not {order!r}.")
+        check_order(order)
         self.mapping, self.order, self.damping, self.guard = mapping, order, damping, guard
 
     @torch.no_grad()
@@ -92,6 +91,12 @@ class SurrogateGradientField:
         jacobian = derivatives.dz(identity.unsqueeze(1).expand(size, batch, size)).permute(1, 2, 0)  # B, row, column
         solution, failed = torch.linalg.solve_ex(identity * (1 + self.damping) - jacobian, right)
         return solution.masked_fill((failed != 0).unsqueeze(1), torch.nan)  # singular: F copies z along some direction
+
+
+def check_order(order: int | None) -> None:
+    """Raise a BadValueError unless `order` can be m of the Neumann series, or None."""
+    if order is not None and (isinstance(order, bool) or not isinstance(order, int) or not 0 <= order <= 100):
+        raise BadValueError(f"the order of the Neumann series is a whole number from 0 to 100, not {order!r}.")
 
 
 def linearize(mapping: Mapping, z: Tensor, c: Tensor, delta_c: Tensor) -> Derivatives:

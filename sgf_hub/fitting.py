@@ -20,12 +20,13 @@ from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.evaluation.check import check, draw_preview, kinds
 from sgf_hub.hub import names as zoo
-from sgf_hub.hub.module import CONFIG, WEIGHTS, bounded
+from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.publishing.cards import PREVIEW
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.training.mapping import PRESETS, MappingConfig, mapping_for, train
 from sgf_hub.training.reconstruction import Descent
-from sgf_hub.types import Generator, Latent, Predictor, read_json
+from sgf_hub.types import Generator, Latent, Predictor
+from sgf_hub.validation import bounded, read_json
 
 T = TypeVar("T")
 

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.hub.module import HubModule, bounded, names_of
-from sgf_hub.types import ConditionSpec, short
+from sgf_hub.hub.module import HubModule
+from sgf_hub.types import ConditionSpec
+from sgf_hub.validation import bounded, names_of, short
 
 SLOPE = 0.2  # of the leaky ReLU
 EPSILON = 1e-5  # of the layer normalisation

@@ -5,9 +5,6 @@ of an image in pixels. Images are [B, 3, R, R] in [-1, 1]. Keypoints are [B, K, 
 side. Attribute scores are 2 p - 1 in [-1, 1], p being the predicted probability.
 """
 
-import difflib
-import json
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, SpaceError, UnknownNameError
+from sgf_hub.errors import BadValueError, CorruptFileError, SpaceError, UnknownNameError
+from sgf_hub.validation import nearest, short
 
 Space = Literal["z", "w", "w+"]
 Wish = float | Sequence[float] | str
@@ -230,51 +228,6 @@ def _numbers(name: str, wish: Wish) -> list[float]:
         raise BadValueError(f"{name!r} takes numbers in [0, 1], not {short(wish)}.") from None
 
 
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 100
-
-
-def short(value: object) -> str:
-    """`repr`, cut to what fits in a sentence: what a file or a client gave may be a megabyte long."""
-    return _SHORT.repr(value)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """' (did you mean ...?)' for a mistyped name, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
-    return f" (did you mean {' or '.join(repr(one) for one in close)}?)" if close else ""
-
-
-def check_seed(seed: object) -> int:
-    """A seed as an integer in [0, 2**63), or a BadValueError that says so."""
-    try:
-        if isinstance(seed, float) and not seed.is_integer():
-            raise ValueError
-        value = int(seed)  # type: ignore[call-overload]
-        if 0 <= value < 2**63:
-            return value
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise BadValueError(f"a seed is a whole number from 0 to 2**63 - 1, not {short(seed)}.")
-
-
-def read_json(path: Path, *, limit: int = 2**20) -> dict:
-    """A JSON object from a file of at most `limit` bytes.
-
-    Raises:
-        CorruptFileError: if it is missing, too large, not JSON, or not an object.
-    """
-    try:
-        if path.stat().st_size > limit:
-            raise CorruptFileError(f"{path.name} is larger than {limit >> 10} KB: it is not a file of ours.")
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CorruptFileError(f"{path} cannot be read as JSON ({error}).") from None
-    if not isinstance(value, dict):
-        raise CorruptFileError(f"{path} holds {type(value).__name__}, not a JSON object.")
-    return value
-
-
 @runtime_checkable
 class Generator(Protocol):
     """G: latent to image, deterministic for a given latent."""
@@ -309,20 +262,3 @@ class Predictor(Protocol):
     def distance(self, c: Tensor, target: Target) -> Tensor:
         """How far c is from the target, [B], in units of the tolerance: at most 1 is close."""
         ...
-
-
-__all__ = [
-    "ConditionSpec",
-    "Generator",
-    "Latent",
-    "Predictor",
-    "SGFError",
-    "Space",
-    "Target",
-    "Wish",
-    "aim",
-    "check_seed",
-    "nearest",
-    "read_json",
-    "short",
-]

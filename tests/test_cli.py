@@ -122,7 +122,7 @@ class TestEdit:
 
     def test_the_papers_stepping(self, run: Run, in_toy_zoo) -> None:
         arguments = ("edit", ATTRIBUTES, "--seed", 3, "--set", "black_hair=1", "--steps", 3)
-        ours, paper = (run(*arguments, "--stepping", name)[1] for name in ("ours", "paper"))
+        ours, paper = (run(*arguments, "--stepping", name)[1] for name in ("tuned", "paper"))
         assert ours != paper
 
     def test_a_short_stop_is_explained(self, run: Run, in_toy_zoo) -> None:
@@ -151,7 +151,7 @@ class TestBadInput:
             (("--set", "smile=yes"), "is not a wish"),
             (("--set", "smile=1", "--set", "smile=0"), "a name is wished for twice"),
             ((), "no wish was given"),
-            (("--set", "smile=1", "--stepping", "fast"), "--stepping is 'fast'; choose 'ours' or 'paper'."),
+            (("--set", "smile=1", "--stepping", "fast"), "stepping is 'fast'; choose 'tuned' or 'paper'."),
             (("--set", "smile=1", "--steps", "0"), "max_steps is 0; it must be a number from 1 to 10000."),
             (("--set", "smile=1", "--truncation", "1.5"), "truncation is 1.5"),
             (("--set", "smile=1", "--truncation", "nan"), "truncation is nan"),
@@ -199,7 +199,7 @@ class TestBadInput:
                 Latent(torch.zeros(1, 16), "z"),
                 "latent is in space 'z', this editor moves 'w': call",
             ),
-            (Latent(torch.zeros(1, 8), "w"), "has shape [batch, 16], not [1, 8]"),
+            (Latent(torch.zeros(1, 8), "w"), "latent has 8 dimensions, this editor moves 16"),
             (Latent(torch.zeros(1, 5, 16), "w+"), "has shape [batch, 8, 16], not [1, 5, 16]"),
             (Latent(torch.zeros(2, 16), "w"), "the latent file holds 2 samples; this command edits one."),
         ],

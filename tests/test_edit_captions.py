@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 import sgf_hub.hub.names
 from sgf_hub.baselines.latent_descent import LatentDescentEditor
 from sgf_hub.cli.main import main
-from sgf_hub.editing.editor import EditConfig, SGFEditor, StopReason
+from sgf_hub.editing import EditConfig, SGFEditor, StopReason
+from sgf_hub.editing.stepping import Fixed
 from sgf_hub.editing.trajectory import EditStep
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.mapping import SGFMapping
@@ -54,14 +55,15 @@ class TestEditor:
 
     def test_arrives_at_the_words(self, editor: SGFEditor) -> None:
         latent = editor.generator.sample(12, seed=5)
-        trajectory = editor.edit(latent, {"caption": self.text}, EditConfig.ours(order=0))
+        trajectory = editor.edit(latent, {"caption": self.text}, EditConfig())
         assert set(trajectory.reasons) == {StopReason.TARGET_REACHED}
         assert set(editor.predictor.words(trajectory.result.c)) == {self.text}
-        assert max(trajectory.taken()) > 1
+        assert max(trajectory.taken) > 1
 
     def test_the_papers_stepping(self, editor: SGFEditor) -> None:
         """A fixed delta_c walks past some, and arrives at most."""
-        trajectory = editor.edit(editor.generator.sample(12, seed=5), {"caption": self.text}, EditConfig(order=0))
+        editor = editor.with_stepping(Fixed(order=0))
+        trajectory = editor.edit(editor.generator.sample(12, seed=5), {"caption": self.text}, EditConfig.paper())
         arrived = [reason is StopReason.TARGET_REACHED for reason in trajectory.reasons]
         assert sum(arrived) >= 8
         texts = editor.predictor.words(trajectory.result.c)
@@ -69,26 +71,26 @@ class TestEditor:
 
     def test_grounded_holds_what_the_words_leave_out(self, editor: SGFEditor) -> None:
         latent = editor.generator.sample(12, seed=5)
-        trajectory = editor.edit(latent, {"caption": "blue"}, EditConfig.ours(order=0))
+        trajectory = editor.edit(latent, {"caption": "blue"})
         before, after = (editor.predictor.words(c) for c in (trajectory.steps[0].c, trajectory.result.c))
         expected = [text.replace("red", "blue").replace("green", "blue") for text in before]
         assert after == expected and len(set(after)) > 1
 
     def test_grounded_is_ours_and_replaces_the_target(self, editor: SGFEditor) -> None:
-        assert (EditConfig().grounded, EditConfig.ours().grounded) == (False, True)
+        assert (EditConfig.paper().grounded, EditConfig().grounded) == (False, True)
         latent = editor.generator.sample(1, seed=5)
 
         def aimed(config: EditConfig) -> str:
             step: EditStep = next(iter(editor.steps(latent, {"caption": "blue"}, config)))
             return editor.predictor.words(step.target.c)[0]
 
-        assert aimed(EditConfig()) == "blue"
-        assert aimed(EditConfig(grounded=True)) in editor.predictor.captions
+        assert aimed(EditConfig.paper()) == "blue"
+        assert aimed(EditConfig.paper(grounded=True)) in editor.predictor.captions
 
     def test_ours_moves_along_the_secant(self, editor: SGFEditor) -> None:
-        """A step of ours: F(z, c1) - F(z, c), whatever the step size."""
+        """A step of ours: F(z, c1) - F(z, c)."""
         latent = editor.generator.sample(3, seed=5)
-        steps = list(editor.steps(latent, {"caption": self.text}, EditConfig.ours(max_steps=1, step_size=0.01)))
+        steps = list(editor.steps(latent, {"caption": self.text}, EditConfig(max_steps=1)))
         z, c, c1 = latent.data, steps[0].c, steps[0].target.c
         torch.testing.assert_close(steps[1].latent.data, z + editor.mapping(z, c1) - editor.mapping(z, c))
 
@@ -100,7 +102,9 @@ class TestEditor:
         monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: toy_zoo)
         editor = SGFEditor.from_pretrained("sgf-toy-attributes")
         latent = editor.generator.sample(1, seed=1)
-        pair = [editor.edit(latent, {"smile": 1}, EditConfig(max_steps=2, grounded=flag)) for flag in (False, True)]
+        pair = [
+            editor.edit(latent, {"smile": 1}, EditConfig.paper(max_steps=2, grounded=flag)) for flag in (False, True)
+        ]
         assert torch.equal(pair[0].result.latent.data, pair[1].result.latent.data)
 
 
@@ -108,7 +112,7 @@ class TestMapping:
     def test_from_pretrained(self, caption_zoo: Path) -> None:
         editor = SGFEditor.from_pretrained(NAME)
         trajectory = editor.edit(
-            editor.generator.sample(2, seed=3), {"caption": "a large red flower"}, EditConfig.ours(max_steps=3)
+            editor.generator.sample(2, seed=3), {"caption": "a large red flower"}, EditConfig(max_steps=3)
         )
         assert len(trajectory.steps) <= 4 and torch.isfinite(trajectory.result.latent.data).all()
 

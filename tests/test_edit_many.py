@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from sgf_hub.editing.batch import MOST, Outcome, batches, samples, seeds_of
-from sgf_hub.editing.editor import EditConfig, SGFEditor, edit
+from sgf_hub.editing import EditConfig, SGFEditor, edit
+from sgf_hub.editing.batch import MOST, batches, samples, seeds_of
+from sgf_hub.editing.trajectory import Trajectory
 from sgf_hub.errors import BadValueError
 from sgf_hub.generators import load_generator
 from sgf_hub.types import Latent
@@ -55,17 +56,17 @@ class TestSeeds:
         assert [seed for batch in batches(range(33), resolution) for seed in batch] == list(range(33))
 
 
-@pytest.mark.parametrize("config", [EditConfig.ours(max_steps=9), EditConfig(max_steps=4)], ids=["ours", "paper"])
-def test_an_outcome_is_what_its_trajectory_tells(in_toy_zoo, config: EditConfig) -> None:
+@pytest.mark.parametrize("config", [EditConfig(max_steps=9), EditConfig.paper(max_steps=4)], ids=["ours", "paper"])
+def test_without_its_steps_a_trajectory_tells_the_same(in_toy_zoo, config: EditConfig) -> None:
     editor = SGFEditor.from_pretrained(KEYPOINTS)
     start = samples(editor.generator, range(6))
     wishes = {"smile": 1, "nose": (0.5, 0.5)}
     whole = edit(editor, start, wishes, config)
-    steps = iter(whole.steps)
-    outcome = Outcome.of(next(steps))
-    for step in steps:
-        outcome.add(step, return_best=config.return_best)
-    assert outcome.before is whole.steps[0] and outcome.taken == whole.taken() and outcome.moving == 0
+    outcome = Trajectory(config.return_best, keep=False)
+    for step in whole.steps:
+        outcome.add(step)
+    assert outcome.steps == [whole.first] and (outcome.taken, outcome.chosen) == (whole.taken, whole.chosen)
+    assert outcome.reasons == whole.reasons and None not in outcome.reasons
     for part in ("images", "c", "distance"):
         assert torch.equal(getattr(outcome.result, part), getattr(whole.result, part))
     assert torch.equal(outcome.result.latent.data, whole.result.latent.data)

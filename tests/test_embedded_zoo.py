@@ -6,7 +6,7 @@ import torch
 from sgf_hub import EditConfig, SGFEditor, StopReason
 from sgf_hub.hub.names import entries, root
 from sgf_hub.predictors import load_predictor
-from sgf_hub.types import read_json
+from sgf_hub.validation import read_json
 
 pytestmark = pytest.mark.slow
 
@@ -112,9 +112,9 @@ def test_predictor_and_judge_agree_on_what_is_sampled() -> None:
 
 
 @pytest.mark.parametrize("mapping", ["sgf-avatars-attributes", "sgf-avatars-progan-attributes"])
-@pytest.mark.parametrize(("config", "share"), [(EditConfig(), 0.7), (EditConfig.ours(), 0.8)])
-def test_most_edits_arrive(mapping: str, config: EditConfig, share: float) -> None:
-    editor = SGFEditor.from_pretrained(mapping)
+@pytest.mark.parametrize(("preset", "share"), [("paper", 0.7), ("tuned", 0.8)])
+def test_most_edits_arrive(mapping: str, preset: str, share: float) -> None:
+    editor, config = SGFEditor.from_pretrained(mapping).preset(preset)
     latent = editor.generator.sample(16, seed=5)
     reached = []
     for name in ("smile", "glasses"):
@@ -128,7 +128,7 @@ def test_keypoints_move_towards_the_target() -> None:
     latents = editor.generator.sample(16, seed=5)
     points = editor.predictor.spec.points(editor.predictor(editor.generator.synthesize(latents)))
     wishes = {name: points[8, i].tolist() for i, name in enumerate(editor.predictor.spec.keypoints)}
-    trajectory = editor.edit(latents[:8], wishes, EditConfig.ours(max_steps=20))
+    trajectory = editor.edit(latents[:8], wishes, EditConfig(max_steps=20))
     assert trajectory.result.distance.mean() < 0.6 * trajectory.steps[0].distance.mean()
 
 
@@ -140,7 +140,7 @@ def test_the_captioner_meets_its_bar() -> None:
 def test_a_flower_becomes_what_a_sentence_says() -> None:
     editor = SGFEditor.from_pretrained("sgf-flowers-captions")
     latent = editor.generator.sample(4, seed=11)
-    trajectory = editor.edit(latent, {"caption": "a red flower"}, EditConfig.ours())
+    trajectory = editor.edit(latent, {"caption": "a red flower"})
     predictor = editor.predictor
     before, after = (predictor.similarity(step.c, "a red flower") for step in (trajectory.steps[0], trajectory.result))
     assert (after > before).float().mean() >= 0.75

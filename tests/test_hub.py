@@ -15,9 +15,11 @@ from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.hub.module import CONFIG, WEIGHTS, Derived, HubModule, bounded, names_of, shapes_only
+from sgf_hub.hub.files import CONFIG, WEIGHTS
+from sgf_hub.hub.module import Derived, HubModule, shapes_only
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import AttributeHead, KeypointHead
+from sgf_hub.validation import bounded, names_of
 from tests.toys import edit_config
 
 KINDS = {

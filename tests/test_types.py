@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, SpaceError, UnknownNameError
-from sgf_hub.types import ConditionSpec, Latent, aim, check_seed, read_json
+from sgf_hub.types import ConditionSpec, Latent, aim
+from sgf_hub.validation import check_seed, read_json
 
 SPEC = ConditionSpec(("smile", "black_hair", "blond_hair"), ("nose", "chin"), (("black_hair", "blond_hair"),))
 

@@ -9,7 +9,8 @@ import pytest
 
 import sgf_hub.hub.names
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
-from sgf_hub.hub.names import beside, called, entries, kind_of, locate
+from sgf_hub.hub.kinds import kind_of
+from sgf_hub.hub.names import beside, called, entries, locate
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def hub(monkeypatch: pytest.MonkeyPatch) -> list:
     """Downloads that are asked for, and not made."""
     asked: list = []
-    monkeypatch.setattr(sgf_hub.hub.names, "_download", lambda *args: asked.append(args) or Path("downloaded"))
+    monkeypatch.setattr(sgf_hub.hub.names, "download", lambda *args: asked.append(args) or Path("downloaded"))
     return asked
 
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from sgf_hub.editing.editor import SGFEditor
+from sgf_hub.editing.stepping import Fixed
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.hub.module import WEIGHTS
+from sgf_hub.hub.files import WEIGHTS
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import AttributeHead, Backbone, BasePredictor, KeypointHead, load_predictor
 from sgf_hub.predictors.backbone import build_network, fingerprint
@@ -202,7 +203,7 @@ class LinearMapping:
 
 
 def coupled_editor(coupling: torch.Tensor, spec: ConditionSpec) -> SGFEditor:
-    """C(G(z)) = z, and a step for c moves z by coupling c."""
+    """C(G(z)) = z, and a step moves z by a twentieth of coupling (c1 - c0)."""
     predictor = PlainPredictor(torch.eye(len(coupling)), spec)
     mapping = plain_mapping(lambda z, c: c @ coupling.T, predictor)
-    return SGFEditor(mapping, PlainGenerator(len(coupling)), predictor)
+    return SGFEditor(mapping, PlainGenerator(len(coupling)), predictor, Fixed(order=0, step_size=0.05))

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from app.core.session import Edit, Plan
 from app.models import latents
 from app.models.captioning import Flower
-from app.models.services import Reading, config_of
-from app.panels.faces import FaceBench
-from app.panels.flowers import FlowerBench
-from app.panels.panel import Workbench
+from app.models.edit_run import EditRun
+from app.models.services import Reading
+from app.panels.views import AttributeView, CaptionView, ConditionView
 from app.widgets import render
 from app.widgets.report import side_effects
 
@@ -20,52 +19,48 @@ if TYPE_CHECKING:
 
 
 def run(
-    bench: Workbench, start: Latent, plan: Plan, of_edit: Callable, of_step: Callable | None = None
+    view: ConditionView, start: Latent, plan: Plan, of_edit: Callable, of_step: Callable | None = None
 ) -> Iterator[dict]:
     """The steps of an edit, and then its result.
 
     Args:
-        bench: whose picture it is.
+        view: how such pictures are read.
         start: what is edited.
         plan: the edit.
-        of_edit: (bench, edit, before, after) => what is told of the result; `face_edit` or `flower_edit`.
+        of_edit: (view, edit, before, after) => what is told of the result; `face_edit` or `flower_edit`.
         of_step: what is told of a step's picture.
     """
-    from sgf_hub.editing.editor import Trajectory
-
-    trajectory = Trajectory(config_of(plan).return_best)
-    for step in bench.models.steps(plan, start):
-        trajectory.steps.append(step)
-        more = of_step(bench.seen(step, plan)) if of_step else {}
+    edit_run = EditRun(view.models, plan, start)
+    for step in edit_run.steps():
+        more = of_step(view.read_step(step, plan)) if of_step else {}
         yield {"step": step.index, "distance": round(float(step.distance[0]), 3), **more}
-    result, reason = trajectory.result, trajectory.reasons[0]
+    edit, trajectory = edit_run.edit(), edit_run.trajectory
+    before, after = (view.read_result(trajectory.steps[i], plan) for i in (0, trajectory.chosen[0]))
+    reason = trajectory.reasons[0]
     assert reason is not None
-    taken = len(trajectory.steps) - 1
-    edit = Edit(plan, result.latent, taken, reason.name, float(result.distance[0]))
-    before, after = (bench.looked(trajectory.steps[i], plan) for i in (0, trajectory.chosen[0]))
-    stopped = {"step": taken, "distance": round(edit.distance, 3), "stop_reason": reason.value}
-    yield {**stopped, **of_edit(bench, edit, before, after)}
+    stopped = {"step": edit.steps, "distance": round(edit.distance, 3), "stop_reason": reason.value}
+    yield {**stopped, **of_edit(view, edit, before, after)}
 
 
-def face_edit(bench: FaceBench, edit: Edit, before: Reading, after: Reading) -> dict[str, Any]:
+def face_edit(view: AttributeView, edit: Edit, before: Reading, after: Reading) -> dict[str, Any]:
     """What an edit of a face did, and the new face."""
     was, now = ({**_attributes(reading), **_points(reading)} for reading in (before, after))
     return {
         "asked": {name: [was[name], now[name]] for name in edit.plan.wishes},
         "changed": {name: [was[name], now[name]] for name, _, _ in side_effects(edit, before, after)},
-        **face(bench, edit.latent, after),
+        **face(view, edit.latent, after),
     }
 
 
-def flower_edit(bench: FlowerBench, edit: Edit, before: Flower, after: Flower) -> dict[str, Any]:
+def flower_edit(view: CaptionView, edit: Edit, before: Flower, after: Flower) -> dict[str, Any]:
     """What an edit of a flower did, and the new flower."""
-    return {"before": words_of(before), **words_of(after), **_picture(bench, edit.latent, after)}
+    return {"before": words_of(before), **words_of(after), **_picture(view, edit.latent, after)}
 
 
-def face(bench: FaceBench, latent: Latent, reading: Reading) -> dict[str, Any]:
+def face(view: AttributeView, latent: Latent, reading: Reading) -> dict[str, Any]:
     """A face: its picture, its latent, and what is read in it."""
     known = {"attributes": _attributes(reading), "keypoints": _points(reading)}
-    return {**known, **_picture(bench, latent, reading)}
+    return {**known, **_picture(view, latent, reading)}
 
 
 def _attributes(reading: Reading) -> dict[str, float]:
@@ -81,6 +76,6 @@ def words_of(picture: Flower) -> dict[str, Any]:
     return {"caption": picture.caption, "similarity": round(picture.similarity or 0.0, 3)}
 
 
-def _picture(bench: Workbench, latent: Latent, picture: Any) -> dict[str, str]:
+def _picture(view: ConditionView, latent: Latent, picture: Any) -> dict[str, str]:
     image = render.jpeg_uri(render.picture(picture.image, render.SIDE))
-    return {"image": image, "latent": latents.as_text(latent, bench.world.generator)}
+    return {"image": image, "latent": latents.as_text(latent, view.model_set.generator)}

@@ -13,23 +13,23 @@ from typing import Any
 import gradio as gr
 
 from app.api.answers import face, face_edit, flower_edit, run, words_of
-from app.core.errors import UserError, told
-from app.core.queue import Waiting
+from app.core.errors import UserError, as_notices
+from app.core.queue import Queued
 from app.core.requests import caption_of, options_of, seed_of, strength_of, truncation_of
 from app.core.session import Origin, Plan, Session
 from app.models import latents
 from app.models.services import Models
-from app.panels import photo_search as photo
-from app.panels.faces import FaceBench
-from app.panels.flowers import FlowerBench
-from app.panels.joint import plan_of
-from app.panels.panel import Workbench
-from app.panels.wiring import COMPUTE
+from app.panels.events import COMPUTE
+from app.panels.faces import FacePanel
+from app.panels.flowers import FlowerPanel
+from app.panels.plans import plan_of
+from app.panels.views import ConditionView
+from app.widgets import photo_search as photo
 
 Stream = Iterator[dict]
 
 
-def build(faces: FaceBench, flowers: FlowerBench) -> None:
+def build(faces: FacePanel, flowers: FlowerPanel) -> None:
     """Add the endpoints to the page that is being built."""
 
     def new_face(request: gr.Request, seed: int = 7, truncation: float = 0.8) -> Stream:
@@ -46,11 +46,11 @@ def build(faces: FaceBench, flowers: FlowerBench) -> None:
             image (JPEG as a data URI)
             latent (base64 of its file)
         """
-        start = _start(faces, seed, truncation)
+        start = _start(faces.view_of(), seed, truncation)
 
         def steps() -> Stream:
             latent = start()
-            yield face(faces, latent, faces.look(latent))
+            yield face(faces.view_of(), latent, faces.view_of().read(latent))
 
         yield from _in_turn(faces.models, request, steps())
 
@@ -156,14 +156,14 @@ def build(faces: FaceBench, flowers: FlowerBench) -> None:
             latent (base64 of its file)
         """
         words = caption_of(caption)
-        options = {**options_of(max_steps), "layers": _layers(layers, flowers.world.layers)}
-        plan = Plan(flowers.world.captions, {"caption": words}, **options)
-        start = _start(flowers, seed, truncation, latent)
+        options = {**options_of(max_steps), "layers": _layers(layers, flowers.model_set.layers)}
+        plan = Plan(flowers.model_set.captions, {"caption": words}, **options)
+        start = _start(flowers.view_of(), seed, truncation, latent)
 
         def steps() -> Stream:
-            found = flowers.captioning.familiarity(words)
+            found = flowers.view_of().captioning.familiarity(words)
             known = {"known": found.known, "nearest": found.nearest}
-            for result in run(flowers, start(), plan, flower_edit, words_of):
+            for result in run(flowers.view_of(), start(), plan, flower_edit, words_of):
                 yield {**known, **result}
 
         yield from _in_turn(flowers.models, request, steps())
@@ -186,33 +186,36 @@ def build(faces: FaceBench, flowers: FlowerBench) -> None:
             sentence (both in words)
             the face as new_face gives it
         """
-        search = photo.Search(faces.models, faces.world.generator, (image, zoom, x, y))
+        search = photo.Search(faces.models, faces.model_set.generator, (image, zoom, x, y))
 
         def steps() -> Stream:
             for step in search.steps():
                 yield {"step": step.index, "of": search.total, "distance": round(float(step.distance[0]), 4)}
             found = search.outcome()
-            yield {**photo.answer(search, found), **face(faces, found.latent, faces.look(found.latent))}
+            yield {
+                **photo.answer(search, found),
+                **face(faces.view_of(), found.latent, faces.view_of().read(found.latent)),
+            }
 
         yield from _in_turn(faces.models, request, steps())
 
     for endpoint in (new_face, edit_attributes, edit_keypoints, edit_caption, project):
-        gr.api(told(endpoint), api_name=endpoint.__name__, api_visibility="public", **COMPUTE)
+        gr.api(as_notices(endpoint), api_name=endpoint.__name__, api_visibility="public", **COMPUTE)
 
 
 def _in_turn(models: Models, request: gr.Request, steps: Stream) -> Stream:
     """The items of `steps`, each computed when it is this program's turn."""
-    for item in models.turns.work(str(request.session_hash), steps):
-        yield {"waiting": item.ahead} if isinstance(item, Waiting) else item
+    for item in models.queue.work(str(request.session_hash), steps):
+        yield {"waiting": item.ahead} if isinstance(item, Queued) else item
 
 
-def _start(bench: Workbench, seed: object, truncation: object, latent: object = "") -> Callable[[], Any]:
+def _start(view: ConditionView, seed: object, truncation: object, latent: object = "") -> Callable[[], Any]:
     """What gives the latent to begin with; all that can be refused without computing is refused here."""
     if latent:
         given = latents.from_text(latent)
-        return lambda: latents.taken_in(given, bench.models, bench.world)
+        return lambda: latents.taken_in(given, view.models, view.model_set)
     number, psi = seed_of(seed), truncation_of(truncation)
-    return lambda: bench.models.sample(bench.world, number, psi)
+    return lambda: view.models.sample(view.model_set, number, psi)
 
 
 def _layers(value: object, count: int) -> tuple[int, int] | None:
@@ -225,13 +228,13 @@ def _layers(value: object, count: int) -> tuple[int, int] | None:
 
 
 def _edit_face(
-    bench: FaceBench, request: gr.Request, origin: tuple[object, object, object], wishes: object, release: object,
+    panel: FacePanel, request: gr.Request, origin: tuple[object, object, object], wishes: object, release: object,
     strength: object, options: tuple[object, object], *, points: bool,
 ) -> Stream:  # fmt: skip
     """An edit of a face.
 
     Args:
-        bench: the faces'.
+        panel: the faces'.
         request: of the program.
         origin: seed, truncation and latent, as they came.
         wishes: as they came.
@@ -240,18 +243,18 @@ def _edit_face(
         options: the number of steps and the layers, as they came.
         points: whether wishes may be about keypoints.
     """
-    start = _start(bench, *origin)
-    stepping = {**options_of(options[0]), "layers": _layers(options[1], bench.world.layers)}
+    start = _start(panel.view_of(), *origin)
+    stepping = {**options_of(options[0]), "layers": _layers(options[1], panel.model_set.layers)}
     far = strength_of(strength)
     if not isinstance(wishes, dict) or not wishes:
         raise UserError('Nothing is asked for: name what should change, {"name": value}.')
-    known = bench.models.predictor(bench.world.heads).spec.attributes
+    known = panel.models.predictor(panel.model_set.heads).spec.attributes
     moved = {name: wish for name, wish in wishes.items() if points and name not in known}
-    panel = {"wishes": {name: wish for name, wish in wishes.items() if name not in moved}, "released": release}
+    sent = {"wishes": {name: wish for name, wish in wishes.items() if name not in moved}, "released": release}
 
     def steps() -> Stream:
         latent = start()
-        plan = plan_of(bench, Session(Origin(latent)), panel, {"moved": moved}, stepping, far)
-        yield from run(bench, latent, plan, face_edit)
+        plan = plan_of(panel.view_of(), Session(Origin(latent)), sent, {"moved": moved}, stepping, far)
+        yield from run(panel.view_of(), latent, plan, face_edit)
 
-    yield from _in_turn(bench.models, request, steps())
+    yield from _in_turn(panel.models, request, steps())

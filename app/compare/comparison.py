@@ -23,7 +23,7 @@ from app.models.services import Models
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from app.panels.flowers import FlowerBench
+    from app.panels.views import CaptionView
     from sgf_hub.editing.trajectory import EditConfig, Editor, EditStep
     from sgf_hub.types import Latent, Predictor
 
@@ -48,7 +48,7 @@ class Comparison:
         models: shared by all visitors.
     """
 
-    world: Faces
+    model_set: Faces
     models: Models
 
     @property
@@ -61,7 +61,7 @@ class Comparison:
     @property
     def observer(self) -> Predictor:
         """Who looks at the paths."""
-        return self.models.predictor(JUDGE) if self.judged else self.models.editor(self.world.attributes).predictor
+        return self.models.predictor(JUDGE) if self.judged else self.models.editor(self.model_set.attributes).predictor
 
     # -- attributes ---------------------------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class Comparison:
         """
         from app.widgets.attribute_sliders import label_of
 
-        p = self.models.look(self.world, latent).attributes[name]
+        p = self.models.read(self.model_set, latent).attributes[name]
         if wanted is None:
             return p <= 0.5
         if (p if wanted else 1 - p) >= THERE:
@@ -135,18 +135,20 @@ class Comparison:
         from sgf_hub.errors import UnknownNameError
         from sgf_hub.evaluation.disentanglement.methods import SGF
 
-        sgf = self.models.editor(self.world.attributes)
+        sgf = self.models.editor(self.model_set.attributes)
         if method in SGF:
-            return sgf, SGF[method](sgf.generator.latent_space)
+            return sgf.preset(SGF[method])
 
         def missing() -> Any:
             raise UnknownNameError(f"The zoo holds no {METHODS[method]} for these pictures: it takes no part here.")
 
         def load() -> Any:
-            made = baseline(method, sgf.generator, sgf.predictor, generator_name=self.world.generator, pairs=missing)
+            made = baseline(
+                method, sgf.generator, sgf.predictor, generator_name=self.model_set.generator, pairs=missing
+            )
             return made, made.sweep
 
-        return self.models.once(("baseline", method, self.world.attributes), load)
+        return self.models.once(("baseline", method, self.model_set.attributes), load)
 
     def ganspace(self) -> Any:
         """GANSpace's editor.
@@ -161,7 +163,7 @@ class Comparison:
         from sgf_hub.baselines import FITTED, fitted_name
         from sgf_hub.hub.names import embedded
 
-        return [m for m in METHODS if m not in FITTED or embedded(fitted_name(self.world.generator, m))]
+        return [m for m in METHODS if m not in FITTED or embedded(fitted_name(self.model_set.generator, m))]
 
     def _watch(self, start: Tensor, name: str, wanted: bool) -> Watch:
         from sgf_hub.evaluation.likeness import Likeness
@@ -178,11 +180,11 @@ class Comparison:
         Raises:
             UserError: if the face does it already.
         """
-        reading = self.models.look(self.world, latent)
+        reading = self.models.read(self.model_set, latent)
         wishes = gesture(name, reading.points, {})
         if not wishes:
             raise UserError("This face does that already: choose another gesture.")
-        plan = Plan(self.world.keypoints, dict(wishes), releases(reading.points, wishes))
+        plan = Plan(self.model_set.keypoints, dict(wishes), releases(reading.points, wishes))
         whole = _away(reading.points, wishes)
 
         def frame(step: EditStep, seconds: float) -> Frame:
@@ -196,18 +198,18 @@ class Comparison:
 
         yield from self._alone(self.models.steps(plan, latent), frame)
 
-    def sentence(self, flowers: FlowerBench, latent: Latent, words: str) -> Iterator[Event]:
+    def sentence(self, flowers: CaptionView, latent: Latent, words: str) -> Iterator[Event]:
         """SGF's path of a flower to a sentence.
 
         Args:
-            flowers: their workbench.
+            flowers: how they are read.
             latent: of a flower.
             words: the sentence.
         """
-        plan = Plan(flowers.world.captions, {"caption": words})
+        plan = Plan(flowers.model_set.editors[0], {"caption": words})
 
         def frame(step: EditStep, seconds: float) -> Frame:
-            seen = flowers.seen(step, plan)
+            seen = flowers.read_step(step, plan)
             asked = min(1.0, max(0.0, seen.similarity or 0.0))
             return Frame(step.index, seconds, picture(seen.image), asked, says=seen.caption)
 

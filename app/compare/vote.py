@@ -190,12 +190,12 @@ class Booth:
 
     def _drawn(self) -> Generator[Any, None, Pair]:
         comparison, models = self.comparison, self.comparison.models
-        world = comparison.world
+        model_set = comparison.model_set
         rivals = [name for name in comparison.present() if not name.startswith("sgf")]
-        known = models.predictor(world.heads).spec.attributes
+        known = models.predictor(model_set.heads).spec.attributes
         attribute = _RANDOM.choice([name for name in ATTRIBUTES if name in known])
         seed = _RANDOM.randrange(10_000)
-        latent = models.sample(world, seed, 0.8)
+        latent = models.sample(model_set, seed, 0.8)
         wanted = comparison.wanted(latent, attribute)
         methods = ["sgf", _RANDOM.choice(rivals)]
         _RANDOM.shuffle(methods)

@@ -13,7 +13,7 @@ class UserError(Exception):
     """A visitor's mistake in the demo itself, in one sentence."""
 
 
-def told(handler: Callable[..., Any]) -> Callable[..., Any]:
+def as_notices(handler: Callable[..., Any]) -> Callable[..., Any]:
     """The handler (a function or a generator), with mistakes raised as `gr.Error`: the page shows the sentence."""
     if inspect.isgeneratorfunction(handler):
 

@@ -1,12 +1,17 @@
-"""The two kinds of picture that the page edits, as names of repos."""
+"""What the page's pictures are drawn, read and edited by, as names of repos."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from app.core.errors import UserError
+
+_PLAIN = re.compile(r"[\w .:()+/-]{1,80}")
 
 
 @dataclass(frozen=True)
-class World:
+class ModelSet:
     """A generator, and what reads its pictures.
 
     Args:
@@ -29,7 +34,7 @@ class World:
 
 
 @dataclass(frozen=True)
-class Faces(World):
+class Faces(ModelSet):
     """Drawn faces, edited by attributes and keypoints.
 
     Args:
@@ -50,7 +55,7 @@ class Faces(World):
 
 
 @dataclass(frozen=True)
-class Flowers(World):
+class Flowers(ModelSet):
     """Drawn flowers, edited by a sentence.
 
     Args:
@@ -66,3 +71,42 @@ class Flowers(World):
     def editors(self) -> tuple[str, ...]:
         """The mapping."""
         return (self.captions,)
+
+
+@dataclass(frozen=True)
+class HubModelSet(ModelSet):
+    """What a mapping that a visitor opened by name runs on.
+
+    Args:
+        mapping: the name that it was opened by.
+        commit: of its Hub repo; "" for an entry of the zoo.
+    """
+
+    generator: str = ""
+    heads: tuple[str, ...] = ()
+    mapping: str = ""
+    commit: str = ""
+
+    @property
+    def editors(self) -> tuple[str, ...]:
+        """The mapping."""
+        return (self.mapping,)
+
+
+def model_set_of(name: str, config: dict, commit: str) -> HubModelSet:
+    """What a mapping's config.json names, its parts called as the page's own are."""
+    from sgf_hub.hub.names import NAMESPACE
+
+    heads = config["predictor"] if isinstance(config["predictor"], list) else [config["predictor"]]
+    generator, *heads = (part.removeprefix(NAMESPACE + "/") for part in (config["generator"], *heads))
+    space = str(config.get("latent_space", "w"))
+    return HubModelSet(generator, tuple(heads), space=space, mapping=name, commit=commit)
+
+
+def check_names(config: dict) -> None:
+    """Names of a stranger's become labels, and lines of Python to copy."""
+    for key in ("attributes", "keypoints"):
+        names = config.get(key) or []
+        for name in names if isinstance(names, list) else [names]:
+            if not isinstance(name, str) or not _PLAIN.fullmatch(name):
+                raise UserError(f"It names one of its {key} {str(name)[:60]!r}, and only plain words can be shown.")

@@ -1,7 +1,7 @@
-"""One line for all that computes, fair between visitors: two edits at once on a few cores would both be slow.
+"""One queue for all that computes, fair between visitors: two edits at once on a few cores would both be slow.
 
 A visitor's turn lasts for as long as nobody else waits, and for `SLICE` seconds where somebody does; then it passes to
-the one who has waited longest, and the rest of the work goes to the end of the line. So a short edit behind a long
+the one who has waited longest, and the rest of the work goes to the end of the queue. So a short edit behind a long
 projection waits for seconds, not for its end; and one visitor with many pieces of work gets no more than the others.
 """
 
@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Queued:
     """It is somebody else's turn.
 
     Args:
@@ -30,15 +30,15 @@ class Waiting:
     ahead: int
 
 
-def told(waiting: Waiting) -> str:
-    """A place in the line, in words."""
-    others = "1 edit is" if waiting.ahead == 1 else f"{waiting.ahead} edits are"
+def place_in_words(queued: Queued) -> str:
+    """A place in the queue, as a visitor reads it."""
+    others = "1 edit is" if queued.ahead == 1 else f"{queued.ahead} edits are"
     return f"Waiting: {others} ahead of yours."
 
 
 @dataclass
-class Turns:
-    """The line. One visitor has the turn; of each visitor's pieces of work, the oldest is the one that is done.
+class FairQueue:
+    """The queue. One visitor has the turn; of each visitor's pieces of work, the oldest is the one that is done.
 
     Args:
         slice: seconds that a turn lasts where others wait.
@@ -47,15 +47,15 @@ class Turns:
 
     slice: float = SLICE
     patience: float = 5.0
-    _line: deque[str] = field(default_factory=deque)  # visitors; the first has the turn
+    _visitors: deque[str] = field(default_factory=deque)  # visitors; the first has the turn
     _work: dict[str, deque[object]] = field(default_factory=dict)  # each one's pieces
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _idle_since: float | None = None  # of the turn's owner; None while it computes
 
-    def work(self, who: str, steps: Iterator[Item]) -> Iterator[Item | Waiting]:
+    def work(self, who: str, steps: Iterator[Item]) -> Iterator[Item | Queued]:
         """The items of `steps`, each computed when it is this visitor's turn; `Waiting` while it is not.
 
-        Closing it leaves the line, and closes `steps`. The last word is never `Waiting`.
+        Closing it leaves the queue, and closes `steps`. The last word is never `Waiting`.
 
         Args:
             who: the visitor, by the page's session.
@@ -67,9 +67,9 @@ class Turns:
         waited, item = False, None
         try:
             while True:
-                for waiting in self._wait(who, piece):
+                for queued in self._wait(who, piece):
                     waited = True
-                    yield waiting
+                    yield queued
                 began = time.monotonic()
                 while self._resume(who, piece):
                     try:
@@ -96,8 +96,8 @@ class Turns:
         with self._changed:
             if who not in self._work:
                 self._work[who] = deque()
-                self._line.append(who)
-                if self._line[0] == who:
+                self._visitors.append(who)
+                if self._visitors[0] == who:
                     self._idle_since = time.monotonic()
             self._work[who].append(piece)
 
@@ -106,14 +106,14 @@ class Turns:
             pieces = self._work.get(who)
             if pieces is None or piece not in pieces:  # it had lost its turn and its place
                 return
-            had_turn = self._line[0] == who and pieces[0] is piece
+            had_turn = self._visitors[0] == who and pieces[0] is piece
             pieces.remove(piece)
             if pieces:
                 if had_turn:  # the next of its pieces waits for a turn of its own
-                    self._line.rotate(-1)
+                    self._visitors.rotate(-1)
             else:
                 del self._work[who]
-                self._line.remove(who)
+                self._visitors.remove(who)
             if had_turn:
                 self._idle_since = time.monotonic()
             self._changed.notify_all()
@@ -121,9 +121,9 @@ class Turns:
     def _pass_on(self, who: str) -> bool:
         """Give the turn to the next in line, if there is one."""
         with self._changed:
-            if len(self._line) < 2 or self._line[0] != who:
+            if len(self._visitors) < 2 or self._visitors[0] != who:
                 return False
-            self._line.rotate(-1)
+            self._visitors.rotate(-1)
             self._idle_since = time.monotonic()
             self._changed.notify_all()
             return True
@@ -131,7 +131,7 @@ class Turns:
     def _resume(self, who: str, piece: object) -> bool:
         """Whether the turn is still this piece's; from here on it computes."""
         with self._changed:
-            mine = self._line and self._line[0] == who and self._work[who][0] is piece
+            mine = self._visitors and self._visitors[0] == who and self._work[who][0] is piece
             if mine:
                 self._idle_since = None
             return bool(mine)
@@ -140,9 +140,9 @@ class Turns:
         with self._changed:
             self._idle_since = time.monotonic()
 
-    def _wait(self, who: str, piece: object) -> Iterator[Waiting]:
+    def _wait(self, who: str, piece: object) -> Iterator[Queued]:
         """Until it is this piece's turn."""
-        told_last, patience = 0, 0.2  # most turns come sooner than that, and are worth no word
+        last, patience = 0, 0.2  # most turns come sooner than that, and are worth no word
         while True:
             with self._changed:
                 if self._changed.wait_for(lambda: self._ahead(who, piece) == 0, timeout=patience):
@@ -150,19 +150,19 @@ class Turns:
                 self._drop_the_absent()
                 ahead = self._ahead(who, piece)
             patience = NEWS
-            if ahead and ahead != told_last:
-                told_last = ahead
-                yield Waiting(ahead)
+            if ahead and ahead != last:
+                last = ahead
+                yield Queued(ahead)
 
     def _ahead(self, who: str, piece: object) -> int:
         """How many come before a piece of work: visitors, and the visitor's own older pieces."""
         if piece not in self._work.get(who, ()):  # it was taken for absent, and is back
             self._enter(who, piece)
-        return self._line.index(who) + self._work[who].index(piece)
+        return self._visitors.index(who) + self._work[who].index(piece)
 
     def _drop_the_absent(self) -> None:
         """Who has the turn and does not use it is gone: a browser that was closed ends nothing."""
         if self._idle_since is None or time.monotonic() - self._idle_since < self.patience:
             return
-        who = self._line[0]
+        who = self._visitors[0]
         self._leave(who, self._work[who][0])

@@ -1,4 +1,4 @@
-"""What a page's components send, made safe: a client can send anything, and what passes here can be edited with.
+"""Request validation: a client can send anything, and what passes here can be edited with.
 
 Values out of range are told by the library (`types.aim`); this checks what it takes for granted: types, names, sizes.
 """
@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.core.errors import UserError
-from app.core.session import STEP_SIZES
 
 Point = tuple[float, float]
 
@@ -21,7 +20,7 @@ def seed_of(text: object) -> int:
     Raises:
         BadValueError: if it is not a whole number from 0 on.
     """
-    from sgf_hub.types import check_seed
+    from sgf_hub.validation import check_seed
 
     return check_seed(text.strip()[:40] if isinstance(text, str) else text)
 
@@ -31,12 +30,12 @@ def truncation_of(value: object) -> float:
     return round(_number("variety", value, 0, 1), 3)
 
 
-def options_of(max_steps: object, step_size: object = STEP_SIZES["w"]) -> dict[str, Any]:
-    """The options of an edit that say how it steps."""
-    return {
-        "max_steps": round(_number("the number of steps", max_steps, 1, 200)),
-        "step_size": round(_number("the step size", step_size, 0.01, 1), 3),
-    }
+def options_of(max_steps: object, step_size: object = None) -> dict[str, Any]:
+    """The options of an edit that say how it steps; without a step size, the mapping's own."""
+    options: dict[str, Any] = {"max_steps": round(_number("the number of steps", max_steps, 1, 200))}
+    if step_size is not None:
+        options["step_size"] = round(_number("the step size", step_size, 0.01, 1), 3)
+    return options
 
 
 def layers_of(first: object, last: object, count: int) -> tuple[int, int] | None:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.core.errors import UserError
+from app.core.model_sets import ModelSet
 
 if TYPE_CHECKING:  # torch takes seconds to import: the page is served without it
     from sgf_hub.types import Latent, Wish
 
 STEP_SIZES = {"w": 0.3, "z": 0.1}
-"""Of `EditConfig.ours`, by the space of the mapping."""
+"""Of `editing.stepping`, by the space of the mapping: written out, since the page is served without the library."""
 
 HISTORY_LIMIT = 60
 """Edits that may stand on one picture."""
@@ -52,22 +53,20 @@ class Plan:
         wishes: attribute to probability, keypoint to (x, y), or "caption" to a sentence.
         release: names that need not be held.
         max_steps: n.
-        step_size: lambda.
+        step_size: lambda of the first step; None for the mapping's own.
         note: what its visitor was told before it began.
         layers: of the w+ latent, the edited ones, first <= i < last; None for all.
         gesture: the one that placed the points, if they are as it places them.
-        space: of the mapping's latents.
     """
 
     editor: str
     wishes: Mapping[str, Wish]
     release: tuple[str, ...] = ()
     max_steps: int = 60
-    step_size: float = STEP_SIZES["w"]
+    step_size: float | None = None
     note: str = ""
     layers: tuple[int, int] | None = None
     gesture: str = ""
-    space: str = "w"
 
 
 @dataclass(frozen=True)
@@ -97,11 +96,13 @@ class Session:
         origin: where it began.
         edits: oldest first.
         cursor: how many of them stand.
+        model_set: what the picture is drawn and read by, where visitors open models of their own.
     """
 
     origin: Origin
     edits: tuple[Edit, ...] = ()
     cursor: int = 0
+    model_set: ModelSet | None = None
 
     @property
     def latent(self) -> Latent:

@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.core.model_sets import Flowers
+from app.core.model_sets import ModelSet
 from app.models.services import Models
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sgf_hub.editing.editor import EditStep
+    from sgf_hub.editing import EditStep
     from sgf_hub.types import Latent
 
 
@@ -41,14 +41,14 @@ class Captioning:
     """The captions' predictor, loaded by halves.
 
     Args:
-        world: the repos.
+        model_set: the repos.
         models: shared by all visitors.
     """
 
-    world: Flowers
+    model_set: ModelSet
     models: Models
 
-    def look(self, latent: Latent, wish: str | None = None) -> Flower:
+    def read(self, latent: Latent, wish: str | None = None) -> Flower:
         """The picture of a latent (one sample) and its caption.
 
         Args:
@@ -57,16 +57,16 @@ class Captioning:
         """
         import torch
 
-        generator, predictor = self.models.generator(self.world.generator), self._predictor
+        generator, predictor = self.models.generator(self.model_set.generator), self._predictor
         # loaded before the lock is taken: faces can be edited meanwhile
-        captioner = self.models.once(("captioner", self.world.heads), lambda: predictor.captioner)
+        captioner = self.models.once(("captioner", self.model_set.heads), lambda: predictor.captioner)
         with self.models.computing, torch.no_grad():
             images = generator.synthesize(latent)
             if wish is None:
                 return Flower(images[0], captioner(images)[0])
             return self._compare(images, predictor(images), wish)
 
-    def seen(self, step: EditStep, wish: str) -> Flower:
+    def read_step(self, step: EditStep, wish: str) -> Flower:
         """The picture of a step and its caption."""
         with self.models.computing:
             return self._compare(step.images, step.c, wish)
@@ -90,8 +90,8 @@ class Captioning:
             threading.Thread(target=load, daemon=True).start()
             return True
 
-        self.models.once(("preparing", self.world.heads), begin)
+        self.models.once(("preparing", self.model_set.heads), begin)
 
     @property
     def _predictor(self) -> Any:
-        return self.models.predictor(self.world.heads)
+        return self.models.predictor(self.model_set.heads)

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.core.errors import UserError
-from app.models import sandbox as trial
-from app.models.hub_sets import GuestWorld, check_names, world_of
+from app.core.model_sets import HubModelSet, check_names, model_set_of
+from app.models import sandbox
 from app.models.services import Models
+from sgf_hub.hub.kinds import role_of
 
 if TYPE_CHECKING:
     from sgf_hub.hub.composition import Composition, Limits
@@ -35,7 +36,7 @@ NEWS = 0.4  # seconds between two words on how a fetch goes
 
 
 @dataclass
-class Job:
+class Fetch:
     """A fetch that runs, or waits.
 
     Args:
@@ -43,7 +44,7 @@ class Job:
         said: how it goes.
         folder: where files arrive.
         size: how many bytes come; 0 while that is not known.
-        result: of it, its world.
+        result: of it, its model set.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Job:
     result: Future = field(default_factory=Future)
 
     @property
-    def told(self) -> str:
+    def progress(self) -> str:
         """How it goes, with what has come of it."""
         if not self.folder or not self.size:
             return self.said
@@ -61,11 +62,11 @@ class Job:
         return f"{self.said}: {come / 2**20:.0f} of {self.size / 2**20:.0f} MB …"
 
 
-class Guests:
+class HubModels:
     """Who is open: the models of mappings that came from the Hub, the few used last.
 
     Args:
-        models: the page's own, which entries of the zoo run on, and whose line and lock the others share.
+        models: the page's own, which entries of the zoo run on, and whose queue and lock the others share.
         limits: what may be fetched; by default what SGF_HUB_GUEST_MB and SGF_HUB_GUEST_SIDE say.
         kept: how many to keep in memory.
     """
@@ -73,23 +74,23 @@ class Guests:
     def __init__(self, models: Models, limits: Limits | None = None, kept: int = KEPT) -> None:
         self.models, self.kept = models, kept
         self._limits = limits
-        self._loaded: OrderedDict[GuestWorld, Models] = OrderedDict()
-        self._folders: OrderedDict[GuestWorld, Path] = OrderedDict()  # of the mappings; all their parts are beside
-        self._jobs: dict[tuple[str, str], Job] = {}
+        self._loaded: OrderedDict[HubModelSet, Models] = OrderedDict()
+        self._folders: OrderedDict[HubModelSet, Path] = OrderedDict()  # of the mappings; all their parts are beside
+        self._jobs: dict[tuple[str, str], Fetch] = {}
         self._lock = threading.Lock()
         self._worker: ThreadPoolExecutor | None = None
         self._home: tempfile.TemporaryDirectory | None = None
 
     # -- what handlers call -------------------------------------------------------------------------------------------
 
-    def open(self, text: object) -> Iterator[str | GuestWorld]:
+    def open(self, text: object) -> Iterator[str | HubModelSet]:
         """Open a mapping by what a visitor typed.
 
         Args:
             text: an entry of the embedded zoo, or a Hub id.
 
         Yields:
-            How it goes, in sentences; its world at the end.
+            How it goes, in sentences; its model set at the end.
 
         Raises:
             UserError: if it is no such name, or cannot be opened.
@@ -108,54 +109,55 @@ class Guests:
             raise UserError(f"{name[:60]!r} is not the name of a mapping: write a Hub id, owner/name, or a name below.")
         yield from self._wait(name, "")
 
-    def bring_back(self, world: GuestWorld) -> Iterator[str]:
-        """See to it that the models of a world are there: sentences on how it goes, none where they are."""
-        if world.commit and world not in self._loaded:
-            yield from (news for news in self._wait(world.mapping, world.commit) if isinstance(news, str))
+    def bring_back(self, model_set: HubModelSet) -> Iterator[str]:
+        """See to it that the models of a model set are there: sentences on how it goes, none where they are."""
+        if model_set.commit and model_set not in self._loaded:
+            yield from (news for news in self._wait(model_set.mapping, model_set.commit) if isinstance(news, str))
 
-    def models_of(self, world: GuestWorld) -> Models:
-        """The models of a world, loaded again if they went."""
-        if not world.commit:
+    def models_of(self, model_set: HubModelSet) -> Models:
+        """The models of a model set, loaded again if they went."""
+        if not model_set.commit:
             return self.models
         while True:
             with self._lock:
-                if world in self._loaded:
-                    self._loaded.move_to_end(world)
-                    return self._loaded[world]
-            for _ in self.bring_back(world):
+                if model_set in self._loaded:
+                    self._loaded.move_to_end(model_set)
+                    return self._loaded[model_set]
+            for _ in self.bring_back(model_set):
                 pass
 
     # -- entries of the zoo ------------------------------------------------------------------------------------------
 
-    def _entry(self, name: str) -> GuestWorld:
-        from sgf_hub.hub.names import NAMESPACE, kind_of, root
-        from sgf_hub.types import read_json, short
+    def _entry(self, name: str) -> HubModelSet:
+        from sgf_hub.hub.kinds import kind_of
+        from sgf_hub.hub.names import NAMESPACE, root
+        from sgf_hub.validation import read_json, short
 
         name = name.removeprefix(NAMESPACE + "/")
         config = read_json(root() / name / "config.json")
-        if kind_of(config) != "SGFMapping":
+        if role_of(kind_of(config)) != "mapping":
             kind = short(kind_of(config))[1:-1]
             raise UserError(f"{name} holds a {kind}, which draws or reads pictures; only mappings can be opened.")
-        return world_of(name, config, "")
+        return model_set_of(name, config, "")
 
     # -- repos of the Hub --------------------------------------------------------------------------------------------
 
-    def _wait(self, name: str, commit: str) -> Iterator[str | GuestWorld]:
+    def _wait(self, name: str, commit: str) -> Iterator[str | HubModelSet]:
         """Wait for a job of the one worker; several visitors may wait for the same."""
         job = self._job(name, commit)
         said = ""
         while True:
             try:
-                world = job.result.result(timeout=NEWS if said else 0.05)
+                model_set = job.result.result(timeout=NEWS if said else 0.05)
             except NotYet:
-                if job.told != said:
-                    said = job.told
+                if job.progress != said:
+                    said = job.progress
                     yield said
                 continue
-            yield world
+            yield model_set
             return
 
-    def _job(self, name: str, commit: str) -> Job:
+    def _job(self, name: str, commit: str) -> Fetch:
         with self._lock:
             if (name, commit) in self._jobs:
                 return self._jobs[name, commit]
@@ -163,17 +165,17 @@ class Guests:
                 raise UserError("Many models are being fetched at the moment: try again in a minute.")
             if self._worker is None:
                 self._worker = ThreadPoolExecutor(1, "guests")
-            job = self._jobs[name, commit] = Job(name, f"Waiting for others to fetch theirs, then {name} …")
+            job = self._jobs[name, commit] = Fetch(name, f"Waiting for others to fetch theirs, then {name} …")
             self._worker.submit(self._run, job, commit)
             return job
 
-    def _run(self, job: Job, commit: str) -> None:
+    def _run(self, job: Fetch, commit: str) -> None:
         try:
-            world = self._bring(job, commit)
+            model_set = self._bring(job, commit)
         except BaseException as error:
             outcome: Any = error
         else:
-            outcome = world
+            outcome = model_set
         with self._lock:
             del self._jobs[job.name, commit]
         if isinstance(outcome, BaseException):
@@ -181,17 +183,17 @@ class Guests:
         else:
             job.result.set_result(outcome)
 
-    def _bring(self, job: Job, commit: str) -> GuestWorld:
+    def _bring(self, job: Fetch, commit: str) -> HubModelSet:
         """Survey, fetch, try and load; whatever of it was done before and is still there is left out."""
         from sgf_hub.hub.composition import survey
 
-        known = next((world for world in self._folders if (world.mapping, world.commit) == (job.name, commit)), None)
+        known = next((one for one in self._folders if (one.mapping, one.commit) == (job.name, commit)), None)
         if known is None:
             job.said = f"Looking for {job.name} …"
             folder = Path(tempfile.mkdtemp(dir=self._root()))
             try:
                 made = survey(job.name, folder, commit=commit or None, limits=self._given_limits())
-                known = world_of(job.name, made.mapping.config, str(made.mapping.commit))
+                known = model_set_of(job.name, made.mapping.config, str(made.mapping.commit))
                 check_names(made.mapping.config)
                 if known in self._folders:
                     shutil.rmtree(folder, ignore_errors=True)
@@ -214,17 +216,17 @@ class Guests:
         self._let_go()
         return known
 
-    def _fetch(self, job: Job, made: Composition, folder: Path) -> None:
+    def _fetch(self, job: Fetch, made: Composition, folder: Path) -> None:
         from sgf_hub.hub.composition import fetch
 
         job.said, job.folder, job.size = f"Fetching {job.name}", folder, made.size
         for _ in fetch(made, folder):
             pass
         job.said, job.size = f"Trying {job.name} out …", 0
-        trial.check(folder / made.mapping.folder, job.name)
+        sandbox.check(folder / made.mapping.folder, job.name)
 
-    def _load(self, world: GuestWorld, folder: Path) -> Models:
-        """The models of a world, all of them there: nothing is read from the folder later."""
+    def _load(self, model_set: HubModelSet, folder: Path) -> Models:
+        """The models of a model set, all of them there: nothing is read from the folder later."""
         import torch
 
         from sgf_hub.editing.editor import SGFEditor
@@ -233,10 +235,10 @@ class Guests:
         with torch.no_grad():  # what is loaded at its first use
             editor.predictor(editor.generator.synthesize(editor.generator.sample(1, seed=0)))
         models = Models()
-        models.turns, models.computing = self.models.turns, self.models.computing
-        models.once(("editor", world.mapping), lambda: editor)
-        models.once(("generator", world.generator), lambda: editor.generator)
-        models.once(("predictor", world.heads), lambda: editor.predictor)
+        models.queue, models.computing = self.models.queue, self.models.computing
+        models.once(("editor", model_set.mapping), lambda: editor)
+        models.once(("generator", model_set.generator), lambda: editor.generator)
+        models.once(("predictor", model_set.heads), lambda: editor.predictor)
         return models
 
     def _let_go(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.core.errors import UserError
-from app.core.model_sets import World
+from app.core.model_sets import ModelSet
 from app.models.services import Models
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def from_text(text: object) -> Latent:
         return Latent.load(path)
 
 
-def taken_in(latent: Latent, models: Models, world: World) -> Latent:
+def taken_in(latent: Latent, models: Models, model_set: ModelSet) -> Latent:
     """A latent of a file as the page's edits take it; it has been drawn once.
 
     Raises:
@@ -58,9 +58,9 @@ def taken_in(latent: Latent, models: Models, world: World) -> Latent:
 
     if len(latent) != 1:
         raise BadValueError(f"the file holds {len(latent)} latents; the demo opens a file with one.")
-    if not models.draw(world, latent).isfinite().all():
+    if not models.draw(model_set, latent).isfinite().all():
         raise BadValueError("the latent lies too far out to be drawn: save it again from a picture.")
-    generator = models.generator(world.generator)
+    generator = models.generator(model_set.generator)
     if latent.space == "z" and generator.latent_space == "w":
         return generator.to_w(latent)  # type: ignore[attr-defined]
     return latent

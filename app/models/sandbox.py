@@ -44,13 +44,13 @@ def check(folder: Path, name: str) -> None:
         except subprocess.TimeoutExpired:
             raise too_much from None
     try:
-        told = json.loads(ended.stdout.splitlines()[-1])
+        answer = json.loads(ended.stdout.splitlines()[-1])
     except (IndexError, ValueError):  # killed, or out of memory
         raise too_much from None
-    if "error" in told:
-        raise UserError(f"{name} cannot be opened: {told['error']}")
-    if told["seconds"] > SLOWEST:
-        raise UserError(f"{name} takes {told['seconds']:.0f} s for a picture, and this page allows {SLOWEST:.0f}.")
+    if "error" in answer:
+        raise UserError(f"{name} cannot be opened: {answer['error']}")
+    if answer["seconds"] > SLOWEST:
+        raise UserError(f"{name} takes {answer['seconds']:.0f} s for a picture, and this page allows {SLOWEST:.0f}.")
 
 
 def main(folder: str) -> dict:

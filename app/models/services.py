@@ -27,15 +27,15 @@ except ImportError:
         return function
 
 
-from app.core.model_sets import World
-from app.core.queue import Turns
+from app.core.model_sets import ModelSet
+from app.core.queue import FairQueue
 from app.core.session import Plan
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sgf_hub.editing.editor import EditConfig, EditStep, SGFEditor
-    from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
+    from sgf_hub.editing import EditConfig, EditStep, SGFEditor
+    from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor
 
 MOST = 24  # pictures drawn in one pass
 
@@ -72,7 +72,7 @@ class Models:
 
     def __init__(self) -> None:
         self._loaded: dict[object, Any] = {}
-        self.turns = Turns()
+        self.queue = FairQueue()
         self.new_locks()
         _ALL[id(self)] = self
 
@@ -120,22 +120,22 @@ class Models:
 
         return self.once(("editor", name), compose)
 
-    def warm(self, world: World, editor: str) -> None:
+    def warm(self, model_set: ModelSet, editor: str) -> None:
         """Load what a first picture and its edit need. What fails here is told to the visitor who asks for it."""
         with suppress(Exception):  # and it is tried again then
-            self.generator(world.generator)
-            self.predictor(world.heads)
+            self.generator(model_set.generator)
+            self.predictor(model_set.heads)
             self.editor(editor)
 
     # -- what handlers call: everything that computes holds the lock, and never over a yield ------------------------
 
-    def sample(self, world: World, seed: int, truncation: float) -> Latent:
+    def sample(self, model_set: ModelSet, seed: int, truncation: float) -> Latent:
         """The latent of a seed."""
-        generator = self.generator(world.generator)
+        generator = self.generator(model_set.generator)
         with self.computing:
             return generator.sample(1, seed=seed, truncation=truncation)
 
-    def look(self, world: World, latent: Latent) -> Reading:
+    def read(self, model_set: ModelSet, latent: Latent) -> Reading:
         """The picture of a latent (one sample) and what is read in it.
 
         Raises:
@@ -143,34 +143,34 @@ class Models:
         """
         import torch
 
-        generator = self.generator(world.generator)
+        generator = self.generator(model_set.generator)
         with self.computing, torch.no_grad():
             images = generator.synthesize(latent)
-        return self.read(world, images)
+        return self.read_image(model_set, images)
 
-    def read(self, world: World, images: Tensor) -> Reading:
+    def read_image(self, model_set: ModelSet, images: Tensor) -> Reading:
         """A picture that is drawn, [1, 3, R, R], and what is read in it."""
         import torch
 
-        predictor = self.predictor(world.heads)
+        predictor = self.predictor(model_set.heads)
         with self.computing, torch.no_grad():
             return Reading(images[0], predictor(images)[0], predictor.spec)
 
-    def draw(self, world: World, latent: Latent) -> Tensor:
+    def draw(self, model_set: ModelSet, latent: Latent) -> Tensor:
         """The picture of a latent, [3, R, R]."""
         import torch
 
-        generator = self.generator(world.generator)
+        generator = self.generator(model_set.generator)
         with self.computing, torch.no_grad():
             return generator.synthesize(latent)[0]
 
-    def draw_all(self, world: World, latents: Sequence[Latent]) -> list[Tensor]:
+    def draw_all(self, model_set: ModelSet, latents: Sequence[Latent]) -> list[Tensor]:
         """The pictures of latents (one sample each, of any space), [3, R, R]: one pass for `MOST` of a space."""
         import torch
 
         from sgf_hub.types import Latent
 
-        generator = self.generator(world.generator)
+        generator = self.generator(model_set.generator)
         images: list[Any] = [None] * len(latents)
         for space in dict.fromkeys(latent.space for latent in latents):
             places = [i for i, latent in enumerate(latents) if latent.space == space]
@@ -181,31 +181,23 @@ class Models:
                         images[i] = image
         return images
 
-    def target(self, plan: Plan, latent: Latent) -> Any:
-        """The target of a plan from where `latent` is."""
-        import torch
-
-        editor = self.editor(plan.editor)
-        with self.computing, torch.no_grad():
-            c0 = editor.predictor(editor.generator.synthesize(latent))
-            return editor.predictor.target(c0, release=plan.release, **plan.wishes)
-
     def steps(self, plan: Plan, latent: Latent) -> Iterator[EditStep]:
         """The steps of a plan, begun at `latent`; closing the iterator ends the work."""
-        target = self.target(plan, latent)
         # what a caption's predictor read it remembers, and the page asks for it here
         here = self.editor(plan.editor).predictor.spec.caption
-        yield from (self._steps if here else self._steps_on_gpu)(plan, latent, target)
+        yield from (self._steps if here else self._steps_on_gpu)(plan, latent)
 
     @on_gpu
-    def _steps_on_gpu(self, plan: Plan, latent: Latent, target: Target) -> Iterator[EditStep]:
+    def _steps_on_gpu(self, plan: Plan, latent: Latent) -> Iterator[EditStep]:
         import torch
 
-        yield from self._steps(plan, latent, target, device="cuda" if torch.cuda.is_available() else "cpu")
+        yield from self._steps(plan, latent, device="cuda" if torch.cuda.is_available() else "cpu")
 
-    def _steps(self, plan: Plan, latent: Latent, target: Target, *, device: str = "cpu") -> Iterator[EditStep]:
-        editor = self._editor_on(plan.editor, device)
-        steps = editor.steps(_moved(latent, device), _moved(target, device), config_of(plan))
+    def _steps(self, plan: Plan, latent: Latent, *, device: str = "cpu") -> Iterator[EditStep]:
+        from sgf_hub.editing import EditRequest
+
+        editor, config = config_of(plan, self._editor_on(plan.editor, device))
+        steps = editor.steps(_moved(latent, device), EditRequest(plan.wishes, plan.release), config)
         while True:
             with self.computing:
                 step = next(steps, None)
@@ -231,8 +223,13 @@ def _known(key: int) -> Models:
     return _ALL[key]
 
 
+def _renew_locks() -> None:
+    for models in list(_ALL.values()):
+        models.new_locks()
+
+
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=lambda: [models.new_locks() for models in list(_ALL.values())])
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 def _moved(value: Any, device: str) -> Any:
@@ -247,54 +244,11 @@ def _moved(value: Any, device: str) -> Any:
     return replace(value, **parts)
 
 
-def config_of(plan: Plan) -> EditConfig:
-    """How a plan steps."""
-    from sgf_hub.editing.editor import EditConfig
+def config_of(plan: Plan, editor: SGFEditor) -> tuple[SGFEditor, EditConfig]:
+    """A mapping's editor as a plan has it step, and the settings of the edit."""
+    from sgf_hub.editing import EditConfig, GainControlled
 
-    return EditConfig.ours(space=plan.space, max_steps=plan.max_steps, step_size=plan.step_size, layers=plan.layers)
-
-
-class Stop(threading.Event):
-    """Set when an edit is asked to stop.
-
-    `superseded` is true where another picture takes its place: nobody waits for the edit's result, and its buttons
-    would outlive it on a slow page.
-    """
-
-    superseded = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.over = threading.Event()  # set when the edit has ended
-
-
-class Stops:
-    """Who asked for their edit to be stopped, by the page's session."""
-
-    def __init__(self) -> None:
-        self._events: dict[str, Stop] = {}
-
-    def begin(self, who: str) -> Stop:
-        """An edit begins; the event is set when it is asked to stop."""
-        self._events[who] = Stop()
-        return self._events[who]
-
-    def ask(self, who: str, *, superseded: bool = False) -> None:
-        """Stop the edit of that page, if one runs."""
-        event = self._events.get(who)
-        if event is not None:
-            event.superseded = superseded
-            event.set()
-
-    def ask_and_wait(self, who: str, seconds: float = 20.0) -> None:
-        """Stop the edit of that page, if one runs, and wait for its end."""
-        event = self._events.get(who)
-        if event is not None:
-            event.set()
-            event.over.wait(seconds)
-
-    def end(self, who: str, event: Stop) -> None:
-        """The edit is over."""
-        event.over.set()
-        if self._events.get(who) is event:
-            del self._events[who]
+    config = EditConfig(max_steps=plan.max_steps, layers=plan.layers)
+    if plan.step_size is None or editor.predictor.spec.caption:  # a caption's steps have no size
+        return editor, config
+    return editor.with_stepping(GainControlled(step_size=plan.step_size)), config

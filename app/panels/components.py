@@ -1,23 +1,53 @@
-"""The components of a workbench: the stage on the left, and the result below. What they do is `app.panels.panel`'s."""
+"""The components of an editor panel: the stage on the left, the result below; what they do is `app.panels.panel`'s."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import gradio as gr
 
-from app.widgets import stage as keypoint_canvas
+from app.core.session import Plan
+from app.widgets import stage
 from app.widgets.share import build_share
 from app.widgets.sheet import COUNT, build_sheet
 from app.widgets.timeline import build_timeline
 
+MakePlan = Callable[..., Plan]
+"""(view, session, *values of a tab's controls) => what they ask for."""
 FIRST_SEED = 7
 IDLE = 3600  # seconds after which a visitor's session is let go
 
 
-class Parts:
-    """The components around one picture."""
+@dataclass
+class Offer:
+    """A way to edit that a tab offers.
+
+    Args:
+        edit: its Edit button.
+        stop: the Stop button that stands there while an edit runs.
+        make_plan: what its controls ask for; raises for what cannot be asked.
+        inputs: the tab's controls.
+        events: what begins an edit.
+        run: in place of `make_plan`, a handler of its own: (request, session, *values of the inputs).
+    """
+
+    edit: gr.Button
+    stop: gr.Button
+    make_plan: MakePlan | None = None
+    inputs: list[Any] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)
+    run: Callable[..., Iterator[dict[Any, Any]]] | None = None
+
+
+class Components:
+    """The components around one picture.
+
+    Attributes:
+        session: the visitor's `Session`.
+        offers: the ways to edit it, one a tab.
+    """
 
     noun: ClassVar[str]
     """What the picture shows, in one word."""
@@ -29,13 +59,15 @@ class Parts:
     """Whose Edit moves them."""
     alone: ClassVar[bool] = False
     """Whether one tab alone edits such a picture."""
+    offers: list[Offer]
+    session: gr.State
 
     def build_stage(self) -> None:
         """The picture, and below it which one it is and the way back."""
         with gr.Column(elem_classes=f"of-{self.noun}"):
             self.session = gr.State(None, time_to_live=IDLE)
             self.address = gr.Textbox(visible=False, max_length=100_000)  # the link that the page was opened by
-            self.stage = keypoint_canvas.build_canvas(
+            self.stage = stage.build_canvas(
                 self.features, noun=self.noun, elem_id=self._id("stage"), tab=self.tab, alone=self.alone
             )
             self.timeline = build_timeline(elem_id=self._id("timeline"))
@@ -95,3 +127,23 @@ class Parts:
 
     def _id(self, name: str) -> str:
         return f"{self.prefix}{name}"
+
+    # -- how tabs edit ------------------------------------------------------------------------------------------------
+
+    def build_actions(self, run_id: str) -> None:
+        """Edit and Stop, one in place of the other."""
+        with gr.Row(elem_classes="actions"):
+            edit = gr.Button("Edit", variant="primary", elem_id=f"edit-{run_id}")
+            stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{run_id}")
+        self.offers.append(Offer(edit, stop))
+
+    def offer(self, make_plan: MakePlan, inputs: list[Any], *also: Any) -> None:
+        """Say how a tab edits: what its Edit, the last one built, does.
+
+        Args:
+            make_plan: see `Offer`.
+            inputs: the tab's controls.
+            also: events that do what Edit does.
+        """
+        offer = self.offers[-1]
+        offer.make_plan, offer.inputs, offer.events = make_plan, inputs, [offer.edit.click, *also]

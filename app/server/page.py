@@ -16,12 +16,12 @@ import gradio as gr
 
 from app.api import endpoints
 from app.core.model_sets import Faces, Flowers
-from app.models.services import Models, Stops
-from app.panels.comfort import wire_link
-from app.panels.faces import FaceBench
-from app.panels.flowers import FlowerBench
-from app.panels.hub_model import NO_WORLD, GuestBench
-from app.panels.wiring import COMPUTE, QUIET, wire
+from app.core.stopping import Stops
+from app.models.services import Models
+from app.panels.events import wire, wire_link
+from app.panels.faces import FacePanel
+from app.panels.flowers import FlowerPanel
+from app.panels.hub import HubPanel
 from app.server.gradio_private import Page
 from app.server.limits import guards
 from app.tabs import attributes, captions, compare, guest, keypoints, photo, zoo
@@ -108,12 +108,12 @@ def build_demo(
         models: where they are loaded; a place of the page's own by default.
     """
     models = models or Models()
-    return build_page(FaceBench(faces or Faces(), models, Stops()), FlowerBench(flowers or Flowers(), models, Stops()))
+    return build_page(FacePanel(faces or Faces(), models, Stops()), FlowerPanel(flowers or Flowers(), models, Stops()))
 
 
-def build_page(faces: FaceBench, flowers: FlowerBench, guests: GuestBench | None = None) -> gr.Blocks:
-    """The page around its workbenches; the style sheet shows the one whose tab is selected."""
-    guests = guests or GuestBench(NO_WORLD, faces.models, Stops())
+def build_page(faces: FacePanel, flowers: FlowerPanel, guests: HubPanel | None = None) -> gr.Blocks:
+    """The page around its panels; the style sheet shows the one whose tab is selected."""
+    guests = guests or HubPanel(faces.models, Stops())
     with Page(title="sgf-hub: change one thing, keep the rest", delete_cache=FILES) as demo:
         gr.HTML(HERO, apply_default_css=False)
         with gr.Row(elem_classes="bench"):
@@ -133,10 +133,10 @@ def build_page(faces: FaceBench, flowers: FlowerBench, guests: GuestBench | None
         flowers.build_result()
         guests.build_result()
         gr.HTML(FOOT, apply_default_css=False)
-        wire(faces, demo.load, [faces.panel, photo_found])
+        wire(faces, demo.load, [faces.sliders, photo_found])
         wire(flowers, captions_tab.select, [flowers.notice])
-        wire_link(flowers, demo.load, tabs, "captions", [flowers.notice], **COMPUTE, **QUIET)
-        wire(guests, None, [guests.panel, guests.notice])
+        wire_link(flowers, demo.load, tabs, "captions", [flowers.notice])
+        wire(guests, None, [guests.sliders, guests.notice])
         zoo_tab.wire(tabs, guest_tab)
         endpoints.build(faces, flowers)
     return demo

@@ -5,25 +5,26 @@ from __future__ import annotations
 import gradio as gr
 
 from app.core.session import Plan, Session
-from app.panels.faces import FaceBench
-from app.panels.joint import plan_of
+from app.panels.faces import FacePanel
+from app.panels.plans import plan_of
+from app.panels.views import AttributeView
 from app.tabs.options import build_options
-from app.widgets.requested import build_asked
+from app.widgets.other_tab import build_asked
 
 
-def build(bench: FaceBench) -> None:
+def build(panel: FacePanel) -> None:
     """Build the tab."""
     with gr.Tab("Attributes", id="attributes", elem_id="tab-attributes"):
         gr.HTML(
             "<p class='hint'>Move a slider to ask for a change. Everything else is held, unless you open its lock.</p>",
             apply_default_css=False,
         )
-        panel = bench.build_panel()
+        sliders = panel.build_sliders()
         build_asked("points")
-        bench.build_actions("attributes")
-        options = build_options(bench, "attributes")
+        panel.build_actions("attributes")
+        options = build_options(panel, "attributes")
 
-    def plan(session: Session, sliders: object, points: object, *values: object) -> Plan:
-        return plan_of(bench, session, sliders, points, *options.read(*values))
+    def plan(view: AttributeView, session: Session, asked: object, points: object, *values: object) -> Plan:
+        return plan_of(view, session, asked, points, *options.read(*values))
 
-    bench.offer(plan, [panel, bench.stage, *options.inputs])
+    panel.offer(plan, [sliders, panel.stage, *options.inputs])

@@ -8,8 +8,9 @@ import gradio as gr
 
 from app.core.requests import caption_of
 from app.core.session import Plan, Session
-from app.panels.flowers import FlowerBench
-from app.panels.wiring import QUIET
+from app.panels.events import QUIET
+from app.panels.flowers import FlowerPanel
+from app.panels.views import CaptionView
 from app.tabs.options import build_options
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
@@ -22,7 +23,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 
 
-def build(bench: FlowerBench) -> gr.Tab:
+def build(panel: FlowerPanel) -> gr.Tab:
     """Build the tab; gives it, for what happens when it is opened."""
     with gr.Tab("Captions", id="captions", elem_id="tab-captions") as tab:
         gr.HTML(
@@ -34,19 +35,19 @@ def build(bench: FlowerBench) -> gr.Tab:
             label="What the flower should become", placeholder="a small purple flower with pointed petals",
             lines=1, max_lines=4, elem_id="caption", elem_classes="caption",
         )  # fmt: skip
-        bench.build_notice()
-        bench.build_actions("captions")
+        panel.build_notice()
+        panel.build_actions("captions")
         for title, examples in EXAMPLES.items():
             gr.HTML(f"<h3 class='group-title'>{title}</h3>", apply_default_css=False)
             with gr.Row(elem_classes="examples"):
                 for words in examples:
                     example = gr.Button(words, size="sm", min_width=60, elem_classes="example")
                     example.click(None, None, text, js=f"() => {json.dumps(words)}", **QUIET)
-        # a caption's steps are re-aimed at a fixed rate, and nothing lies between two captions
-        options = build_options(bench, "captions", sized=False)
+        # a caption's steps have no size, and nothing lies between two captions
+        options = build_options(panel, "captions", sized=False)
 
-    def plan(session: Session, words: object, *values: object) -> Plan:
-        return Plan(bench.world.captions, {"caption": caption_of(words)}, **options.read(*values)[0])
+    def plan(view: CaptionView, session: Session, words: object, *values: object) -> Plan:
+        return Plan(panel.model_set.captions, {"caption": caption_of(words)}, **options.read(*values)[0])
 
-    bench.offer(plan, [text, *options.inputs], text.submit)
+    panel.offer(plan, [text, *options.inputs], text.submit)
     return tab

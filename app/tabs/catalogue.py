@@ -11,9 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.panels.hub_model import conditions_in_words
+from app.panels.hub import conditions_in_words
+from app.widgets.captions import safe
 from app.widgets.render import jpeg_uri
-from app.widgets.words import safe
 
 if TYPE_CHECKING:
     from sgf_hub.hub.names import Entry
@@ -150,7 +150,7 @@ def _words(entry: Entry) -> tuple[str, str, str]:
         "captioner": ("Predictors", "Writes captions", f"Describes {pictures} in a sentence."),
         "classifier": ("Predictors", "Reads labels", f"Says which labels {pictures} have."),
         "backbone": (
-            "Predictors", "Backbone", f"Turns {pictures} into features, which the readers above it share.{judge}"
+            "Predictors", "Backbone", f"FairQueue {pictures} into features, which the readers above it share.{judge}"
         ),
         "Boundaries": (
             "Baselines", "InterFaceGAN", f"One straight direction in the space of {generator} for each of {asked}."

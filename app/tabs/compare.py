@@ -15,18 +15,17 @@ from app.compare.comparison import METHODS, Comparison
 from app.compare.curve import curves
 from app.compare.path_cards import build_board, build_card, path_shown
 from app.compare.paths import Missing, Path, Progress, picture
-from app.core import queue as turns
-from app.core.errors import UserError, told
+from app.core.errors import UserError, as_notices
 from app.core.gestures import GESTURES
-from app.core.queue import Waiting
+from app.core.queue import Queued, place_in_words
 from app.core.requests import caption_of
 from app.core.session import Origin, Session, present
-from app.models.services import Stops
+from app.core.stopping import Stops
 from app.panels.components import FIRST_SEED, IDLE
-from app.panels.faces import FaceBench
-from app.panels.flowers import FlowerBench
+from app.panels.events import COMPUTE, QUIET, in_turn
+from app.panels.faces import FacePanel
+from app.panels.flowers import FlowerPanel
 from app.panels.panel import Updates
-from app.panels.wiring import COMPUTE, QUIET, in_turn
 from app.tabs import components, vote
 from app.widgets.attribute_sliders import GROUPS, label_of
 from app.widgets.scripted import message
@@ -92,15 +91,15 @@ class CompareTab:
     """The tab: its components and handlers.
 
     Args:
-        faces: their workbench.
+        faces: their panel.
         flowers: the flowers'.
     """
 
-    faces: FaceBench
-    flowers: FlowerBench
+    faces: FacePanel
+    flowers: FlowerPanel
 
     def __post_init__(self) -> None:
-        self.comparison = Comparison(self.faces.world, self.faces.models)
+        self.comparison = Comparison(self.faces.model_set, self.faces.models)
         self.stops = Stops()
 
     # -- the page -----------------------------------------------------------------------------------------------------
@@ -124,11 +123,11 @@ class CompareTab:
         controls = [self.kind, self.attribute, self.way, self.gesture, self.words]
         sessions = [self.faces.session, self.flowers.session]
         view = [self.compared, self.source, *self.cards.values(), self.board, self.go, self.stop]
-        opened = in_turn(self.faces.models.turns, self.opened)
+        opened = in_turn(self.faces.models.queue, self.opened)
         gr.on([tab.select, self.kind.change], opened, [self.kind, self.compared, *sessions], view, **COMPUTE, **QUIET)
         self.kind.change(self._asked_by, self.kind, [*self.groups, self.alone], queue=False, **QUIET)
         begun = [self.go.click, self.words.submit]
-        gr.on(begun, told(self.run), [*controls, *sessions], view, **COMPUTE, **QUIET)
+        gr.on(begun, as_notices(self.run), [*controls, *sessions], view, **COMPUTE, **QUIET)
         self.stop.click(self.ask_to_stop, queue=False, **QUIET)
 
     def _build_wish(self) -> None:
@@ -167,23 +166,23 @@ class CompareTab:
 
     def opened(self, kind: object, compared: object, face: Session | None, flower: Session | None) -> Updates:
         """The picture as it is now; what was compared stays for as long as it is the same one."""
-        bench, latent, note = self._start(kind, face, flower)
+        panel, latent, note = self._start(kind, face, flower)
         mark = _mark(str(kind), latent)
         if mark == compared:
             return {self.compared: mark}
-        return {self.compared: mark, **self._cleared(kind, bench, latent, note)}
+        return {self.compared: mark, **self._cleared(kind, panel, latent, note)}
 
     def _start(self, kind: object, face: Session | None, flower: Session | None) -> tuple[Any, Latent, str]:
-        """The picture that is compared: its bench, latent, and which it is."""
+        """The picture that is compared: its panel, latent, and which it is."""
         if kind != KINDS[2]:
             return self.faces, present(face).latent, standing(present(face), "face")
         if flower is None:  # the tab Captions was not opened yet: its first flower
-            latent = self.flowers.models.sample(self.flowers.world, FIRST_SEED, 0.8)
+            latent = self.flowers.models.sample(self.flowers.model_set, FIRST_SEED, 0.8)
             flower = Session(Origin(latent, FIRST_SEED))
         return self.flowers, flower.latent, standing(present(flower), "flower")
 
-    def _cleared(self, kind: object, bench: Any, latent: Latent, note: str) -> Updates:
-        image = bench.models.draw(bench.world, latent)
+    def _cleared(self, kind: object, panel: Any, latent: Latent, note: str) -> Updates:
+        image = panel.models.draw(panel.model_set, latent)
         source = message(state="source", image=picture(image), alt=f"{note} Before the edit.", note=note)
         others = "away" if kind in ALONE else "waiting"
         cards = {card: message(state="waiting" if m == "sgf" else others) for m, card in self.cards.items()}
@@ -199,11 +198,11 @@ class CompareTab:
         event = self.stops.begin(who)
         shown: Updates = {}  # all of it goes with every update: of those that a slow page skips, nothing may be missed
         try:
-            for item in self.faces.models.turns.work(who, self._steps(wish, face, flower, event)):
-                if not isinstance(item, Waiting):
+            for item in self.faces.models.queue.work(who, self._steps(wish, face, flower, event)):
+                if not isinstance(item, Queued):
                     update = item
                 elif self.compared in shown or not event.is_set():
-                    update = {self.board: message(open=True, note=turns.told(item)), **self._running(True)}
+                    update = {self.board: message(open=True, note=place_in_words(item)), **self._running(True)}
                 else:
                     yield {self.board: message(note="Stopped before its turn came."), **self._running(False)}
                     return
@@ -217,8 +216,8 @@ class CompareTab:
             self.stops.end(who, event)
 
     def _steps(self, wish: Wish, face: Session | None, flower: Session | None, event: Event) -> Iterator[Updates]:
-        bench, latent, note = self._start(wish.kind, face, flower)
-        cleared = self._cleared(wish.kind, bench, latent, note)
+        panel, latent, note = self._start(wish.kind, face, flower)
+        cleared = self._cleared(wish.kind, panel, latent, note)
         yield {self.compared: _mark(wish.kind, latent), **cleared, **self._running(True)}
         waiting = ["sgf"] if wish.kind in ALONE else list(METHODS)
         paths: list[Path] = []
@@ -251,8 +250,8 @@ class CompareTab:
             yield from self.comparison.gesture(latent, wish.name)
         else:
             yield Progress("sgf", 0)
-            self.flowers.captioning.familiarity(wish.name)  # waits for what reads sentences to be loaded
-            yield from self.comparison.sentence(self.flowers, latent, wish.name)
+            self.flowers.view_of().captioning.familiarity(wish.name)  # waits for what reads sentences to be loaded
+            yield from self.comparison.sentence(self.flowers.view_of(), latent, wish.name)
 
     def _board(self, wish: Wish, paths: list[Path]) -> dict[str, Any]:
         matched = wish.kind == KINDS[0]
@@ -283,7 +282,7 @@ def _mark(kind: str, latent: Latent) -> str:
     return hashlib.sha256(f"{kind} {latent.space} ".encode() + data).hexdigest()[:16]
 
 
-def build(faces: FaceBench, flowers: FlowerBench) -> CompareTab:
+def build(faces: FacePanel, flowers: FlowerPanel) -> CompareTab:
     """Build the tab."""
     tab = CompareTab(faces, flowers)
     tab.build()

@@ -12,8 +12,8 @@ from app.compare.comparison import Comparison
 from app.compare.paths import picture
 from app.core.requests import component_of, layers_of
 from app.core.session import Session, present
-from app.panels.faces import FaceBench
-from app.panels.wiring import COMPUTE, QUIET, in_turn
+from app.panels.events import COMPUTE, QUIET, in_turn
+from app.panels.faces import FacePanel
 from app.widgets.attribute_sliders import label_of
 
 COUNT = 80  # components that the public tool fits, and the zoo's; the models say how many there are
@@ -22,9 +22,9 @@ FAR = 20  # standard deviations, as far as the evaluation goes
 _FIRST = (5, 7, 1)  # components to begin with
 
 
-def build(comparison: Comparison, bench: FaceBench) -> Callable[..., str]:
+def build(comparison: Comparison, panel: FacePanel) -> Callable[..., str]:
     """Build the fold, and listen to it; gives what its sliders do."""
-    layers = bench.world.layers
+    layers = panel.model_set.layers
     with gr.Accordion("GANSpace by hand: components and layers", open=False, elem_classes="options by-hand") as fold:
         gr.HTML(
             "<p class='hint'>A component is a direction in which this generator's pictures differ most, found without "
@@ -59,16 +59,16 @@ def build(comparison: Comparison, bench: FaceBench) -> Callable[..., str]:
             notes.append(f"<li>Component {component + 1}: {escape(seems(editor.components.choices, component))}</li>")
             if sigmas:
                 moved = editor.edit_component(moved, component, sigmas, rows)
-        before, after = (bench.models.draw(bench.world, one) for one in (latent, moved))
+        before, after = (panel.models.draw(panel.model_set, one) for one in (latent, moved))
         figures = "".join(
             f'<figure><img src="{picture(image)}" alt="{title}"><figcaption>{title}</figcaption></figure>'
             for title, image in (("Before", before), ("Moved", after))
         )
         return f"<div class='vote-figures'>{figures}</div><ul class='seems' role='status'>{''.join(notes)}</ul>"
 
-    handler = in_turn(bench.models.turns, move)
+    handler = in_turn(panel.models.queue, move)
     events = [fold.expand, *(slider.release for slider in controls)]
-    gr.on(events, handler, [bench.session, *controls], shown, **COMPUTE, **QUIET)
+    gr.on(events, handler, [panel.session, *controls], shown, **COMPUTE, **QUIET)
     return move
 
 

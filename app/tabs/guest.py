@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gradio as gr
 
-from app.panels.hub_model import GuestBench
+from app.panels.hub import HubPanel
 
 
-def build(bench: GuestBench) -> gr.Tab:
+def build(panel: HubPanel) -> gr.Tab:
     """Build the tab; gives it, for whoever opens a model."""
     with gr.Tab("Loaded model", id="guest", elem_id="tab-guest", visible=False) as tab:
-        bench.build_sections()
-    inputs = [bench.panel, bench.stage, bench.text, bench.max_steps, bench.step_size]
-    bench.offer(bench.plan_of, inputs, bench.text.submit)
+        panel.build_sections()
+    inputs = [panel.sliders, panel.stage, panel.text, panel.max_steps, panel.step_size]
+    panel.offer(panel.plan_of, inputs, panel.text.submit)
     return tab

@@ -9,18 +9,19 @@ import gradio as gr
 from app.core.gestures import GESTURES, gesture
 from app.core.requests import keypoint_wishes
 from app.core.session import Plan, Session, present
-from app.panels.faces import FaceBench
-from app.panels.joint import plan_of
-from app.panels.wiring import COMPUTE, QUIET, in_turn
+from app.panels.events import COMPUTE, QUIET, in_turn
+from app.panels.faces import FacePanel
+from app.panels.plans import plan_of
+from app.panels.views import AttributeView
 from app.tabs.options import build_options
-from app.widgets.requested import build_asked
+from app.widgets.other_tab import build_asked
 from app.widgets.stage import moves
 
 POSES = {"← Turn left": "turn left", "Turn right →": "turn right", "↑ Look up": "look up", "↓ Look down": "look down"}
 EXPRESSIONS = ("smile", "serious", "surprise", "open mouth", "close eyes", "open eyes")
 
 
-def build(bench: FaceBench) -> None:
+def build(panel: FacePanel) -> None:
     """Build the tab."""
     buttons: dict[str, gr.Button] = {}
     with gr.Tab("Keypoints", id="keypoints", elem_id="tab-keypoints"):
@@ -36,19 +37,19 @@ def build(bench: FaceBench) -> None:
                     key = name.replace(" ", "-")
                     buttons[name] = gr.Button(label, size="sm", min_width=96, elem_id=f"gesture-{key}")
         build_asked("attributes")
-        bench.build_actions("keypoints")
-        options = build_options(bench, "keypoints")
+        panel.build_actions("keypoints")
+        options = build_options(panel, "keypoints")
 
-    def plan(session: Session, points: object, sliders: object, *values: object) -> Plan:
-        return plan_of(bench, session, sliders, points, *options.read(*values))
+    def plan(view: AttributeView, session: Session, points: object, asked: object, *values: object) -> Plan:
+        return plan_of(view, session, asked, points, *options.read(*values))
 
     def pressed(name: str) -> Any:
         def handler(session: Session | None, value: object) -> dict[str, Any]:
-            reading = bench.models.look(bench.world, present(session).latent)
+            reading = panel.view_of(session).read(present(session).latent)
             return moves(gesture(name, reading.points, keypoint_wishes(value, reading.spec.keypoints)))
 
-        return in_turn(bench.models.turns, handler)
+        return in_turn(panel.models.queue, handler)
 
     for name in GESTURES:
-        buttons[name].click(pressed(name), [bench.session, bench.stage], [bench.stage], **COMPUTE, **QUIET)
-    bench.offer(plan, [bench.stage, bench.panel, *options.inputs])
+        buttons[name].click(pressed(name), [panel.session, panel.stage], [panel.stage], **COMPUTE, **QUIET)
+    panel.offer(plan, [panel.stage, panel.sliders, *options.inputs])

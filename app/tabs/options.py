@@ -9,7 +9,7 @@ import gradio as gr
 
 from app.core.requests import layers_of, options_of, strength_of
 from app.core.session import STEP_SIZES
-from app.panels.panel import Workbench
+from app.panels.panel import EditorPanel
 
 _STRENGTH = (
     "Strength is how much of the way to what you ask for is gone: at 50 a smile becomes half as wide as you asked. "
@@ -42,21 +42,21 @@ class Options:
     def read(self, *values: object) -> tuple[dict[str, Any], float]:
         """The options of a `Plan`, and the strength, from the values of `inputs`."""
         given = dict(zip(self.controls, values, strict=True))
-        options = options_of(given["max_steps"], given.get("step_size", STEP_SIZES["w"]))
+        options = options_of(given["max_steps"], given.get("step_size"))
         if self.layers:
             options["layers"] = layers_of(given["first"], given["last"], self.layers)
         return options, strength_of(given.get("strength", 100))
 
 
-def build_options(bench: Workbench, name: str, *, sized: bool = True) -> Options:
+def build_options(panel: EditorPanel, name: str, *, sized: bool = True) -> Options:
     """The controls, in the tab that is being built.
 
     Args:
-        bench: whose pictures are edited.
+        panel: whose pictures are edited.
         name: of the tab, for the controls' ids.
         sized: whether a step has a size, and a wish a middle: a caption has neither.
     """
-    layers = bench.world.layers
+    layers = panel.model_set.layers if panel.model_set else 0
 
     def slider(key: str, low: float, high: float, value: float, step: float, label: str) -> gr.Slider:
         return gr.Slider(low, high, value, step=step, label=label, buttons=[], min_width=150, elem_id=f"{key}-{name}")

@@ -7,15 +7,14 @@ from typing import Any
 
 import gradio as gr
 
-from app.core import queue as turns
-from app.core.errors import UserError, told
-from app.core.queue import Waiting
+from app.core.errors import UserError
+from app.core.queue import Queued
 from app.core.session import Origin, Session, present
-from app.panels import photo_search as photo
-from app.panels.faces import FaceBench
-from app.panels.wiring import Offer
+from app.panels.components import Offer
+from app.panels.faces import FacePanel
 from app.widgets import render
 from app.widgets.photo_crop import build_crop
+from app.widgets.photo_search import TITLE, Pace, Search, examples, result, searching
 from app.widgets.scripted import message
 
 HINT = (
@@ -24,23 +23,22 @@ HINT = (
 )
 
 
-def build(bench: FaceBench) -> gr.HTML:
-    """Build the tab; gives what shows the result, which `wire` must count among what the bench fills."""
+def build(panel: FacePanel) -> gr.HTML:
+    """Build the tab; gives what shows the result, which `wire` must count among what the panel fills."""
     with gr.Tab("Photo", id="photo", elem_id="tab-photo"):
         gr.HTML(HINT, apply_default_css=False)
-        crop = build_crop(photo.examples(), elem_id="photo")
+        crop = build_crop(examples(), elem_id="photo")
         with gr.Row(elem_classes="actions"):
             find = gr.Button("Find this face", variant="primary", elem_id="edit-photo")
             stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop-photo")
         found = gr.HTML("", elem_id="photo-found", elem_classes="photo-found", apply_default_css=False)
 
-    def run(session: Session | None, request: gr.Request, sent: object) -> Iterator[dict[Any, Any]]:
+    def run(who: str, session: Session | None, sent: object) -> Iterator[dict[Any, Any]]:
         session = present(session)
-        here = bench.of(session)
-        search = photo.Search(bench.models, here.world.generator, (_crop_of(sent),))
-        yield from _found(here, session, search, found, str(request.session_hash))
+        search = Search(panel.models, panel.model_set.generator, (_crop_of(sent),))
+        yield from _found(panel, session, search, found, who)
 
-    bench.offers.append(Offer(find, stop, told(run), [crop], [find.click]))
+    panel.offers.append(Offer(find, stop, inputs=[crop], events=[find.click], run=run))
     return found
 
 
@@ -51,41 +49,39 @@ def _crop_of(sent: object) -> object:
     return (sent or {}).get("picture")
 
 
-def _found(
-    bench: FaceBench, session: Session, search: photo.Search, found: gr.HTML, who: str
-) -> Iterator[dict[Any, Any]]:
+def _found(panel: FacePanel, session: Session, search: Search, found: gr.HTML, who: str) -> Iterator[dict[Any, Any]]:
     """The updates of a search: previews, then the result, in the session and on the page.
 
     Args:
-        bench: whose stage shows it.
+        panel: whose stage shows it.
         session: what to go back to where nothing was found.
         search: that is made.
         found: what shows the result in the tab.
         who: the visitor, by the page's session.
     """
-    event, pace, shown = bench.stops.begin(who), photo.Pace(), False
+    view, event, pace, shown = panel.view_of(session), panel.stops.begin(who), Pace(), False
     try:
-        for step in bench.models.turns.work(who, search.steps()):
+        for step in panel.models.queue.work(who, search.steps()):
             if event.is_set():
                 break
-            if isinstance(step, Waiting):
-                yield {bench.stage: message(status=turns.told(step)), **bench.running(True)}
+            if isinstance(step, Queued):
+                yield {**panel.queued(step), **panel.running(True)}
             elif pace.due():
                 preview = render.jpeg_uri(render.picture(step.images[0], render.PREVIEW), 82)
                 words = f"Finding your picture: step {step.index} of {search.total}."
-                buttons = {} if shown else bench.running(True)
+                buttons = {} if shown else panel.running(True)
                 shown = True
-                yield {bench.stage: message(image=preview, status=words), found: photo.searching(search), **buttons}
+                yield {panel.stage: message(image=preview, status=words), found: searching(search), **buttons}
         if search.last is None or event.superseded:
-            yield {**bench.show(session), found: ""}
+            yield {**panel.show(view, session), found: ""}
             return
         outcome = search.outcome()
         yield {
-            **bench.show(bench.start(Origin(outcome.latent, title=photo.TITLE))),
-            found: photo.result(search, outcome),
+            **panel.show(view, panel.start(view, Origin(outcome.latent, title=TITLE))),
+            found: result(search, outcome),
         }
     except Exception:
-        yield {**bench.show(session), found: ""}
+        yield {**panel.show(view, session), found: ""}
         raise
     finally:
-        bench.stops.end(who, event)
+        panel.stops.end(who, event)

@@ -10,11 +10,10 @@ import gradio as gr
 
 from app.compare.comparison import METHODS, Comparison
 from app.compare.vote import Ballot, Booth, Pair, revealed
-from app.core import queue as turns
-from app.core.errors import told
-from app.core.queue import Waiting
+from app.core.errors import as_notices
+from app.core.queue import Queued, place_in_words
 from app.panels.components import IDLE
-from app.panels.wiring import COMPUTE, QUIET
+from app.panels.events import COMPUTE, QUIET
 
 CHOICES = {"left": "Left", "right": "Right", "neither": "Cannot tell"}
 _INTRO = """
@@ -39,12 +38,12 @@ def build(comparison: Comparison) -> Booth:
         result = gr.HTML(apply_default_css=False, elem_id="vote-result")
         more = gr.Button("Show a pair", elem_id="vote-next", elem_classes="vote-next")
 
-    @told
+    @as_notices
     def draw(request: gr.Request) -> Iterator[dict[Any, Any]]:
         yield {pair: "<p class='hint' role='status'>Drawing a pair …</p>", choices: gr.Row(visible=False), result: ""}
-        for item in comparison.models.turns.work(str(request.session_hash), booth.draw()):
-            if isinstance(item, Waiting):
-                yield {pair: f"<p class='hint' role='status'>{turns.told(item)}</p>"}
+        for item in comparison.models.queue.work(str(request.session_hash), booth.draw()):
+            if isinstance(item, Queued):
+                yield {pair: f"<p class='hint' role='status'>{place_in_words(item)}</p>"}
             elif isinstance(item, Pair):
                 yield {
                     ballot: item.ballot, pair: shown(item), choices: gr.Row(visible=True), result: "",
@@ -58,7 +57,7 @@ def build(comparison: Comparison) -> Booth:
             words = f"<p class='reveal' role='status'>{escape(revealed(drawn, choice))}</p>{counts(counted)}"
             return {result: words, choices: gr.Row(visible=False), more: gr.Button("Next pair")}
 
-        return told(handler)
+        return as_notices(handler)
 
     more.click(draw, None, [ballot, pair, choices, result, more], **COMPUTE, **QUIET)
     for choice, button in buttons.items():

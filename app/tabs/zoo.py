@@ -7,18 +7,18 @@ from typing import Any
 
 import gradio as gr
 
-from app.core.errors import UserError, told
-from app.panels.hub_model import GuestBench
-from app.panels.wiring import QUIET
+from app.core.errors import UserError, as_notices
+from app.panels.events import QUIET
+from app.panels.hub import HubPanel
 from app.tabs import catalogue
+from app.widgets.captions import safe
 from app.widgets.scripted import STATIC
-from app.widgets.words import safe
 
 FETCH: dict[str, Any] = {"concurrency_id": "fetch", "concurrency_limit": 8, **QUIET}
 """What waits for a fetch stands in a line of its own: edits go on beside it."""
 
 
-def build(bench: GuestBench) -> ZooTab:
+def build(panel: HubPanel) -> ZooTab:
     """Build the tab."""
     with gr.Tab("Zoo", id="zoo", elem_id="tab-zoo") as tab:
         gr.HTML(
@@ -37,14 +37,14 @@ def build(bench: GuestBench) -> ZooTab:
             "<p class='hint zoo-wait'>Reading the cards …</p>", js_on_load=(STATIC / "zoo.js").read_text("utf-8"),
             apply_default_css=False, elem_id="zoo-cards",
         )  # fmt: skip
-    return ZooTab(bench, tab, name, button, status, shown)
+    return ZooTab(panel, tab, name, button, status, shown)
 
 
 class ZooTab:
     """The tab's components, and what they do.
 
     Args:
-        bench: shows what is opened.
+        panel: shows what is opened.
         tab: the tab.
         name: what the visitor typed.
         button: opens it.
@@ -53,9 +53,9 @@ class ZooTab:
     """
 
     def __init__(
-        self, bench: GuestBench, tab: gr.Tab, name: gr.Textbox, button: gr.Button, status: gr.HTML, shown: gr.HTML
+        self, panel: HubPanel, tab: gr.Tab, name: gr.Textbox, button: gr.Button, status: gr.HTML, shown: gr.HTML
     ) -> None:
-        self.bench, self.tab, self.name, self.button, self.status, self.shown = bench, tab, name, button, status, shown
+        self.panel, self.tab, self.name, self.button, self.status, self.shown = panel, tab, name, button, status, shown
 
     def wire(self, tabs: gr.Tabs, guest: gr.Tab) -> None:
         """Listen; call it when all tabs are built.
@@ -64,18 +64,19 @@ class ZooTab:
             tabs: all of them.
             guest: the one that shows what is opened.
         """
-        bench, quiet = self.bench, dict[str, Any](QUIET)
+        panel, quiet = self.panel, dict[str, Any](QUIET)
         outputs = [
-            *bench.view, bench.panel, bench.notice, *bench.sections, self.status, self.name, self.button, tabs, guest
+            *panel.outputs, panel.sliders, panel.notice, *panel.sections, self.status, self.name, self.button, tabs,
+            guest,
         ]  # fmt: skip
 
         def opening(name: object, request: gr.Request) -> Iterator[dict[Any, Any]]:
             try:
-                for news in bench.open_model(name, str(request.session_hash)):
+                for news in panel.open_model(name, str(request.session_hash)):
                     if isinstance(news, str):
                         yield {self.status: _said(news), self.button: gr.Button(interactive=False)}
                         continue
-                    world, updates = news
+                    _, updates = news
                     yield {
                         **updates, self.status: _said(""), self.name: "", self.button: gr.Button(interactive=True),
                         tabs: gr.Tabs(selected="guest"), guest: gr.Tab(label="Loaded model", visible=True),
@@ -93,9 +94,9 @@ class ZooTab:
                 raise UserError("The page sent something that cannot be read: reload it.")
             yield from opening(name, request)
 
-        gr.on([self.button.click, self.name.submit], told(typed), [self.name], outputs, **FETCH)
-        self.shown.open(told(chosen), None, outputs, **FETCH)
-        bench.another.click(lambda: gr.Tabs(selected="zoo"), None, [tabs], queue=False, **quiet)
+        gr.on([self.button.click, self.name.submit], as_notices(typed), [self.name], outputs, **FETCH)
+        self.shown.open(as_notices(chosen), None, outputs, **FETCH)
+        panel.another.click(lambda: gr.Tabs(selected="zoo"), None, [tabs], queue=False, **quiet)
         self.tab.select(catalogue.page, None, [self.shown], **quiet)
 
 

@@ -22,7 +22,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 `tests/app` holds it against the zoo, and a row whose attribute the predictor does not read stays hidden."""
 
 
-def build_panel(*, elem_id: str, tab: str = "attributes", alone: bool = False) -> gr.HTML:
+def build_sliders(*, elem_id: str, tab: str = "attributes", alone: bool = False) -> gr.HTML:
     """A slider for each attribute, which shows what is read; moving it makes it a wish, its lock lets it go.
 
     The value sent to Python is `{"from": "client", "wishes": {name: probability}, "released": [name]}`, which

@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
+from app.core.model_sets import ModelSet
 from app.core.session import STEP_SIZES, STOPPED, TAKEN, Edit, Plan, Session
 
-_DEFAULT_STEPS = 60  # of EditConfig.ours(), left out of the code when unchanged
+_DEFAULT_STEPS = 60  # of EditConfig(), left out of the code when unchanged
 
 
-def as_python(session: Session, generator: str) -> str:
+def as_python(session: Session, model_set: ModelSet) -> str:
     """Code that ends with `latent` equal to the session's latent.
 
     Args:
         session: the picture and its edits.
-        generator: name of its generator's repo, for a picture without an edit.
+        model_set: what it is drawn and edited by.
     """
     edits = session.standing
-    lines = ["from sgf_hub.editing.editor import EditConfig, SGFEditor"]
-    if session.origin.seed is None:
-        lines.append("from sgf_hub.types import Latent")
+    opened = ["from sgf_hub import Latent"] if session.origin.seed is None else []
     if not edits:
-        lines = ["from sgf_hub.generators import load_generator", *lines[1:], ""]
-        lines.append(f'generator = load_generator("{generator}")')
+        lines = [
+            "from sgf_hub import load_generator",
+            *opened,
+            "",
+            f'generator = load_generator("{model_set.generator}")',
+        ]
         return "\n".join([*lines, _origin(session, "generator"), "image = generator.synthesize(latent)", ""])
-    lines.append("")
-    loaded = ""
+    steps: list[str] = []
+    loaded, used = ("", ""), {"SGFEditor"}
     for number, edit in enumerate(edits):
-        if edit.plan.editor != loaded:
-            loaded = edit.plan.editor
-            lines.append(f'editor = SGFEditor.from_pretrained("{loaded}")')
+        if (edit.plan.editor, size := _size(edit.plan, model_set)) != loaded:
+            loaded = (edit.plan.editor, size)
+            used |= {"GainControlled"} if size else set()
+            steps.append(f'editor = SGFEditor.from_pretrained("{edit.plan.editor}"{size})')
         if number == 0:
-            lines.append(_origin(session, "editor.generator"))
-        lines += ["", *_steps(edit)]
-    return "\n".join([*lines, 'latent.save("latent.safetensors")', ""])
+            steps.append(_origin(session, "editor.generator"))
+        steps += ["", *_steps(edit)]
+    text = "\n".join(steps)
+    used |= {name for name in ("EditConfig", "EditRequest") if name in text}
+    rules = ["from sgf_hub.editing import GainControlled"] if "GainControlled" in used else []
+    public = sorted((used - {"GainControlled"}) | ({"Latent"} if opened else set()))
+    return "\n".join(
+        [f"from sgf_hub import {', '.join(public)}", *rules, "", text, 'latent.save("latent.safetensors")', ""]
+    )
+
+
+def _size(plan: Plan, model_set: ModelSet) -> str:
+    """The argument that says how large steps are, where that is not the mapping's own."""
+    if plan.step_size in (None, STEP_SIZES[model_set.space]) or "caption" in plan.wishes:
+        return ""
+    return f", stepping=GainControlled(step_size={plan.step_size!r})"
 
 
 def _origin(session: Session, generator: str) -> str:
@@ -46,26 +63,20 @@ def _steps(edit: Edit) -> list[str]:
     wishes = "{" + ", ".join(f'"{name}": {wish!r}' for name, wish in plan.wishes.items()) + "}"
     if len(wishes) > 90:
         wishes = "{\n" + "".join(f'    "{name}": {wish!r},\n' for name, wish in plan.wishes.items()) + "}"
-    config = f"EditConfig.ours({_options(edit)})"
-    lines, target = [f"wishes = {wishes}"], "wishes"
+    asked = "wishes"
     if plan.release:
-        lines += [
-            "c0 = editor.predictor(editor.generator.synthesize(latent))",
-            f"target = editor.predictor.target(c0, release={list(plan.release)!r}, **wishes)",
-        ]
-        target = "target"
-    return [*lines, f"latent = editor.edit(latent, {target}, {config}).result.latent"]
+        asked = f"EditRequest(wishes, release={plan.release!r})"
+    config = f", EditConfig({options})" if (options := _options(edit)) else ""
+    return [f"wishes = {wishes}", f"latent = editor.edit(latent, {asked}{config}).result.latent"]
 
 
 def _options(edit: Edit) -> str:
     plan: Plan = edit.plan
     # an edit that its visitor stopped is one that was allowed no more steps
     steps = edit.steps if edit.reason in (STOPPED, TAKEN) else plan.max_steps
-    options = [] if plan.space == "w" else [f'space="{plan.space}"']
+    options = []
     if steps != _DEFAULT_STEPS:
         options.append(f"max_steps={steps}")
-    if plan.step_size != STEP_SIZES[plan.space]:
-        options.append(f"step_size={plan.step_size!r}")
     if plan.layers is not None:
         options.append(f"layers={plan.layers!r}")
     if edit.reason == TAKEN:  # the last step, not the closest one

@@ -25,7 +25,7 @@ _BY_POINTS = ("smile", "mouth_open", "eyes_closed", "brows_raised")
 
 def headline(edit: Edit) -> tuple[str, str, str]:
     """Tone ("good", "fair", "bad"), a few words, and what it means, for why an edit stopped."""
-    from sgf_hub.editing.editor import StopReason
+    from sgf_hub.editing import StopReason
 
     steps = f"{edit.steps} step" + ("" if edit.steps == 1 else "s")
     if edit.reason == STOPPED:

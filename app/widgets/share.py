@@ -32,11 +32,11 @@ from app.core.requests import (
     truncation_of,
 )
 from app.core.session import HISTORY_LIMIT, STOPPED, TAKEN, Edit, Origin, Plan, Session
+from app.widgets.captions import unfamiliar
 from app.widgets.scripted import scripted
-from app.widgets.words import unfamiliar
 
 if TYPE_CHECKING:
-    from app.core.model_sets import World
+    from app.core.model_sets import ModelSet
     from app.models.services import Models
     from sgf_hub.types import ConditionSpec, Latent
 
@@ -65,13 +65,13 @@ _TEMPLATE = """
 # -- writing ---------------------------------------------------------------------------------------------------------
 
 
-def state_of(world: World, session: Session) -> dict[str, Any]:
+def state_of(model_set: ModelSet, session: Session) -> dict[str, Any]:
     """A session as JSON."""
     origin = session.origin
     return {
         "format": FORMAT,
         "version": VERSION,
-        "world": world.generator,
+        "world": model_set.generator,
         "origin": {"seed": origin.seed, "truncation": origin.truncation, "latent": _written(origin.latent)},
         "edits": [_written_edit(edit) for edit in session.edits],
         "cursor": session.cursor,
@@ -102,9 +102,9 @@ def _written(latent: Latent) -> dict[str, Any]:
     return {"space": latent.space, "rows": [base64.b64encode(row.tobytes()).decode() for row in rows]}
 
 
-def link_of(world: World, noun: str, session: Session) -> str | None:
+def link_of(model_set: ModelSet, noun: str, session: Session) -> str | None:
     """What stands behind `?edit=` in a link; None if that would be too long."""
-    content = json.dumps(state_of(world, session), separators=(",", ":")).encode()
+    content = json.dumps(state_of(model_set, session), separators=(",", ":")).encode()
     packed = base64.urlsafe_b64encode(zlib.compress(content, 9)).decode().rstrip("=")
     text = f"{noun}.{VERSION}.{packed}"
     return text if len(text) <= LINK else None
@@ -167,44 +167,44 @@ def in_file(content: bytes) -> dict[str, Any]:
     return state
 
 
-def session_in(models: Models, world: World, state: Mapping[str, Any]) -> Session:
+def session_in(models: Models, model_set: ModelSet, state: Mapping[str, Any]) -> Session:
     """The session that a link or a file holds.
 
     Args:
-        models: the world's models are loaded: they know what names there are.
-        world: whose picture it must be.
+        models: the model_set's models are loaded: they know what names there are.
+        model_set: whose picture it must be.
         state: from `in_link` or `in_file`.
 
     Raises:
         UserError: for anything in it that the page would not have written.
         SGFError: likewise.
     """
-    if state.get("world") != world.generator:
-        _refuse(f"it is of pictures of another kind than {world.generator}")
+    if state.get("world") != model_set.generator:
+        _refuse(f"it is of pictures of another kind than {model_set.generator}")
     edits, cursor = state.get("edits"), state.get("cursor")
     if not isinstance(edits, list) or len(edits) > HISTORY_LIMIT:
         _refuse(f"it does not hold 0 to {HISTORY_LIMIT} edits")
     if type(cursor) is not int or not 0 <= cursor <= len(edits):
         _refuse("it does not say which of its edits stand")
-    origin = _origin(models, world, _object(state.get("origin")))
-    return Session(origin, tuple(_edit(models, world, _object(edit)) for edit in edits), cursor)
+    origin = _origin(models, model_set, _object(state.get("origin")))
+    return Session(origin, tuple(_edit(models, model_set, _object(edit)) for edit in edits), cursor)
 
 
-def _origin(models: Models, world: World, content: Mapping[str, Any]) -> Origin:
+def _origin(models: Models, model_set: ModelSet, content: Mapping[str, Any]) -> Origin:
     import torch
 
-    latent, seed = _latent(models, world, content.get("latent")), content.get("seed")
+    latent, seed = _latent(models, model_set, content.get("latent")), content.get("seed")
     truncation = truncation_of(content.get("truncation"))
     if seed is not None:
-        sampled = models.sample(world, seed_of(seed), truncation)
+        sampled = models.sample(model_set, seed_of(seed), truncation)
         # another machine rounds otherwise; what is further off came from no such seed, and must not be called by it
         if sampled.space != latent.space or not torch.allclose(sampled.data, latent.data, atol=1e-3):
             seed = None
     return Origin(latent, seed, truncation, TITLE)
 
 
-def _edit(models: Models, world: World, content: Mapping[str, Any]) -> Edit:
-    from sgf_hub.editing.editor import StopReason
+def _edit(models: Models, model_set: ModelSet, content: Mapping[str, Any]) -> Edit:
+    from sgf_hub.editing import StopReason
 
     steps, reason, distance = content.get("steps"), content.get("reason"), content.get("distance")
     if type(steps) is not int or not 1 <= steps <= 200:
@@ -213,20 +213,19 @@ def _edit(models: Models, world: World, content: Mapping[str, Any]) -> Edit:
         _refuse("an edit in it does not say why it ended")
     if type(distance) not in (int, float) or not 0 <= distance <= _MOST_DISTANCE:  # type: ignore[operator]
         _refuse("an edit in it has no distance")
-    return Edit(
-        _plan(models, world, content), _latent(models, world, content.get("latent")), steps, reason, float(distance)  # type: ignore[arg-type]
-    )  # fmt: skip
+    latent = _latent(models, model_set, content.get("latent"))
+    return Edit(_plan(models, model_set, content), latent, steps, reason, float(distance))  # type: ignore[arg-type]
 
 
-def _plan(models: Models, world: World, content: Mapping[str, Any]) -> Plan:
+def _plan(models: Models, model_set: ModelSet, content: Mapping[str, Any]) -> Plan:
     editor, layers, gesture = content.get("editor"), content.get("layers"), content.get("gesture")
-    if editor not in world.editors:
+    if editor not in model_set.editors:
         _refuse("an edit in it was made by a model that this page does not use")
     if layers is not None:
         if not isinstance(layers, list) or len(layers) != 2 or type(layers[0]) is not int:
             _refuse("an edit in it names no layers")
-        layers = layers_of(layers[0] + 1, layers[1], world.layers)
-    predictor = models.predictor(world.heads)
+        layers = layers_of(layers[0] + 1, layers[1], model_set.layers)
+    predictor = models.predictor(model_set.heads)
     wishes, release = _wishes(
         models.editor(str(editor)).predictor.spec, _object(content.get("wishes")), content.get("release")
     )
@@ -239,7 +238,6 @@ def _plan(models: Models, world: World, content: Mapping[str, Any]) -> Plan:
         note=content["note"] if content.get("note") in known else "",
         layers=layers,
         gesture=gesture if isinstance(gesture, str) and gesture in GESTURES else "",
-        space=world.space,
     )
 
 
@@ -258,13 +256,13 @@ def _wishes(spec: ConditionSpec, content: Mapping[str, Any], release: object) ->
     return {**asked, **keypoint_wishes({"moved": points}, spec.keypoints)}, tuple(free)
 
 
-def _latent(models: Models, world: World, content: object) -> Latent:
+def _latent(models: Models, model_set: ModelSet, content: object) -> Latent:
     import numpy as np
     import torch
 
     from sgf_hub.types import Latent
 
-    generator, written = models.generator(world.generator), _object(content)
+    generator, written = models.generator(model_set.generator), _object(content)
     space, rows = written.get("space"), written.get("rows")
     counts = {generator.latent_space: 1}
     if generator.latent_space == "w":

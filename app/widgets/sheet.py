@@ -16,7 +16,7 @@ from app.widgets import render
 from app.widgets.scripted import message, scripted
 
 if TYPE_CHECKING:
-    from app.core.model_sets import World
+    from app.core.model_sets import ModelSet
     from app.models.services import Models
 
 COUNT = 24
@@ -49,18 +49,18 @@ def build_sheet(noun: str, *, elem_id: str) -> gr.HTML:
     )
 
 
-def sheet(models: Models, world: World, truncation: float, seeds: Sequence[int] | None = None) -> dict[str, Any]:
+def sheet(models: Models, model_set: ModelSet, truncation: float, seeds: Sequence[int] | None = None) -> dict[str, Any]:
     """A message: pictures to choose from.
 
     Args:
         models: what draws them.
-        world: whose.
+        model_set: whose.
         truncation: psi of the sampling.
         seeds: what they are sampled from; `COUNT` random ones by default.
     """
     chosen = random.sample(range(SEEDS), COUNT) if seeds is None else seeds
-    latents = [models.sample(world, seed, truncation) for seed in chosen]
-    images = models.draw_all(world, latents)
+    latents = [models.sample(model_set, seed, truncation) for seed in chosen]
+    images = models.draw_all(model_set, latents)
     shown = [[seed, render.thumbnail(image, SIDE)] for seed, image in zip(chosen, images, strict=True)]
     return message(pictures=shown)
 

@@ -22,7 +22,7 @@ from app.widgets.scripted import message, scripted
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from app.core.model_sets import World
+    from app.core.model_sets import ModelSet
     from app.models.services import Models
     from sgf_hub.types import Latent
 
@@ -42,7 +42,7 @@ def build_timeline(*, elem_id: str) -> gr.HTML:
     return scripted(_TEMPLATE, "timeline.js", elem_id=elem_id)
 
 
-def told_of(plan: Plan) -> str:
+def wishes_in_words(plan: Plan) -> str:
     """What a plan asks for in a few words: "+ glasses", "smile 60", "turn left", "nose", "“purple petals”"."""
     if "caption" in plan.wishes:
         return _cut(f"“{plan.wishes['caption']}”")
@@ -69,45 +69,45 @@ def _cut(text: str) -> str:
 
 
 def timeline(
-    models: Models, world: World, session: Session, drawn: Iterable[tuple[Latent, Tensor]] = ()
+    models: Models, model_set: ModelSet, session: Session, drawn: Iterable[tuple[Latent, Tensor]] = ()
 ) -> dict[str, Any]:
     """A message: the session's edits.
 
     Args:
         models: what draws the thumbnails.
-        world: of the picture.
+        model_set: of the picture.
         session: with its edits.
         drawn: pictures that are at hand, [3, R, R] each, after their latents.
     """
     if not session.edits:
         return message(items=[], now=0)
-    shown = _thumbnails(models, world, [session.origin.latent, *(edit.latent for edit in session.edits)], drawn)
-    labels = ["Start", *(told_of(edit.plan) for edit in session.edits)]
+    shown = _thumbnails(models, model_set, [session.origin.latent, *(edit.latent for edit in session.edits)], drawn)
+    labels = ["Start", *(wishes_in_words(edit.plan) for edit in session.edits)]
     return message(items=[list(item) for item in zip(labels, shown, strict=True)], now=session.cursor)
 
 
 def _thumbnails(
-    models: Models, world: World, latents: list[Latent], drawn: Iterable[tuple[Latent, Tensor]]
+    models: Models, model_set: ModelSet, latents: list[Latent], drawn: Iterable[tuple[Latent, Tensor]]
 ) -> list[str]:
     """Of each latent, a data URI; drawn once."""
     from sgf_hub.predictors.captions.sentences import Recent
 
     known = models.once("thumbnails", lambda: Recent(REMEMBERED))
-    keys = [_key(world, latent) for latent in latents]
+    keys = [_key(model_set, latent) for latent in latents]
     found = {key: known.get(key) for key in keys}
     missing = {key: latent for key, latent in zip(keys, latents, strict=True) if found[key] is None}
-    images = {_key(world, latent): image for latent, image in drawn if missing}
+    images = {_key(model_set, latent): image for latent, image in drawn if missing}
     away = {key: latent for key, latent in missing.items() if key not in images}
-    images.update(zip(away, models.draw_all(world, list(away.values())), strict=True))
+    images.update(zip(away, models.draw_all(model_set, list(away.values())), strict=True))
     for key in missing:
         found[key] = render.thumbnail(images[key], SIDE)
         known.put(key, found[key])
     return [str(found[key]) for key in keys]
 
 
-def _key(world: World, latent: Latent) -> bytes:
+def _key(model_set: ModelSet, latent: Latent) -> bytes:
     data = latent.data.contiguous().numpy().tobytes()
-    return hashlib.blake2b(world.generator.encode() + latent.space.encode() + data, digest_size=16).digest()
+    return hashlib.blake2b(model_set.generator.encode() + latent.space.encode() + data, digest_size=16).digest()
 
 
 def point_of(value: object) -> int:

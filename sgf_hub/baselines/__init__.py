@@ -17,22 +17,27 @@ from sgf_hub.baselines.ganspace import GANSpaceEditor
 from sgf_hub.baselines.interfacegan import InterFaceGANEditor
 from sgf_hub.baselines.latent_descent import LatentDescentEditor
 from sgf_hub.data.pairs import Pairs
-from sgf_hub.editing.trajectory import EditConfig, Editor
+from sgf_hub.editing.config import EditConfig
+from sgf_hub.editing.trajectory import Editor
 from sgf_hub.errors import BadValueError
 from sgf_hub.hub import names as zoo
-from sgf_hub.hub.module import CONFIG
-from sgf_hub.types import Generator, Latent, Predictor, short
+from sgf_hub.hub.files import CONFIG
+from sgf_hub.types import Generator, Latent, Predictor
+from sgf_hub.validation import short
 
 METHODS = ("interfacegan", "interfacegan-conditional", "ganspace", "latent-descent")
 FITTED: dict[str, type[Fitted]] = {"interfacegan": Boundaries, "ganspace": Components}
 
 
 class Baseline(Editor, Protocol):
-    """An editor that knows the stepping for its curve of strengths."""
+    """An editor that knows how far its curve of strengths goes."""
+
+    sweep: EditConfig
+    """Equal steps from nothing until accuracy no longer grows; no sample stops before the last."""
 
     @property
-    def sweep(self) -> EditConfig:
-        """Equal steps from nothing until accuracy no longer grows; no sample stops before the last."""
+    def step_size(self) -> float:
+        """Of its steps, in units of its own."""
         ...
 
 

@@ -13,8 +13,8 @@ from sgf_hub.baselines.arrays import read_npz
 from sgf_hub.baselines.fitted import Fitted, described, sklearn
 from sgf_hub.data.pairs import Pairs
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.hub.module import bounded
-from sgf_hub.types import Generator, short
+from sgf_hub.types import Generator
+from sgf_hub.validation import bounded, short
 
 _COMPONENTS = 80  # the public tool's number
 _ACTIVATIONS = 20_000  # samples for a generator in Z: its activations are large

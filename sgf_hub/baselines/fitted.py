@@ -9,8 +9,9 @@ from torch import Tensor
 
 from sgf_hub.data.pairs import Pairs
 from sgf_hub.errors import BadValueError, SGFError, SpaceError, UnknownNameError
-from sgf_hub.hub.module import HubModule, bounded, names_of
-from sgf_hub.types import Generator, Predictor, Target, nearest, short
+from sgf_hub.hub.module import HubModule
+from sgf_hub.types import Generator, Predictor, Target
+from sgf_hub.validation import bounded, names_of, nearest, short
 
 
 class Fitted(HubModule):

@@ -7,14 +7,16 @@ from torch import Tensor
 
 from sgf_hub.baselines.components import Components
 from sgf_hub.baselines.fitted import signs
-from sgf_hub.editing.loop import Move, walk
-from sgf_hub.editing.trajectory import EditConfig, EditStep, Wishes
+from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
+from sgf_hub.editing.loop import Stepper, edit_loop
+from sgf_hub.editing.trajectory import EditStep
 from sgf_hub.errors import BadValueError, SpaceError
-from sgf_hub.types import Generator, Latent, Predictor, Target, short
+from sgf_hub.types import Generator, Latent, Predictor, Target
+from sgf_hub.validation import bounded, short
 
 
 class GANSpaceEditor:
-    """Moves every sample by `config.step_size` standard deviations a step along a component, in its range of layers.
+    """Moves every sample by equal steps along the component chosen for an attribute, in its range of layers.
 
     Where the generator has a W space, the path is in W+.
 
@@ -22,32 +24,38 @@ class GANSpaceEditor:
         generator: G.
         predictor: C; it judges where an edit has come, and steers nothing.
         components: fitted on latents of G, with a choice for every attribute that may be asked for.
+        step_size: in standard deviations along the component.
 
     Raises:
         SpaceError: if the components are of another latent space than the generator's.
     """
 
-    sweep = EditConfig(step_size=1.0, max_steps=20, tolerance=0.0)  # up to 20 standard deviations
+    sweep = EditConfig.paper(max_steps=20, tolerance=0.0)  # up to 20 standard deviations
 
-    def __init__(self, generator: Generator, predictor: Predictor, components: Components) -> None:
+    def __init__(
+        self, generator: Generator, predictor: Predictor, components: Components, *, step_size: float = 1.0
+    ) -> None:
         components.check_generator(generator)
         self.generator, self.predictor, self.components = generator, predictor, components
+        self.step_size = bounded("step_size", step_size, 1e-6, 1e4)
 
-    def steps(self, latent: Latent, target: Target | Wishes, config: EditConfig | None = None) -> Iterator[EditStep]:
-        """The path, as every `Editor` gives it; of `config`, the stepping rules are SGF's and are not read."""
+    def steps(
+        self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None
+    ) -> Iterator[EditStep]:
+        """The path, as every `Editor` gives it."""
         config = config or self.sweep
 
-        def begin(z0: Tensor, c0: Tensor, target: Target) -> Move:
+        def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
             velocity = torch.zeros_like(z0)  # B, L, D, or B, D in Z
             for name, column in self.components.asked(self.predictor, target):
                 choice = self.components.choices[name]
                 sign = (choice.sign * signs(c0, target, column)).view(-1, *[1] * (z0.ndim - 1))
                 rows = slice(None) if choice.layers is None else _rows(choice.layers, z0.shape[1])
                 velocity[:, rows] += sign * self.components.direction(choice.component).to(z0)
-            return lambda at: config.step_size * velocity[at.rows]
+            return lambda state: self.step_size * velocity[state.rows]
 
         by_layer = self.generator.latent_space == "w"
-        yield from walk(self.generator, self.predictor, latent, target, config, begin, by_layer=by_layer)
+        yield from edit_loop(self.generator, self.predictor, latent, target, config, begin, by_layer=by_layer)
 
     def edit_component(
         self, latent: Latent, component: int, sigmas: float, layers: tuple[int, int] | None = None

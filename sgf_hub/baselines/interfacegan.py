@@ -9,17 +9,18 @@ from torch import Tensor
 
 from sgf_hub.baselines.boundaries import Boundaries
 from sgf_hub.baselines.fitted import signs
-from sgf_hub.editing.loop import Move, walk
-from sgf_hub.editing.trajectory import EditConfig, EditStep, Wishes
+from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
+from sgf_hub.editing.loop import Stepper, edit_loop
+from sgf_hub.editing.trajectory import EditStep
 from sgf_hub.errors import UnknownNameError
-from sgf_hub.types import Generator, Latent, Predictor, Target, nearest
+from sgf_hub.types import Generator, Latent, Predictor, Target
+from sgf_hub.validation import bounded, nearest
 
-_STRENGTHS = 20  # steps of a sweep
 _SIGMAS = {False: 0.7, True: 1.0}  # a step, in standard deviations of the latents along the normals; conditional: True
 
 
 class InterFaceGANEditor:
-    """Moves every sample by `config.step_size` a step along a unit normal, up or down as the target asks.
+    """Moves every sample by equal steps along a unit normal, up or down as the target asks.
 
     Args:
         generator: G.
@@ -27,6 +28,8 @@ class InterFaceGANEditor:
         boundaries: fitted on latents of G.
         conditions: attributes whose boundaries a move keeps its distance to ("conditional manipulation"); "all" holds
             whatever is neither asked, nor released, nor exclusive of what is asked.
+        step_size: of z; by default .7 standard deviations of the latents along the normals, or 1 with conditions: what
+            they leave of a normal changes less.
 
     Raises:
         SpaceError: if the boundaries are of another latent space than the generator's.
@@ -40,26 +43,31 @@ class InterFaceGANEditor:
         boundaries: Boundaries,
         *,
         conditions: Sequence[str] | Literal["all"] = (),
+        step_size: float | None = None,
     ) -> None:
         boundaries.check_generator(generator)
         for name in () if conditions == "all" else conditions:
             if name not in boundaries.attributes:
                 raise UnknownNameError(f"no boundary for {name!r} is here{nearest(name, boundaries.attributes)}.")
         self.generator, self.predictor, self.boundaries, self.conditions = generator, predictor, boundaries, conditions
+        if step_size is not None:
+            self.step_size = bounded("step_size", step_size, 1e-6, 1e4)
 
-    def steps(self, latent: Latent, target: Target | Wishes, config: EditConfig | None = None) -> Iterator[EditStep]:
-        """The path, as every `Editor` gives it; of `config`, the stepping rules are SGF's and are not read."""
+    def steps(
+        self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None
+    ) -> Iterator[EditStep]:
+        """The path, as every `Editor` gives it."""
         config = config or self.sweep
 
-        def begin(z0: Tensor, c0: Tensor, target: Target) -> Move:
+        def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
             velocity = torch.zeros(len(c0), z0.shape[-1], device=z0.device)
             asked = self.boundaries.asked(self.predictor, target)
             for name, column in asked:
                 direction = self.boundaries.normal(name, self._held(asked, target)).to(z0)
                 velocity += signs(c0, target, column)[:, None] * direction
-            return lambda at: config.step_size * velocity[at.rows]
+            return lambda state: self.step_size * velocity[state.rows]
 
-        yield from walk(self.generator, self.predictor, latent, target, config, begin)
+        yield from edit_loop(self.generator, self.predictor, latent, target, config, begin)
 
     def _held(self, asked: list[tuple[str, int]], target: Target) -> list[str]:
         """The conditions of a move: those given, or all that the target holds."""
@@ -74,10 +82,9 @@ class InterFaceGANEditor:
         ]
 
     @cached_property
-    def sweep(self) -> EditConfig:
-        """20 equal steps, to 14 standard deviations of the latents along the normals.
-
-        To 20 with conditions: what they leave of a normal changes less.
-        """
+    def step_size(self) -> float:
+        """How far a step goes along a unit normal."""
         spread = self.boundaries(self.generator.sample(1000, seed=0).data.float()).std(dim=0).mean().item()
-        return EditConfig(step_size=_SIGMAS[bool(self.conditions)] * spread, max_steps=_STRENGTHS, tolerance=0.0)
+        return _SIGMAS[bool(self.conditions)] * spread
+
+    sweep = EditConfig.paper(max_steps=20, tolerance=0.0)  # to 14 standard deviations, or 20

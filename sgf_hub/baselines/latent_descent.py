@@ -17,11 +17,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from sgf_hub.editing.loop import Standing, walk
-from sgf_hub.editing.trajectory import EditConfig, EditStep, Wishes
+from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
+from sgf_hub.editing.loop import StepState, edit_loop
+from sgf_hub.editing.trajectory import EditStep
 from sgf_hub.errors import BadValueError
 from sgf_hub.predictors.base import ATTRIBUTE_TOLERANCE, KEYPOINT_TOLERANCE
 from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
+from sgf_hub.validation import bounded
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's, as published
 _FLOOR = 1e-7  # under a probability's logarithm; what float32 can tell from 1
@@ -29,30 +31,45 @@ HELD, PRIOR, RATE = 0.1, 0.3, 0.2  # found by trying on the embedded zoo; the ra
 
 
 class LatentDescentEditor:
-    """Adam on the latent, every sample by itself; `config.step_size` is the learning rate.
+    """Adam on the latent, every sample by itself.
 
     Args:
         generator: G, which must be differentiable.
         predictor: C, which must be differentiable.
         held: weight of what is neither asked nor released.
         prior: weight of the distance from the start.
+        step_size: Adam's learning rate; by default a fifth of the latents' spread.
     """
 
-    def __init__(self, generator: Generator, predictor: Predictor, *, held: float = HELD, prior: float = PRIOR) -> None:
+    sweep = EditConfig.paper(max_steps=40, tolerance=0.0)
+
+    def __init__(
+        self,
+        generator: Generator,
+        predictor: Predictor,
+        *,
+        held: float = HELD,
+        prior: float = PRIOR,
+        step_size: float | None = None,
+    ) -> None:
         if predictor.spec.caption:
             raise BadValueError("latent descent needs gradients, and a caption has none: use attributes or keypoints.")
         self.generator, self.predictor, self.held, self.prior = generator, predictor, held, prior
+        if step_size is not None:
+            self.step_size = bounded("step_size", step_size, 1e-6, 1e4)
 
-    def steps(self, latent: Latent, target: Target | Wishes, config: EditConfig | None = None) -> Iterator[EditStep]:
-        """The path, as every `Editor` gives it; of `config`, the stepping rules are SGF's and are not read."""
+    def steps(
+        self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None
+    ) -> Iterator[EditStep]:
+        """The path, as every `Editor` gives it."""
         config = config or self.sweep
 
         def begin(z0: Tensor, c0: Tensor, target: Target) -> _Descent:
             weight = torch.where(target.asked, 1.0, self.held * ~target.released)
             pull = self.prior / self.spread.to(z0).square()
-            return _Descent(self.predictor.spec, z0, target, weight, pull, config.step_size)
+            return _Descent(self.predictor.spec, z0, target, weight, pull, self.step_size)
 
-        yield from walk(self.generator, self.predictor, latent, target, config, begin)
+        yield from edit_loop(self.generator, self.predictor, latent, target, config, begin)
 
     @cached_property
     def spread(self) -> Tensor:
@@ -60,9 +77,9 @@ class LatentDescentEditor:
         return self.generator.sample(1000, seed=0).data.float().std(dim=0).clamp_min(1e-6)
 
     @cached_property
-    def sweep(self) -> EditConfig:
-        """40 steps of a fifth of the latents' spread."""
-        return EditConfig(step_size=RATE * self.spread.mean().item(), max_steps=40, tolerance=0.0)
+    def step_size(self) -> float:
+        """Adam's learning rate."""
+        return RATE * self.spread.mean().item()
 
 
 class _Descent:
@@ -74,17 +91,20 @@ class _Descent:
         self.spec, self.z0, self.target, self.weight, self.pull, self.rate = spec, z0, target, weight, pull, rate
         self.mean, self.square = torch.zeros_like(z0), torch.zeros_like(z0)
 
-    def __call__(self, at: Standing) -> Tensor:
+    def __call__(self, state: StepState) -> Tensor:
         """One step of Adam."""
         with torch.enable_grad():
-            z = at.z.detach().requires_grad_()
-            error = self.error(at.look(z), self.target.c[at.rows])
-            loss = (self.weight * error).sum() + (self.pull * (z - self.z0[at.rows]).square()).mean(dim=1).sum()
+            z = state.z.detach().requires_grad_()
+            error = self.error(state.read(z), self.target.c[state.rows])
+            loss = (self.weight * error).sum() + (self.pull * (z - self.z0[state.rows]).square()).mean(dim=1).sum()
             gradient = torch.autograd.grad(loss, z)[0]  # samples do not meet: each gets its own
         first, second = _BETAS
-        self.mean[at.rows] = first * self.mean[at.rows] + (1 - first) * gradient
-        self.square[at.rows] = second * self.square[at.rows] + (1 - second) * gradient.square()
-        mean, square = self.mean[at.rows] / (1 - first**at.index), self.square[at.rows] / (1 - second**at.index)
+        self.mean[state.rows] = first * self.mean[state.rows] + (1 - first) * gradient
+        self.square[state.rows] = second * self.square[state.rows] + (1 - second) * gradient.square()
+        mean, square = (
+            self.mean[state.rows] / (1 - first**state.index),
+            self.square[state.rows] / (1 - second**state.index),
+        )
         return -self.rate * mean / (square.sqrt() + _EPSILON)
 
     def error(self, c: Tensor, wanted: Tensor) -> Tensor:

@@ -42,8 +42,8 @@ def evaluate(
     from sgf_hub.evaluation.disentanglement.methods import METHODS
     from sgf_hub.evaluation.disentanglement.report import write_report
     from sgf_hub.evaluation.disentanglement.tasks import Plan, run
-    from sgf_hub.hub.module import bounded
     from sgf_hub.mapping import SGFMapping
+    from sgf_hub.validation import bounded
 
     bounded("--samples", samples, 1, 100_000)
     bounded("--seeds", seeds, 1, 1000)
@@ -104,7 +104,7 @@ def rounded(value: dict | float) -> dict | float:
 
 def _names(what: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """Names out of a list with commas, or all that are known."""
-    from sgf_hub.types import nearest, short
+    from sgf_hub.validation import nearest, short
 
     if text == "all":
         return known

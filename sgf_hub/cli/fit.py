@@ -60,7 +60,7 @@ def fit(
     from sgf_hub.fitting import fit as run
     from sgf_hub.training.mapping import PRESETS
     from sgf_hub.training.recipes import recipe as named_recipe
-    from sgf_hub.types import check_seed
+    from sgf_hub.validation import check_seed
 
     setting = None if recipe is None else named_recipe(recipe)
     chosen = preset or ("fast" if setting is None else "paper")
@@ -141,8 +141,8 @@ def _parts(generator: str, predictor: tuple[str, ...], out: Path, group: "Group"
 def _convert(generator: str, folder: Path) -> None:
     """A checkpoint file as a folder, unless it is there already."""
     from sgf_hub.generators.convert import SOURCE, convert
-    from sgf_hub.hub.module import sha256
-    from sgf_hub.types import read_json
+    from sgf_hub.hub.files import sha256
+    from sgf_hub.validation import read_json
 
     if not (folder / SOURCE).is_file():  # whatever else is in there, convert refuses
         convert(generator, folder)
@@ -188,7 +188,7 @@ def _show(progress: "Iterator[Progress]", *, quiet: bool) -> None:
 def _finish(out: Path) -> None:
     """The card, and what the user reads."""
     from sgf_hub.hub.publishing.cards import PREVIEW, write_card
-    from sgf_hub.types import read_json
+    from sgf_hub.validation import read_json
 
     rows = read_json(out / "measured.json")["fit"]["rows"]
     write_card(out)

@@ -122,7 +122,7 @@ def data_flowers(
 ) -> None:
     """Draw a sheet of flowers, and tell a caption of each."""
     from sgf_hub.data import flowers
-    from sgf_hub.types import check_seed
+    from sgf_hub.validation import check_seed
 
     def caption(index: int) -> str:
         at = (check_seed(seed), index)
@@ -137,7 +137,7 @@ def _draw_sheet(
 ) -> None:  # fmt: skip
     from PIL import Image
 
-    from sgf_hub.types import check_seed
+    from sgf_hub.validation import check_seed
 
     if out.suffix.lower() not in Image.registered_extensions():
         raise BadValueError(f"--out is {str(out)!r}; give a picture's name, such as sheet.png.")

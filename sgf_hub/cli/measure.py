@@ -99,7 +99,7 @@ def captions(
     """Edit flowers by eight kinds of sentence, with the paper's stepping and ours, and random sampling beside them."""
     from sgf_hub.evaluation.captions import measure_captions
     from sgf_hub.evaluation.disentanglement.card import write_captions_card
-    from sgf_hub.types import read_json
+    from sgf_hub.validation import read_json
 
     if samples < 2 or seeds < 1:
         raise BadValueError("--samples is at least 2 and --seeds at least 1.")
@@ -192,7 +192,7 @@ def _takes(name: str, *, captions: bool) -> None:
 
 def keep(name: str, part: str, figures: dict, *, tell: bool = True) -> None:
     """Write figures into the entry's measured.json, beside those of other commands, and to stdout (`tell`)."""
-    from sgf_hub.types import read_json
+    from sgf_hub.validation import read_json
 
     path = entry_folder(name) / "measured.json"
     held = read_json(path) if path.exists() else {}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sgf_hub.errors import BadValueError
+from sgf_hub.hub.kinds import role_of
 
 if TYPE_CHECKING:
     from sgf_hub.hub.publishing.upload import Upload
@@ -73,9 +74,10 @@ def cards(
     """Write model cards: README.md, and the strip of pictures that it shows."""
     from sgf_hub.cli.measure import entry_folder
     from sgf_hub.evaluation.strip import draw_strip
-    from sgf_hub.hub.names import entries, kind_of
+    from sgf_hub.hub.kinds import kind_of
+    from sgf_hub.hub.names import entries
     from sgf_hub.hub.publishing.cards import CARD, STRIP, fresh_card, write_card
-    from sgf_hub.types import read_json
+    from sgf_hub.validation import read_json
 
     folders = [entry_folder(name) for name in names] if names else [entry.path for entry in entries()]
     for folder in folders:
@@ -83,7 +85,7 @@ def cards(
             if not (folder / CARD).is_file() or (folder / CARD).read_text("utf-8") != fresh_card(folder):
                 raise BadValueError(f"the card of {folder.name} is not up to date: run `sgf-hub cards {folder.name}`.")
             continue
-        shows = kind_of(read_json(folder / "config.json")) in ("SGFMapping", "StyleGAN2", "ProGAN")
+        shows = role_of(kind_of(read_json(folder / "config.json"))) in ("mapping", "generator")
         if shows and (strips or not (folder / STRIP).is_file()):
             draw_strip(folder)
         typer.echo(str(write_card(folder)))

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from sgf_hub.data.distributed import ALONE, Group
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.hub.module import bounded
-from sgf_hub.types import ConditionSpec, Generator, Predictor, Space, read_json
+from sgf_hub.types import ConditionSpec, Generator, Predictor, Space
+from sgf_hub.validation import bounded, read_json
 
 SHARD = 5_000
 _INDEX = "pairs.json"

@@ -16,8 +16,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.hub.module import bounded
-from sgf_hub.types import short
+from sgf_hub.validation import bounded, short
 
 BYTES = 20 * 2**20  # of a file
 PIXELS = 50_000_000  # of a picture

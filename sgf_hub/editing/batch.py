@@ -1,16 +1,17 @@
 """One edit of many pictures: batch by batch, in bounded memory, and what came of each.
 
-A `Trajectory` keeps every step of every sample; for a thousand pictures only the first and the chosen one are kept.
+Of a thousand pictures only the first and the chosen step are kept.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
-from sgf_hub.editing.trajectory import EditConfig, Editor, EditStep
+from sgf_hub.editing.config import EditConfig, EditRequest
+from sgf_hub.editing.trajectory import Editor, Trajectory
 from sgf_hub.errors import BadValueError
-from sgf_hub.types import ConditionSpec, Generator, Latent, Wish, check_seed, short
+from sgf_hub.types import ConditionSpec, Generator, Latent
+from sgf_hub.validation import check_seed, short
 
 MOST = 1000
 """Seeds of one run."""
@@ -53,91 +54,27 @@ def batches(seeds: Sequence[int], resolution: int) -> Iterator[Sequence[int]]:
         yield seeds[at : at + size]
 
 
-@dataclass
-class Outcome:
-    """A batch of edits as far as it has come; what a `Trajectory` tells of it, without the steps between.
-
-    Args:
-        before: the pictures before.
-        result: the outcome so far as one step, each sample from the step chosen for it.
-        taken: for each sample, the steps that it moved.
-    """
-
-    before: EditStep
-    result: EditStep
-    taken: list[int]
-
-    @classmethod
-    def of(cls, first: EditStep) -> "Outcome":
-        """Of the first step, the picture before."""
-        return cls(first, first, [int(reason is None) for reason in first.reasons])
-
-    def add(self, step: EditStep, *, return_best: bool) -> None:
-        """Take note of the next step."""
-        self.result = _better(self.result, step) if return_best else step
-        self.taken = [n + (reason is None) for n, reason in zip(self.taken, step.reasons, strict=True)]
-
-    @property
-    def step(self) -> int:
-        """How many steps were taken."""
-        return self.result.index
-
-    @property
-    def moving(self) -> int:
-        """How many samples have not come to their end."""
-        return self.result.reasons.count(None)
-
-
-def _better(best: EditStep, step: EditStep) -> EditStep:
-    """Each sample from the closer one of two steps; of equals, from the later one."""
-    old, new = (one.distance.nan_to_num(nan=float("inf")) for one in (best, step))
-    rows = new <= old
-
-    def pick(was: torch.Tensor, now: torch.Tensor) -> torch.Tensor:
-        return torch.where(rows.view(-1, *[1] * (was.ndim - 1)), now, was)
-
-    return replace(
-        step,
-        latent=Latent(pick(best.latent.data, step.latent.data), step.latent.space),
-        images=pick(best.images, step.images),
-        c=pick(best.c, step.c),
-        distance=pick(best.distance, step.distance),
-    )
-
-
 def edit_seeds(
-    editor: Editor,
-    seeds: Sequence[int],
-    wishes: Mapping[str, Wish],
-    config: EditConfig,
-    *,
-    release: Sequence[str] = (),
-    truncation: float = 0.8,
-) -> Iterator[tuple[Sequence[int], Outcome]]:
+    editor: Editor, seeds: Sequence[int], request: EditRequest, config: EditConfig, *, truncation: float = 0.8
+) -> Iterator[tuple[Sequence[int], Trajectory]]:
     """Edit the pictures of seeds, batch by batch; each sample stops by itself.
 
     Args:
         editor: of any method.
         seeds: of the pictures.
-        wishes: for all of them.
-        config: how to step.
-        release: names that need not be held.
+        request: for all of them.
+        config: when to stop.
         truncation: of the sampling.
 
     Yields:
-        The seeds of a batch and how far it has come, after every step; it is done where none of it is `moving`.
+        The seeds of a batch and how far it has come, after every step; it is done where no reason is None.
     """
-    generator, predictor = editor.generator, editor.predictor
-    for chosen in batches(seeds, generator.resolution):
-        start = samples(generator, chosen, truncation=truncation)
-        with torch.no_grad():
-            target = predictor.target(predictor(generator.synthesize(start)), release=release, **wishes)
-        steps = editor.steps(start, target, config)
-        outcome = Outcome.of(next(steps))
-        yield chosen, outcome
-        for step in steps:
-            outcome.add(step, return_best=config.return_best)
-            yield chosen, outcome
+    for chosen in batches(seeds, editor.generator.resolution):
+        start = samples(editor.generator, chosen, truncation=truncation)
+        trajectory = Trajectory(config.return_best, keep=False)
+        for step in editor.steps(start, request, config):
+            trajectory.add(step)
+            yield chosen, trajectory
 
 
 def changes(spec: ConditionSpec, before: torch.Tensor, after: torch.Tensor, wishes: Iterable[str]) -> dict[str, list]:

@@ -15,8 +15,9 @@ from torch import Tensor
 from typing_extensions import Self
 
 from sgf_hub.data.flowers.factors import COLORS, GROUPS, SECONDS, SHAPES, SIZES
-from sgf_hub.editing.editor import EditConfig, SGFEditor, StopReason
-from sgf_hub.evaluation.edits import mean_and_spread, steppings
+from sgf_hub.editing import EditConfig, SGFEditor, StopReason
+from sgf_hub.editing.editor import PRESETS
+from sgf_hub.evaluation.edits import mean_and_spread
 from sgf_hub.evaluation.pool import in_parallel
 from sgf_hub.predictors import CaptionPredictor, load_predictor
 from sgf_hub.types import Predictor, Target
@@ -194,7 +195,7 @@ def measure_kind(
         "kept": share([kept(one.asked, start, end) for one, start, end in triples]),
         "unsaid_kept": share([kept(one.asked, start, end, UNSAID) for one, start, end in triples]),
         "reached": float(np.mean([reason is StopReason.TARGET_REACHED for reason in trajectory.reasons])),
-        "steps": float(np.mean(trajectory.taken())),
+        "steps": float(np.mean(trajectory.taken)),
         "similarity_before": similarity(c0),
         "similarity_after": similarity(result.c),
         "sampled_color_found": share(
@@ -218,7 +219,7 @@ def measure_captions(mapping: str, judge: str, *, samples: int, seeds: int, work
     Yields:
         One record a stepping and kind, averaged over seeds.
     """
-    tasks = [(stepping, kind) for stepping in steppings(keypoints=False) for kind in KINDS]
+    tasks = [(stepping, kind) for stepping in PRESETS for kind in KINDS]
     task = partial(_task, samples=samples, seeds=seeds)
     yield from in_parallel(task, tasks, workers=workers, load=_load, arguments=(mapping, judge))
 
@@ -233,9 +234,9 @@ def _load(mapping: str, judge: str) -> None:
 
 def _task(task: tuple[str, str], samples: int, seeds: int) -> dict:
     stepping, kind = task
-    config = steppings(keypoints=False)[stepping]
+    editor, config = _loaded["editor"].preset(stepping)
     rows = [
-        measure_kind(**_loaded, config=config, kind=kind, samples=samples, seed=seed)
+        measure_kind(editor, _loaded["judge"], _loaded["pool"], config, kind, samples=samples, seed=seed)
         for seed in range(1000, 1000 + seeds)
     ]
     return {"stepping": stepping, "kind": kind, **mean_and_spread(rows)}

@@ -10,10 +10,9 @@ import torch
 from PIL import Image
 
 from sgf_hub.data.pictures import to_pictures, told_sheet
-from sgf_hub.editing.editor import SGFEditor
-from sgf_hub.editing.trajectory import EditConfig, StopReason
+from sgf_hub.editing import SGFEditor, StopReason
 from sgf_hub.evaluation.disentanglement.sweep import flip
-from sgf_hub.evaluation.edits import FlipResult, flips, keypoint_moves, steppings
+from sgf_hub.evaluation.edits import FlipResult, flips, keypoint_moves, measured_with
 from sgf_hub.types import Latent, Target
 
 SEED = 1000  # of the latents; pairs are sampled with other seeds
@@ -55,22 +54,22 @@ def check(editor: SGFEditor, name: str, *, samples: int) -> Checked:
         samples: how many edits; 2 or more.
     """
     spec = editor.predictor.spec
-    rules = steppings(keypoints=name == "keypoints", space=editor.generator.latent_space)["ours"]
+    editor, config = measured_with(editor, "tuned", keypoints=name == "keypoints")
     if name in spec.attributes:
         flipped: FlipResult = next(
-            flips(editor, editor.predictor, rules, samples=samples, seed=SEED, attributes=(name,))
+            flips(editor, editor.predictor, config, samples=samples, seed=SEED, attributes=(name,))
         )
         others = flipped.others_changed_by_predictor if len(spec.attributes) > 1 else None
         return Checked(name, samples, flipped.reached, others, flipped.steps)
     if name == "keypoints":
-        moved = keypoint_moves(editor, editor.predictor, rules, samples=samples, seed=SEED)
+        moved = keypoint_moves(editor, editor.predictor, config, samples=samples, seed=SEED)
         others = moved.attributes_changed * len(spec.attributes) if spec.attributes else None
         return Checked(name, samples, moved.reached, others, moved.steps)
     latent = editor.generator.sample(samples, seed=SEED)
     c0 = editor.predictor(editor.generator.synthesize(latent))
-    trajectory = editor.edit(latent, _swapped(editor, c0), rules)
+    trajectory = editor.edit(latent, _swapped(editor, c0), config)
     reached = sum(reason is StopReason.TARGET_REACHED for reason in trajectory.reasons) / samples
-    return Checked(name, samples, reached, None, sum(trajectory.taken()) / samples)
+    return Checked(name, samples, reached, None, sum(trajectory.taken) / samples)
 
 
 def draw_preview(editor: SGFEditor, path: Path) -> None:
@@ -109,8 +108,8 @@ def _column(editor: SGFEditor, latent: Latent, c0: torch.Tensor, number: int) ->
         target = _swapped(editor, c0, seed=SEED + 1 + number)
         said = getattr(predictor, "words", None)
         words = said(target.c) if spec.caption and said is not None else ["another's keypoints"] * len(latent)
-    rules: EditConfig = steppings(keypoints=not spec.attributes, space=editor.generator.latent_space)["ours"]
-    trajectory = editor.edit(latent, target, rules)
+    editor, config = measured_with(editor, "tuned", keypoints=not spec.attributes)
+    trajectory = editor.edit(latent, target, config)
     told = [
         words if reason is StopReason.TARGET_REACHED else f"{words} (missed)"
         for words, reason in zip(words, trajectory.reasons, strict=True)

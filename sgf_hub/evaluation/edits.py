@@ -3,7 +3,7 @@
 Results are told by the predictor that steers the edits and by the judge, which never trained a mapping.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sgf_hub.editing.editor import EditConfig, SGFEditor, StopReason
+from sgf_hub.editing import EditConfig, SGFEditor, StopReason
+from sgf_hub.editing.editor import PRESETS
 from sgf_hub.evaluation.disentanglement.mds import CHANGED
 from sgf_hub.evaluation.disentanglement.sweep import flip
 from sgf_hub.evaluation.pool import in_parallel
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import load_predictor
-from sgf_hub.types import Predictor, Space, Target
+from sgf_hub.types import Predictor, Target
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def flips(
         target = flip(editor.predictor, c0, name)
         trajectory = editor.edit(latent, target, config)
         after = trajectory.result.images
-        before = trajectory.steps[0].images
+        before = trajectory.first.images
         others = [other for other in spec.attributes if other != name and other not in spec.siblings(name)]
         moved_predictor = _moves(editor.predictor, before, after)
         moved_judge = _moves(judge, before, after)
@@ -79,7 +80,7 @@ def flips(
             reached_by_judge=sees.float().mean().item(),
             others_changed=_changed(moved_judge, judge, others),
             others_changed_by_predictor=_changed(moved_predictor, editor.predictor, others),
-            steps=sum(trajectory.taken()) / samples,
+            steps=sum(trajectory.taken) / samples,
         )
 
 
@@ -132,7 +133,7 @@ def keypoint_moves(
     asked = torch.arange(spec.dimension) >= count
     trajectory = editor.edit(latent, Target(c1, asked, torch.zeros_like(asked)), config)
     result = trajectory.result
-    moved = _moves(judge, trajectory.steps[0].images, result.images)
+    moved = _moves(judge, trajectory.first.images, result.images)
 
     def error(points: Tensor) -> float:
         return (points - wanted).norm(dim=-1).mean().item()
@@ -144,7 +145,7 @@ def keypoint_moves(
         after_by_judge=error(judge.spec.points(judge(result.images))),
         reached=sum(reason is StopReason.TARGET_REACHED for reason in trajectory.reasons) / samples,
         attributes_changed=(moved > CHANGED).float().mean().item(),
-        steps=sum(trajectory.taken()) / samples,
+        steps=sum(trajectory.taken) / samples,
     )
 
 
@@ -164,29 +165,27 @@ def mean_and_spread(rows: list[dict]) -> dict:
 
 
 def measure_edits(
-    editor: SGFEditor,
+    editors: Mapping[str, tuple[SGFEditor, EditConfig]],
     judge: Predictor,
     *,
     samples: int,
     seeds: int,
-    steppings: dict[str, EditConfig],
     attributes: tuple[str, ...] = (),
 ) -> Iterator[dict]:
     """Flips (for a mapping of attributes) or moves (for one with keypoints), for every stepping and seed.
 
     Args:
-        editor: the edits.
+        editors: what edits, and its settings, by the name of the stepping.
         judge: who measures them.
         samples: latents a seed.
         seeds: how many sets of latents.
-        steppings: configs by name.
         attributes: which to flip; all by default.
 
     Yields:
         One record a stepping and attribute, averaged over seeds.
     """
     starts = range(1000, 1000 + seeds)
-    for name, config in steppings.items():
+    for name, (editor, config) in editors.items():
         if editor.predictor.spec.keypoints:
             moves = [asdict(keypoint_moves(editor, judge, config, samples=samples, seed=seed)) for seed in starts]
             yield {"stepping": name, **mean_and_spread(moves)}
@@ -216,11 +215,7 @@ def measure_in_parallel(
     """
     spec = SGFMapping.from_pretrained(mapping).spec
     # the slowest first: one attribute, and all seeds of it, is a task
-    tasks = [
-        (stepping, one)
-        for stepping in steppings(keypoints=bool(spec.keypoints))
-        for one in (("",) if spec.keypoints else spec.attributes)
-    ]
+    tasks = [(stepping, one) for stepping in PRESETS for one in (("",) if spec.keypoints else spec.attributes)]
     rows = partial(_task, samples=samples, seeds=seeds)
     yield from in_parallel(rows, tasks, workers=workers, load=_load, arguments=(mapping, judge))
 
@@ -234,14 +229,19 @@ def _load(mapping: str, judge: tuple[str, ...]) -> None:
 
 def _task(task: tuple[str, str], samples: int, seeds: int) -> dict:
     stepping, attribute = task
-    editor, judge = _loaded["editor"], _loaded["judge"]
-    rule = {stepping: steppings(keypoints=bool(editor.predictor.spec.keypoints))[stepping]}
+    editors = {stepping: measured_with(_loaded["editor"], stepping)}
     attributes = (attribute,) if attribute else ()
-    rows = measure_edits(editor, judge, samples=samples, seeds=seeds, steppings=rule, attributes=attributes)
-    return next(rows)
+    return next(measure_edits(editors, _loaded["judge"], samples=samples, seeds=seeds, attributes=attributes))
 
 
-def steppings(*, keypoints: bool, space: Space = "w") -> dict[str, EditConfig]:
-    """The paper's stepping, and ours for the kind of condition and the latent space."""
-    ours = EditConfig.ours(space=space)
-    return {"paper": EditConfig(), "ours": replace(ours, tolerance=0.5) if keypoints else ours}
+def measured_with(editor: SGFEditor, stepping: str, *, keypoints: bool | None = None) -> tuple[SGFEditor, EditConfig]:
+    """The editor and the settings of a preset; where keypoints are moved, ours goes on to half the tolerance.
+
+    Args:
+        editor: SGF.
+        stepping: one of `PRESETS`.
+        keypoints: whether they are moved; by default whether the predictor reads any.
+    """
+    editor, config = editor.preset(stepping)
+    moved = bool(editor.predictor.spec.keypoints) if keypoints is None else keypoints
+    return editor, replace(config, tolerance=0.5) if moved and stepping == "tuned" else config

@@ -5,7 +5,7 @@ from pathlib import Path
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.evaluation.disentanglement.summary import observers, score_table, spread, tables
 from sgf_hub.hub.names import root
-from sgf_hub.types import read_json
+from sgf_hub.validation import read_json
 
 BEGIN, END = "<!-- measured: begin (written by `sgf-hub measure page`) -->", "<!-- measured: end -->"
 
@@ -40,7 +40,7 @@ def summary() -> str:
         )
     flips = _read("sgf-avatars-attributes", "measured.json").get("edits")
     if flips:
-        for stepping, title in (("ours", "our stepping"), ("paper", "the paper's stepping")):
+        for stepping, title in (("tuned", "our stepping"), ("paper", "the paper's stepping")):
             rows = [row for row in flips["rows"] if row["stepping"] == stepping]
             lines.append(
                 f"| {len(rows)} attributes x {flips['samples']} flips x {flips['seeds']} seeds, {title}: reached, "
@@ -50,14 +50,14 @@ def summary() -> str:
             )
     moves = _read("sgf-avatars-keypoints", "measured.json").get("edits")
     if moves:
-        row = next(row for row in moves["rows"] if row["stepping"] == "ours")
+        row = next(row for row in moves["rows"] if row["stepping"] == "tuned")
         lines.append(
             f"| {moves['samples']} keypoint targets x {moves['seeds']} seeds, our stepping: mean error before, after, "
             f"after by the judge | {row['before']:.2%}, {spread(row, 'after', '.2%')}, "
             f"{spread(row, 'after_by_judge', '.2%')} of the side | `{moves['command']}` |"
         )
     for name, said in _held("measured.json", "captions").items():
-        for stepping, title in (("ours", "our stepping"), ("paper", "the paper's stepping")):
+        for stepping, title in (("tuned", "our stepping"), ("paper", "the paper's stepping")):
             rows = [row for row in said["rows"] if row["stepping"] == stepping]
             colors = [row for row in rows if row["kind"].split(",")[0] in ("color", "two colors")]
             lines.append(
@@ -106,7 +106,7 @@ def full_page() -> str:
         ]
         parts.append(_table(f"{name}: F on held-out pairs", "| standardised units | |", rows))
     flips = _read("sgf-avatars-attributes", "measured.json").get("edits", {})
-    for stepping in ("paper", "ours") if flips else ():
+    for stepping in ("paper", "tuned") if flips else ():
         rows = [
             f"| {r['attribute']} | {spread(r, 'reached', '.1%')} | {spread(r, 'reached_by_judge', '.1%')} | "
             f"{spread(r, 'others_changed', '.2f')} | {spread(r, 'steps', '.1f')} |"
@@ -126,7 +126,7 @@ def full_page() -> str:
         head = "| stepping | error before | after | by the judge | reached | attributes changed | steps |"
         parts.append(_table("sgf-avatars-keypoints: all keypoints to another sample's", head, rows))
     for name, said in _held("measured.json", "captions").items():
-        for stepping in ("paper", "ours"):
+        for stepping in ("paper", "tuned"):
             parts.append(f"## {name}: edits by sentence, stepping {stepping!r}\n\n{caption_table(said, stepping)}")
     for name, made in _held("measured.json", "projection").items():
         parts += projection_tables(name, made)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sgf_hub.editing.editor import EditConfig, SGFEditor, StopReason
+from sgf_hub.editing import SGFEditor, StopReason
 from sgf_hub.evaluation.disentanglement.sweep import flip
 from sgf_hub.evaluation.edits import mean_and_spread
 from sgf_hub.inversion.calibration import of_world, strangers
@@ -81,9 +81,9 @@ def measure_edits_after(
         reached: list[bool] = []
         steps: list[int] = []
         for attribute in editor.predictor.spec.attributes:
-            trajectory = editor.edit(start, flip(editor.predictor, c0, attribute), EditConfig.ours())
+            trajectory = editor.edit(start, flip(editor.predictor, c0, attribute))
             reached += [reason is StopReason.TARGET_REACHED for reason in trajectory.reasons]
-            steps += trajectory.taken()
+            steps += trajectory.taken
         yield {"start": name, "reached": sum(reached) / len(reached), "steps": sum(steps) / len(steps)}
 
 

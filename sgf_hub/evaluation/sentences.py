@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from sgf_hub.data.pictures import to_pictures, told_sheet
-from sgf_hub.editing.editor import EditConfig, SGFEditor
+from sgf_hub.editing import EditConfig, SGFEditor
 from sgf_hub.predictors import CaptionPredictor
 
 TARGETS = (
@@ -35,7 +35,7 @@ def draw_sentences(editor: SGFEditor, path: Path, config: EditConfig | None = No
     Returns:
         What was asked of each flower and what the captioner reads in the result: "seed", "asked", "read".
     """
-    predictor, config = editor.predictor, config or EditConfig.ours()
+    predictor = editor.predictor
     assert isinstance(predictor, CaptionPredictor)
     told: list[dict[str, str]] = []
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from PIL import Image
 
 from sgf_hub.data.pictures import to_pictures
-from sgf_hub.hub.module import CONFIG
+from sgf_hub.hub.files import CONFIG
+from sgf_hub.hub.kinds import kind_of, role_of
 from sgf_hub.hub.publishing.cards import STRIP
 from sgf_hub.hub.publishing.code import example_of
-from sgf_hub.types import read_json
+from sgf_hub.validation import read_json
 
 FRAMES = 8
 SIDE = 96  # px
@@ -24,15 +25,15 @@ def draw_strip(folder: Path) -> Path:
     Returns:
         The picture.
     """
-    from sgf_hub.editing.editor import EditConfig, SGFEditor
+    from sgf_hub.editing.editor import SGFEditor
     from sgf_hub.generators import load_generator
 
     config = read_json(folder / CONFIG)
-    if config.get("class") == "SGFMapping":
+    if role_of(kind_of(config)) == "mapping":
         editor = SGFEditor.from_pretrained(str(folder))
         seed, wish = example_of(config)
         latent = editor.generator.sample(1, seed=seed)
-        trajectory = editor.edit(latent, wish, EditConfig.ours(space=editor.generator.latent_space))
+        trajectory = editor.edit(latent, wish)
         last = trajectory.chosen[0]
         shown = min(FRAMES, last + 1)
         steps = [trajectory.steps[round(i * last / max(shown - 1, 1))] for i in range(shown)]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.types import check_seed, short
+from sgf_hub.validation import check_seed, short
 
 CHOICES = ("left", "right", "neither")
 LIMIT = 4 * 2**20  # bytes of a file of votes, about 25 000 of them

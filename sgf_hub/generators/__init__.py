@@ -6,7 +6,9 @@ from sgf_hub.errors import CorruptFileError
 from sgf_hub.generators.convert import convert
 from sgf_hub.generators.describe import Description, inspect
 from sgf_hub.generators.sources import find
-from sgf_hub.types import Generator, read_json, short
+from sgf_hub.hub.kinds import of_role
+from sgf_hub.types import Generator
+from sgf_hub.validation import read_json, short
 
 
 def load_generator(source: str | Path, *, revision: str | None = None) -> Generator:
@@ -30,15 +32,12 @@ def load_generator(source: str | Path, *, revision: str | None = None) -> Genera
         from sgf_hub.generators.diffusion import DiffusionGenerator
 
         return DiffusionGenerator.from_pretrained(source, revision=revision)
-    from sgf_hub.generators.progan import ProGAN
-    from sgf_hub.generators.stylegan2 import StyleGAN2
-
-    kinds: dict[str, type[StyleGAN2 | ProGAN]] = {"StyleGAN2": StyleGAN2, "ProGAN": ProGAN}
+    kinds = of_role("generator")
     kind = read_json(found.path / "config.json").get("class")
     if not isinstance(kind, str) or kind not in kinds:
         held = short(kind) if kind else "a foreign model"
         raise CorruptFileError(f"{str(source)!r} holds {held}, not a generator: {', '.join(kinds)}.")
-    return kinds[kind].from_pretrained(source, revision=revision)
+    return kinds[kind].load().from_pretrained(source, revision=revision)
 
 
 __all__ = ["Description", "convert", "inspect", "load_generator"]

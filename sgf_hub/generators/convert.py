@@ -11,12 +11,12 @@ from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.sources import find
 from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.hub.module import CONFIG, WEIGHTS, sha256
-from sgf_hub.types import read_json, short
+from sgf_hub.hub.files import CONFIG, WEIGHTS, sha256
+from sgf_hub.hub.kinds import of_role
+from sgf_hub.validation import read_json, short
 
 SOURCE = "source.json"  # beside the weights: what they were converted from
 _OURS = {CONFIG, WEIGHTS, SOURCE}
-_KINDS: dict[str, type[StyleGAN2 | ProGAN]] = {"StyleGAN2": StyleGAN2, "ProGAN": ProGAN}
 
 
 def convert(source: str | Path, out: str | Path, *, revision: str | None = None) -> StyleGAN2 | ProGAN:
@@ -82,13 +82,14 @@ def _loaded(source: str | Path, revision: str | None) -> tuple[StyleGAN2 | ProGA
         checkpoint = open_checkpoint(found.path)
         made = _origin(found.path, checkpoint.format, checkpoint.notes)
         return checkpoint.generator(), made
+    kinds = of_role("generator")
     kind = read_json(found.path / CONFIG).get("class") if found.kind == "folder" else "a diffusers pipeline"
-    if not isinstance(kind, str) or kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in kinds:
         raise CorruptFileError(
             f"{str(source)!r} holds {short(kind) if kind else 'a foreign model'}, which is not converted: "
-            f"give a checkpoint of a GAN, or a {' or '.join(_KINDS)} of ours."
+            f"give a checkpoint of a GAN, or a {' or '.join(kinds)} of ours."
         )
-    generator = _KINDS[kind].from_pretrained(source, revision=revision)
+    generator = kinds[kind].load().from_pretrained(source, revision=revision)
     return generator, _origin((generator.folder or found.path) / WEIGHTS, "a repo of sgf-hub", ())
 
 

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators.layers import check_shape, draw_z
-from sgf_hub.hub.module import bounded
 from sgf_hub.hub.wrapping import BROKEN, described, frozen, told
-from sgf_hub.types import Latent, Space, short
+from sgf_hub.types import Latent, Space
+from sgf_hub.validation import bounded, short
 
 _MEAN_OF = 4096  # latents whose mean is the mean w
 _SMALLEST = 8  # pixels, the lowest side that is drawn of a larger picture

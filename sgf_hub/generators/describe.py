@@ -10,9 +10,11 @@ from safetensors import SafetensorError, safe_open
 from sgf_hub.errors import CorruptFileError, SGFError
 from sgf_hub.generators.sources import INDEX, Found, find
 from sgf_hub.hub import names as zoo
-from sgf_hub.hub.module import CONFIG, WEIGHTS, HubModule, shapes_only
+from sgf_hub.hub.files import CONFIG, WEIGHTS
+from sgf_hub.hub.kinds import of_role
+from sgf_hub.hub.module import HubModule, shapes_only
 from sgf_hub.hub.names import called
-from sgf_hub.types import read_json, short
+from sgf_hub.validation import read_json, short
 
 _UNET = "unet/config.json"
 _UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -100,11 +102,7 @@ def _facts(network: Any) -> dict[str, Any]:
 
 def _folder(source: str, found: Found, revision: str | None) -> Description:
     """A repo with a config.json: a generator or mapping of ours, or something else, which is named."""
-    from sgf_hub.generators.progan import ProGAN
-    from sgf_hub.generators.stylegan2 import StyleGAN2
-    from sgf_hub.mapping import SGFMapping
-
-    kinds: dict[str, type[HubModule]] = {"StyleGAN2": StyleGAN2, "ProGAN": ProGAN, "SGFMapping": SGFMapping}
+    kinds = of_role("generator") | of_role("mapping")
     config = read_json(found.path / CONFIG)
     kind = config.get("class")
     try:
@@ -126,7 +124,7 @@ def _folder(source: str, found: Found, revision: str | None) -> Description:
         )
     facts: dict[str, Any] = {"architecture": kind}
     try:
-        network = _blank(kinds[kind], config, folder)
+        network = _blank(kinds[kind].load(), config, folder)
         facts = _facts(network)
         _check_shapes(folder / WEIGHTS, network, folder.name)
     except SGFError as error:

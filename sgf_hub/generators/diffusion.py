@@ -15,9 +15,10 @@ from typing_extensions import Self
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.generators.custom import CustomGenerator
-from sgf_hub.hub.module import bounded, read_weights, shapes_only
+from sgf_hub.hub.files import read_weights
+from sgf_hub.hub.module import shapes_only
 from sgf_hub.hub.names import called, locate
-from sgf_hub.types import read_json, short
+from sgf_hub.validation import bounded, read_json, short
 
 INDEX = "model_index.json"
 _PIPELINE, _NETWORK, _SCHEDULER = "ConsistencyModelPipeline", "UNet2DModel", "CMStochasticIterativeScheduler"

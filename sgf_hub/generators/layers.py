@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.hub.module import bounded
-from sgf_hub.types import Latent, check_seed, short
+from sgf_hub.types import Latent
+from sgf_hub.validation import bounded, check_seed, short
 
 
 def conv(width_in: int, width: int, kernel: int, *, bias: bool = True) -> nn.Conv2d:

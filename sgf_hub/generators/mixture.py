@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sgf_hub.hub.module import bounded
+from sgf_hub.validation import bounded
 
 
 class GaussianMixture(nn.Module):

@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from sgf_hub.errors import SpaceError
 from sgf_hub.generators.layers import check_shape, check_side, check_sizes, conv, dense, draw_z, normalized
 from sgf_hub.generators.mixture import GaussianMixture
-from sgf_hub.hub.module import Derived, HubModule, bounded
+from sgf_hub.hub.module import Derived, HubModule
 from sgf_hub.types import Latent, Space
+from sgf_hub.validation import bounded
 
 
 class ProGAN(HubModule):

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
+from sgf_hub.hub import download
 from sgf_hub.hub import names as zoo
-from sgf_hub.hub.module import CONFIG
-from sgf_hub.types import read_json, short
+from sgf_hub.hub.files import CONFIG
+from sgf_hub.validation import read_json, short
 
 INDEX = "model_index.json"  # of diffusers
 SUFFIXES = (".pkl", ".pt", ".pth")  # of checkpoints; what is in them is looked at, whatever they are called
@@ -67,7 +68,7 @@ def find(source: str | Path, *, revision: str | None = None) -> Found:
             raise UnknownNameError(
                 f"there is no file {short(name)}; a file of a Hub repo is written 'owner/name/file.pkl'."
             )
-        return Found("checkpoint", zoo.fetch(inside[1], inside[2], revision=revision))
+        return Found("checkpoint", download.fetch(inside[1], inside[2], revision=revision))
     try:
         return Found("folder", zoo.locate(name, revision=revision, files=(CONFIG,)))
     except SGFError:
@@ -78,8 +79,8 @@ def find(source: str | Path, *, revision: str | None = None) -> Found:
 
 def _in_repo(name: str, revision: str | None) -> Found:
     """A repo of the Hub without a config.json."""
-    kind, file = _choice(zoo.listing(name, revision=revision), None, name)
-    path = zoo.fetch(name, file or INDEX, revision=revision)
+    kind, file = _choice(download.listing(name, revision=revision), None, name)
+    path = download.fetch(name, file or INDEX, revision=revision)
     return Found(kind, path if kind == "checkpoint" else path.parent)
 
 

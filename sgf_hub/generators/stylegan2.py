@@ -19,8 +19,9 @@ from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators.layers import check_shape, check_side, check_sizes, dense, draw_z, normalized
 from sgf_hub.generators.mixture import GaussianMixture
 from sgf_hub.generators.modulated import GAIN, LARGE, ModulatedConv, ToRGB, normal, upsample
-from sgf_hub.hub.module import HubModule, bounded
-from sgf_hub.types import Latent, Space, short
+from sgf_hub.hub.module import HubModule
+from sgf_hub.types import Latent, Space
+from sgf_hub.validation import bounded, short
 
 
 class StyleGAN2(HubModule):

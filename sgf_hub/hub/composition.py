@@ -14,35 +14,18 @@ from pathlib import Path
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub import names as zoo
-from sgf_hub.hub.module import CONFIG, INDEX, WEIGHTS
-from sgf_hub.hub.names import NAMESPACE, embedded, entries, hub_told, is_hub_id, kind_of, reach_hub
+from sgf_hub.hub.download import hub_told, reach_hub
+from sgf_hub.hub.files import CONFIG, INDEX, WEIGHTS
+from sgf_hub.hub.kinds import KINDS, MINILM, kind_of, of_role
+from sgf_hub.hub.names import NAMESPACE, embedded, entries, is_hub_id
 from sgf_hub.hub.user_code import is_code
-from sgf_hub.predictors.captions.sentences import MINILM
-from sgf_hub.types import nearest, read_json, short
+from sgf_hub.validation import nearest, read_json, short
 
 _LARGEST_CONFIG = 2**20  # bytes
 _MOST_HEADS = 16
 _MOST_FILES = 10_000  # of a repo
 _TEXT = (CONFIG, INDEX, "preprocessor_config.json", "processor_config.json", "generation_config.json", "tokenizer.json")
 _WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
-
-# what a part must hold, by the place that it takes
-_KINDS = {
-    "mapping": ("SGFMapping",),
-    "generator": ("StyleGAN2", "ProGAN"),
-    "predictor": ("AttributeHead", "KeypointHead", "CaptionPredictor", "PromptPredictor", "classifier"),
-    "backbone": ("backbone",),
-    "captioner": ("captioner",),
-    "model": ("clip",),
-}
-# and which keys of its config name other parts
-_NAMES = {
-    "SGFMapping": ("generator", "predictor"),
-    "AttributeHead": ("backbone",),
-    "KeypointHead": ("backbone",),
-    "CaptionPredictor": ("captioner",),
-    "PromptPredictor": ("model",),
-}
 
 
 @dataclass(frozen=True)
@@ -123,13 +106,13 @@ def survey(name: str, into: Path, *, commit: str | None = None, limits: Limits |
     for named, place in places:  # which grows meanwhile
         config = parts[named].config
         kind = kind_of(config)
-        kind = "clip" if place == "model" and config.get("model_type") == "clip" else kind
-        if kind not in _KINDS[place]:
+        fitting = of_role("clip" if place == "model" else place)
+        if kind not in fitting:
             raise CorruptFileError(
-                f"{named!r} holds a {short(kind)[1:-1]}, and the {place} must be {' or '.join(_KINDS[place])} here."
+                f"{named!r} holds a {short(kind)[1:-1]}, and the {place} must be {' or '.join(fitting)} here."
             )
         _check_size(named, place, config, limits)
-        for key in _NAMES.get(kind, ()):
+        for key in KINDS[kind].parts:
             for other in _references(named, config, key):
                 if other not in parts:
                     parts[other] = _embedded(other) if embedded(other) else _on_hub(other, into)

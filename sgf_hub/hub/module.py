@@ -5,9 +5,8 @@ missing weights random without a word. A network is first built without memory (
 held against the file's header, so that a hostile config cannot make it allocate anything.
 """
 
-import hashlib
 import inspect
-import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,21 +14,17 @@ from typing import Any
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from typing_extensions import Self
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
+from sgf_hub.hub.files import CONFIG, WEIGHTS, read_weights, sha256
 from sgf_hub.hub.names import called, locate
-from sgf_hub.types import read_json, short
+from sgf_hub.validation import read_json, short
 
 FORMAT = 2  # of config.json, the newest that is read; 2: generators whose latents come from a mixture
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-INDEX = "model.safetensors.index.json"  # of weights in several files
-_SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
-_MOST_SHARDS = 64
 
 
 class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license="apache-2.0"):
@@ -130,9 +125,15 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
         Raises:
             SGFError: if it cannot be done, in a sentence.
         """
-        from sgf_hub.hub.publishing.push import push_module
+        from sgf_hub.hub.publishing.push import push_folder
 
-        return push_module(self, repo_id, private=private, token=token)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / repo_id.rpartition("/")[2]
+            self.save_pretrained(folder)
+            loaded = self.folder / WEIGHTS if self.folder else None
+            if loaded and loaded.is_file() and sha256(loaded) == sha256(folder / WEIGHTS):
+                folder = loaded.parent  # with all that is beside the weights
+            return push_folder(folder, repo_id, private=private, token=token)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:
         """The mixin's own card is not written: cards come from `model_cards/`."""
@@ -192,26 +193,6 @@ class Derived:
         return self.value
 
 
-def bounded(name: str, value: Any, low: float, high: float) -> Any:
-    """`value` if it is a number in [low, high] (an integer where `low` is one), else a BadValueError."""
-    kinds = (int,) if isinstance(low, int) else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-        raise BadValueError(f"{name} is {short(value)}; it must be a number from {low} to {high}.")
-    return value
-
-
-def names_of(field: str, value: Any, *, most: int = 1024) -> tuple[str, ...]:
-    """`value` as a tuple of distinct names, else a BadValueError."""
-    if (
-        not isinstance(value, (list, tuple))
-        or len(value) > most
-        or not all(isinstance(name, str) and 0 < len(name) <= 200 for name in value)
-        or len(set(value)) != len(value)
-    ):
-        raise BadValueError(f"{field} must be a list of at most {most} distinct names.")
-    return tuple(value)
-
-
 def _listed(keys: list[str]) -> str:
     more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
     return ", ".join(short(key).strip("'") for key in keys[:5]) + more
@@ -220,72 +201,3 @@ def _listed(keys: list[str]) -> str:
 def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     value = value.detach().cpu().contiguous()
     return value.to(dtype) if value.is_floating_point() else value
-
-
-def sha256(path: Path) -> str:
-    """A file's SHA-256, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def shards_of(folder: Path) -> list[str]:
-    """The files that a folder's index of weights names.
-
-    Raises:
-        CorruptFileError: if the index cannot be read, or names what is no file of weights.
-    """
-    listed = read_json(folder / INDEX, limit=2**24).get("weight_map")
-    shards = sorted(set(map(str, listed.values()))) if isinstance(listed, dict) else []
-    if not shards or len(shards) > _MOST_SHARDS or not all(_SHARD.fullmatch(name) for name in shards):
-        raise CorruptFileError(
-            f"{INDEX} of {called(folder)!r} must name 1 to {_MOST_SHARDS} files, such as "
-            "model-00001-of-00002.safetensors."
-        )
-    return shards
-
-
-def read_weights(path: Path, expected: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file, once its header agrees with `expected`, floating ones as float32.
-
-    Args:
-        path: the file.
-        expected: what should be in it; only the shapes are looked at, so it may be on the "meta" device.
-        name: of the repo, for the message.
-
-    Raises:
-        CorruptFileError: if the file is damaged, does not fit, or holds a value that is not finite.
-    """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-            wanted = {key: tuple(value.shape) for key, value in expected.items()}
-            problems = [f"missing {key}" for key in wanted.keys() - shapes.keys()]
-            problems += [f"unexpected {key}" for key in shapes.keys() - wanted.keys()]
-            problems += [
-                f"{key} is {list(shapes[key])} where {list(wanted[key])} is needed"
-                for key in wanted.keys() & shapes.keys()
-                if shapes[key] != wanted[key]
-            ]
-            if problems:
-                more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-                raise CorruptFileError(
-                    f"{path.name} of {name!r} does not fit its config: {'; '.join(sorted(problems)[:3])}{more}."
-                )
-            tensors = {key: file.get_tensor(key) for key in wanted}
-            strange = [key for key in wanted if tensors[key].is_floating_point() != expected[key].is_floating_point()]
-            if strange:
-                raise CorruptFileError(
-                    f"{path.name} of {name!r} does not fit its config: {strange[0]} holds {tensors[strange[0]].dtype}."
-                )
-    except (SafetensorError, OSError) as error:
-        raise CorruptFileError(
-            f"{path.name} of {name!r} cannot be read as safetensors ({error}): fetch or save it again."
-        ) from None
-    tensors = {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
-    broken = [key for key, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()]
-    if broken:
-        raise CorruptFileError(f"{path.name} of {name!r} holds values that are not finite, in {broken[0]}.")
-    return tensors

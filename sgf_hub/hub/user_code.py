@@ -35,7 +35,7 @@ def from_code(text: str, protocol: type, what: str) -> Any:
         UnknownNameError: if there is no such file, or no such name in it.
         SGFError: if the file fails.
     """
-    from sgf_hub.types import nearest, short
+    from sgf_hub.validation import nearest, short
 
     found = _NAME.fullmatch(text)
     if found is None:

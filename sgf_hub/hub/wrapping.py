@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.types import short
+from sgf_hub.validation import short
 
 # what a network raises that is given something else than it takes
 BROKEN = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError)

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, SpaceError
-from sgf_hub.hub.module import HubModule, bounded, names_of
+from sgf_hub.hub.module import HubModule
 from sgf_hub.predictors.backbone import resize
-from sgf_hub.types import Generator, Latent, short
+from sgf_hub.types import Generator, Latent
+from sgf_hub.validation import bounded, names_of, short
 
 
 class LatentEncoder(HubModule, pipeline_tag="image-feature-extraction", tags=["gan", "gan-inversion"]):

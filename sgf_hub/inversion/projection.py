@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from sgf_hub.hub.module import bounded
 from sgf_hub.types import Latent
+from sgf_hub.validation import bounded
 
 
 @dataclass(frozen=True, kw_only=True)

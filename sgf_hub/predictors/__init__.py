@@ -3,6 +3,7 @@
 from sgf_hub.predictors.attributes import AttributeHead
 from sgf_hub.predictors.backbone import Backbone, load_backbone
 from sgf_hub.predictors.base import BasePredictor
+from sgf_hub.predictors.captions.captioner import load_captioner
 from sgf_hub.predictors.captions.predictor import CaptionPredictor, Familiarity
 from sgf_hub.predictors.custom import CustomPredictor
 from sgf_hub.predictors.joint import ImagePredictor, join, load_predictor
@@ -25,5 +26,6 @@ __all__ = [
     "TransformersKeypoints",
     "join",
     "load_backbone",
+    "load_captioner",
     "load_predictor",
 ]

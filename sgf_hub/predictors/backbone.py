@@ -19,10 +19,11 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.hub.module import CONFIG, WEIGHTS, bounded, read_weights, sha256, shapes_only
+from sgf_hub.hub.files import CONFIG, WEIGHTS, read_weights, sha256
+from sgf_hub.hub.module import shapes_only
 from sgf_hub.hub.names import called, locate
 from sgf_hub.predictors.resnet import plain_resnet
-from sgf_hub.types import read_json
+from sgf_hub.validation import bounded, read_json
 
 # model_type of config.json -> transformers' module of that name, its config class and its backbone class
 _ARCHITECTURES = {

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.hub.module import names_of
 from sgf_hub.hub.wrapping import BROKEN, described, frozen, told
 from sgf_hub.predictors.attributes import groups_of
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.pretrained.preprocessing import check_images
-from sgf_hub.types import ConditionSpec, short
+from sgf_hub.types import ConditionSpec
+from sgf_hub.validation import names_of, short
 
 Activation = Literal["score", "probability", "logit"]
 _SLACK = 0.01  # by which rounding may leave the range of a score or a probability

@@ -8,8 +8,9 @@ import re
 from torch import nn
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.hub.module import HubModule, bounded
+from sgf_hub.hub.module import HubModule
 from sgf_hub.types import ConditionSpec
+from sgf_hub.validation import bounded
 
 MAX_NAMES = 512  # attributes or keypoints of one head
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.hub.module import CONFIG, WEIGHTS
+from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.names import beside, called, locate
 from sgf_hub.predictors.attributes import AttributeHead
 from sgf_hub.predictors.backbone import Backbone, load_backbone
@@ -20,7 +20,8 @@ from sgf_hub.predictors.pretrained.classifier import TransformersClassifier
 from sgf_hub.predictors.pretrained.keypoints import TransformersKeypoints
 from sgf_hub.predictors.pretrained.prompts import PromptPredictor
 from sgf_hub.predictors.pretrained.repos import architecture
-from sgf_hub.types import ConditionSpec, Predictor, read_json, short
+from sgf_hub.types import ConditionSpec, Predictor
+from sgf_hub.validation import read_json, short
 
 _KINDS: dict[str, type] = {
     kind.__name__: kind for kind in (AttributeHead, KeypointHead, PromptPredictor, CaptionPredictor)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.hub.module import names_of
 from sgf_hub.predictors.head import MAX_NAMES, Head
 from sgf_hub.types import ConditionSpec
+from sgf_hub.validation import names_of
 
 _SPREAD = 0.1  # of the image's side: what an output of 1 moves a point by
 

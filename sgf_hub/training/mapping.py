@@ -20,10 +20,10 @@ from sgf_hub.data.distributed import ALONE, Group
 from sgf_hub.data.pairs import Pairs, PairsInfo
 from sgf_hub.errors import BadValueError, CorruptFileError, DegenerateMappingError
 from sgf_hub.field import contraction
-from sgf_hub.hub.module import bounded
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.training.checkpoint import save_checkpoint
 from sgf_hub.training.reconstruction import Descent
+from sgf_hub.validation import bounded
 
 LEAST_SLOPE = 0.05  # of F in c, standardised: below it, a field would be noise
 LEAST_GAP = 1.02  # error with a shuffled c over that with the right one: chance alone reaches 1.006, useful F's 1.2;

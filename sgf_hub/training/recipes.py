@@ -6,7 +6,8 @@ A recipe says what fits together, and refuses what does not: a generator of anot
 from dataclasses import dataclass
 
 from sgf_hub.errors import BadValueError, UnknownNameError
-from sgf_hub.types import ConditionSpec, Generator, Space, nearest
+from sgf_hub.types import ConditionSpec, Generator, Space
+from sgf_hub.validation import nearest
 
 
 @dataclass(frozen=True, kw_only=True)

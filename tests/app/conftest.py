@@ -9,9 +9,10 @@ import torch
 import sgf_hub.hub.names
 from app.core.gestures import FEATURES
 from app.core.model_sets import Faces, Flowers
-from app.models.services import Models, Stops
-from app.panels.faces import FaceBench
-from app.panels.flowers import FlowerBench
+from app.core.stopping import Stops
+from app.models.services import Models
+from app.panels.faces import FacePanel
+from app.panels.flowers import FlowerPanel
 from app.server.page import build_page
 from app.widgets.attribute_sliders import GROUPS
 from sgf_hub.baselines import Boundaries, Choice, Components
@@ -93,13 +94,13 @@ def models():
 @pytest.fixture
 def benches(zoo, models):
     """The workbenches of a page that is built, and not served."""
-    faces, flowers = FaceBench(Faces(), models, Stops()), FlowerBench(Flowers(), Models(), Stops())
+    faces, flowers = FacePanel(Faces(), models, Stops()), FlowerPanel(Flowers(), Models(), Stops())
     build_page(faces, flowers)
     return faces, flowers
 
 
 @pytest.fixture
-def bench(benches):
+def panel(benches):
     """The faces' workbench."""
     return benches[0]
 

@@ -6,9 +6,11 @@ import torch
 
 from app.core.model_sets import Flowers
 from app.models.services import Models
-from app.panels.downloads import Downloads
-from sgf_hub.editing.editor import EditStep, StopReason, edit
+from app.panels import downloads
+from sgf_hub.editing import EditStep, StopReason, edit
+from sgf_hub.editing.config import EditRequest
 from sgf_hub.types import ConditionSpec, Latent, Target
+from tests.app.visits import handle
 
 COLOURS = ("red", "green", "blue")
 
@@ -58,8 +60,9 @@ class FakeEditor:
         return edit(self, latent, target, config)
 
     def steps(self, latent, target, config):
-        if isinstance(target, dict):
-            target = self.predictor.target(self.predictor(self.generator.synthesize(latent)), **target)
+        if not isinstance(target, Target):
+            asked = target if isinstance(target, EditRequest) else EditRequest(target)
+            target = asked.target(self.predictor, self.predictor(self.generator.synthesize(latent)))
         away = torch.ones_like(latent.data)
         for index in range(config.max_steps + 1):
             now = Latent(latent.data + 0.3 * index * away, latent.space)
@@ -75,18 +78,18 @@ class FakeEditor:
                 return
 
 
-def with_fake_flowers(models: Models, world: Flowers) -> FakeCaptions:
+def with_fake_flowers(models: Models, model_set: Flowers) -> FakeCaptions:
     """Models in which the flowers' predictor and editor are fakes; their generator comes from the zoo."""
     predictor = FakeCaptions()
-    models.once(("predictor", world.heads), lambda: predictor)
-    models.once(("editor", world.captions), lambda: FakeEditor(models.generator(world.generator), predictor))
+    models.once(("predictor", model_set.heads), lambda: predictor)
+    models.once(("editor", model_set.captions), lambda: FakeEditor(models.generator(model_set.generator), predictor))
     return predictor
 
 
-def saved(bench, kind: str, session, *more) -> str:
+def saved(panel, kind: str, session, *more) -> str:
     """The path of what a button of `app.panels.downloads` writes."""
-    result = getattr(Downloads(bench), kind)(session, *more)
-    return (result if isinstance(result, dict) else drained(result))[bench.download]
+    result = handle(panel, getattr(downloads, kind), session, *more)
+    return (result if isinstance(result, dict) else drained(result))[panel.download]
 
 
 def drained(handler):

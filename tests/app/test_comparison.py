@@ -17,8 +17,9 @@ from app.compare.paths import MOST, Frame, Missing, Path, Progress, thinned
 from app.core.errors import UserError
 from app.core.model_sets import Flowers
 from app.core.session import Origin, Session
-from app.models.services import Models, Stops
-from app.panels.flowers import FlowerBench
+from app.core.stopping import Stops
+from app.models.services import Models
+from app.panels.flowers import FlowerPanel
 from app.tabs.compare import ALONE, KINDS, CompareTab, standing, wish_of
 from app.tabs.components import build as build_components
 from app.tabs.components import seems
@@ -26,19 +27,20 @@ from sgf_hub.baselines import Choice
 from sgf_hub.errors import BadValueError
 from sgf_hub.types import Latent
 from tests.app.fakes import with_fake_flowers
+from tests.app.visits import begin
 
 REQUEST = SimpleNamespace(session_hash="me")
 GLASSES = (KINDS[0], "glasses", "Flip it", "smile", "")
 
 
 @pytest.fixture
-def comparison(bench):
-    return Comparison(bench.world, bench.models)
+def comparison(panel):
+    return Comparison(panel.model_set, panel.models)
 
 
 @pytest.fixture
-def latent(bench):
-    return bench.begin("7", 0.8)[bench.session].latent
+def latent(panel):
+    return begin(panel, "7", 0.8)[panel.session].latent
 
 
 def paths(events):
@@ -66,23 +68,23 @@ def test_every_method_takes_the_same_picture_and_wish(comparison, latent, monkey
     assert sum(isinstance(event, Progress) for event in events) > 50, "in short pieces"
 
 
-def test_a_latent_by_layer_is_taken_by_every_method(comparison, latent, bench):
-    plus = bench.models.generator(bench.world.generator).to_w_plus(latent)
+def test_a_latent_by_layer_is_taken_by_every_method(comparison, latent, panel):
+    plus = panel.models.generator(panel.model_set.generator).to_w_plus(latent)
     layers = plus.data + 0.3 * torch.randn(plus.data.shape, generator=torch.Generator().manual_seed(0))
     found = paths(comparison.attribute(Latent(layers, "w+"), "smile", None))
     assert list(found) == list(METHODS)
 
 
-def test_what_the_observer_sees(comparison, latent, bench):
+def test_what_the_observer_sees(comparison, latent, panel):
     wanted = comparison.wanted(latent, "smile")
     path = paths(comparison.attribute(latent, "smile", wanted, ["interfacegan"]))["interfacegan"]
     assert (
         not comparison.judged
-        and comparison.observer.spec.attributes == bench.models.predictor(("avatars-attributes",)).spec.attributes
+        and comparison.observer.spec.attributes == panel.models.predictor(("avatars-attributes",)).spec.attributes
     )
     editor, config = comparison._editor("interfacegan")
     *_, last = editor.steps(latent, {"smile": float(wanted)}, config)
-    before, after = (bench.models.look(bench.world, one).attributes for one in (latent, last.latent))
+    before, after = (panel.models.read(panel.model_set, one).attributes for one in (latent, last.latent))
     assert path.frames[-1].asked == pytest.approx(after["smile"] if wanted else 1 - after["smile"], abs=1e-4)
     others = [name for name in before if name != "smile"]
     assert path.frames[-1].changed == tuple(n for n in others if abs(after[n] - before[n]) > 0.5)
@@ -94,7 +96,7 @@ def test_the_judge_looks_where_there_is_one(comparison, latent, toy_zoo, tmp_pat
     copy = shutil.copytree(toy_zoo, tmp_path / "zoo")
     shutil.copytree(copy / "avatars-attributes", copy / "avatars-judge-attributes")
     monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: copy)
-    judged = Comparison(comparison.world, Models())
+    judged = Comparison(comparison.model_set, Models())
     assert judged.judged and judged.observer is judged.models.predictor(("avatars-judge-attributes",))
 
 
@@ -102,7 +104,7 @@ def test_a_missing_entry_is_one_sentence_and_the_others_work(comparison, latent,
     copy = shutil.copytree(toy_zoo, tmp_path / "zoo")
     shutil.rmtree(copy / "avatars-stylegan2-ganspace")
     monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: copy)
-    less = Comparison(comparison.world, Models())
+    less = Comparison(comparison.model_set, Models())
     events = list(less.attribute(latent, "glasses", None))
     missing = [event for event in events if isinstance(event, Missing)]
     assert missing == [Missing("ganspace", "The zoo holds no GANSpace for these pictures: it takes no part here.")]
@@ -113,7 +115,7 @@ def test_a_missing_entry_is_one_sentence_and_the_others_work(comparison, latent,
 def sure(comparison, latent, monkeypatch):
     """An attribute that the picture shows, or lacks, for sure."""
     monkeypatch.setattr("app.compare.comparison.THERE", 0.8)
-    p = comparison.models.look(comparison.world, latent).attributes
+    p = comparison.models.read(comparison.model_set, latent).attributes
     name = max(p, key=lambda name: abs(p[name] - 0.5))
     assert abs(p[name] - 0.5) > 0.35
     return name, p[name] > 0.5
@@ -130,12 +132,12 @@ def test_a_gesture_is_for_sgf_alone(comparison, latent):
     assert path.frames[0].asked == 0 and all(frame.kept is None for frame in path.frames)
 
 
-def test_a_sentence_is_for_sgf_alone(bench, comparison, zoo):
+def test_a_sentence_is_for_sgf_alone(panel, comparison, zoo):
     models = Models()
-    flowers = FlowerBench(Flowers(), models, Stops())
-    with_fake_flowers(models, flowers.world)
-    alone = Comparison(bench.world, models)
-    *_, path = alone.sentence(flowers, models.sample(flowers.world, 7, 0.8), "blue")
+    flowers = FlowerPanel(Flowers(), models, Stops())
+    with_fake_flowers(models, flowers.model_set)
+    alone = Comparison(panel.model_set, models)
+    *_, path = alone.sentence(flowers.view_of(), models.sample(flowers.model_set, 7, 0.8), "blue")
     assert path.steps == 3 and path.ended == "target reached"
     assert all(frame.says.startswith("this flower has") for frame in path.frames)
 
@@ -224,12 +226,12 @@ def test_a_gesture_hides_the_others_and_says_why(tab, session):
     assert shown.visible and notice.visible and "none for a point" in notice.value and set(ALONE) == set(KINDS[1:])
 
 
-def test_opening_the_tab_keeps_what_was_compared(tab, session, bench):
+def test_opening_the_tab_keeps_what_was_compared(tab, session, panel):
     first = tab.opened(KINDS[0], "", session, None)
     assert first[tab.source]["state"] == "source" and first[tab.board]["open"] is False
     again = tab.opened(KINDS[0], first[tab.compared], session, None)
     assert list(again) == [tab.compared]
-    other = bench.begin("8", 0.8)[bench.session]
+    other = begin(panel, "8", 0.8)[panel.session]
     assert tab.source in tab.opened(KINDS[0], first[tab.compared], other, None)
     with pytest.raises(UserError, match="press New face"):
         tab.opened(KINDS[0], "", None, None)
@@ -278,12 +280,12 @@ def test_which_picture_it_is(latent):
 # -- components by hand ------------------------------------------------------------------------------------------------
 
 
-def test_components_move_the_picture(comparison, bench, session):
+def test_components_move_the_picture(comparison, panel, session):
     with gr.Blocks() as page:
-        bench.build_stage()
-        move = build_components(comparison, bench)
+        panel.build_stage()
+        move = build_components(comparison, panel)
     del page
-    layers = bench.world.layers
+    layers = panel.model_set.layers
     still = move(session, *[1, 0, 1, layers] * 3)
     one, two = re.findall(r'src="([^"]+)"', still)
     assert one == two and "Component 1: more" in still
@@ -302,10 +304,10 @@ def test_components_move_the_picture(comparison, bench, session):
         ((1, 1, 0, 2), "the first layer is 0"),
     ],
 )
-def test_hostile_components_are_told(comparison, bench, session, row, told):
+def test_hostile_components_are_told(comparison, panel, session, row, told):
     with gr.Blocks():
-        bench.build_stage()
-        move = build_components(comparison, bench)
+        panel.build_stage()
+        move = build_components(comparison, panel)
     with pytest.raises(UserError, match=told):
         move(session, *row, *[1, 0, 1, 6] * 2)
 

@@ -8,10 +8,11 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from app.core.model_sets import Faces, Flowers
+from app.core.stopping import Stops
 from app.models.latents import as_text
-from app.models.services import Models, Stops
-from app.panels.faces import FaceBench
-from app.panels.flowers import FlowerBench
+from app.models.services import Models
+from app.panels.faces import FacePanel
+from app.panels.flowers import FlowerPanel
 from app.server.page import build_page, launch
 from sgf_hub.types import Latent
 from tests.app.fakes import with_fake_flowers
@@ -25,7 +26,7 @@ def client(toy_zoo, models):
         fake = Models()
         with_fake_flowers(fake, Flowers())
         # the toys' pictures have fewer layers than those of the embedded zoo
-        demo = build_page(FaceBench(Faces(layers=6), models, Stops()), FlowerBench(Flowers(layers=6), fake, Stops()))
+        demo = build_page(FacePanel(Faces(layers=6), models, Stops()), FlowerPanel(Flowers(layers=6), fake, Stops()))
         _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
         yield Client(url, verbose=False)
         demo.close(verbose=False)
@@ -140,7 +141,7 @@ class TestFlowers:
 
 def test_waiting_is_told(client, models):
     """While another visitor computes, a program hears how many are ahead."""
-    other = models.turns.work("somebody", iter(range(2)))
+    other = models.queue.work("somebody", iter(range(2)))
     next(other)
     try:
         job = client.submit(7, api_name="/new_face")

@@ -7,32 +7,34 @@ import gradio as gr
 import pytest
 import torch
 
-from app.core.errors import told
+from app.core.errors import as_notices
 from app.core.requests import caption_of
 from app.core.session import STOPPED, Plan, Session
-from app.panels.flowers import FlowerBench
+from app.panels import history
+from app.panels.flowers import FlowerPanel
 from app.tabs.captions import EXAMPLES
 from sgf_hub.errors import BadValueError, SGFError
 from tests.app.fakes import saved, with_fake_flowers
+from tests.app.visits import begin, handle, opening, run
 
 
 @pytest.fixture
 def captions(flowers):
     """The predictor of the flowers' workbench."""
-    return with_fake_flowers(flowers.models, flowers.world)
+    return with_fake_flowers(flowers.models, flowers.model_set)
 
 
 @pytest.fixture
 def session(flowers, captions):
-    return flowers.begin("7", 0.8)[flowers.session]
+    return begin(flowers, "7", 0.8)[flowers.session]
 
 
 def plan(text: str = "a blue flower", **changes) -> Plan:
     return Plan(**{"editor": "sgf-flowers-captions", "wishes": {"caption": text}, "max_steps": 5, **changes})
 
 
-def notice(bench: FlowerBench, updates: dict) -> str:
-    shown = updates[bench.notice]
+def notice(panel: FlowerPanel, updates: dict) -> str:
+    shown = updates[panel.notice]
     return shown.value if shown.visible else ""
 
 
@@ -40,7 +42,7 @@ def notice(bench: FlowerBench, updates: dict) -> str:
 
 
 def test_the_flower_comes_first_and_its_caption_after(flowers, captions):
-    glimpse, ready = told(flowers.opening)(None, "7", 0.8)
+    glimpse, ready = as_notices(opening)(flowers, None, "7", 0.8)
     assert glimpse[flowers.stage]["image"].startswith("data:image/jpeg")
     assert glimpse[flowers.stage]["reading"]["busy"] and flowers.session not in glimpse
     reading = ready[flowers.stage]["reading"]
@@ -55,7 +57,7 @@ def test_a_caption_at_rest_needs_no_embedder(flowers, captions, session):
 
 def test_the_embedder_is_prepared_once_in_the_background(flowers, captions):
     for _ in range(2):
-        list(flowers.opening(None, "7", 0.8))
+        list(opening(flowers, None, "7", 0.8))
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and thread.daemon and "load" in thread.name:
             thread.join()
@@ -63,18 +65,18 @@ def test_the_embedder_is_prepared_once_in_the_background(flowers, captions):
 
 
 def test_opening_the_tab_again_keeps_the_flower(flowers, session):
-    (again,) = flowers.opening(session, "99", 0.8)
+    (again,) = opening(flowers, session, "99", 0.8)
     assert again == {flowers.session: session}
 
 
-def test_faces_load_nothing_of_the_flowers(bench, flowers):
-    bench.begin("7", 0.8)
-    assert not [key for key in bench.models._loaded if "flowers" in str(key)]
+def test_faces_load_nothing_of_the_flowers(panel, flowers):
+    begin(panel, "7", 0.8)
+    assert not [key for key in panel.models._loaded if "flowers" in str(key)]
     assert not flowers.models._loaded
 
 
 def test_a_zoo_without_captions_is_told_and_the_flower_stays(flowers):
-    steps = told(flowers.opening)(None, "7", 0.8)
+    steps = as_notices(opening)(flowers, None, "7", 0.8)
     assert "image" in next(steps)[flowers.stage]
     failed = next(steps)[flowers.stage]
     assert failed["reading"] is None and "could not be read" in failed["status"]
@@ -86,7 +88,7 @@ def test_a_zoo_without_captions_is_told_and_the_flower_stays(flowers):
 
 
 def test_an_edit_streams_captions_and_similarities(flowers, session):
-    first, *frames, last = flowers.run(session, plan(), "me")
+    first, *frames, last = run(flowers, session, plan(), "me")
     assert first[flowers.stage]["status"] == "Reading your words …"
     assert [frame[flowers.stage]["run"]["step"] for frame in frames] == [0, 1, 2, 3]
     for frame in frames:
@@ -101,7 +103,7 @@ def test_an_edit_streams_captions_and_similarities(flowers, session):
 
 
 def test_unfamiliar_words_are_said_before_the_first_step(flowers, session):
-    updates = list(flowers.run(session, plan("a bicycle"), "me"))
+    updates = list(run(flowers, session, plan("a bicycle"), "me"))
     told_at = next(i for i, update in enumerate(updates) if flowers.notice in update and notice(flowers, update))
     begun_at = next(i for i, update in enumerate(updates) if update.get(flowers.stage, {}).get("run"))
     assert told_at < begun_at
@@ -110,13 +112,13 @@ def test_unfamiliar_words_are_said_before_the_first_step(flowers, session):
     assert "Step limit" in updates[-1][flowers.verdict] and "similarity of 0." in updates[-1][flowers.verdict]
     after = updates[-1][flowers.session]
     assert "bicycle" not in sentence and notice(flowers, updates[-1]) == sentence
-    back = flowers.moved_in_history(Session.undone)(after)
+    back = handle(flowers, history.moved(Session.undone), after)
     assert notice(flowers, back) == "", "what was said goes with the edit that it was said of"
-    assert notice(flowers, flowers.moved_in_history(Session.redone)(back[flowers.session])) == sentence
+    assert notice(flowers, handle(flowers, history.moved(Session.redone), back[flowers.session])) == sentence
 
 
 def test_stop_ends_the_work(flowers, session):
-    steps = flowers.run(session, plan("a red flower", max_steps=100), "me")
+    steps = run(flowers, session, plan("a red flower", max_steps=100), "me")
     list(itertools.islice(steps, 4))
     flowers.stops.ask("me")
     last = next(steps)
@@ -124,7 +126,7 @@ def test_stop_ends_the_work(flowers, session):
 
 
 def test_stop_while_the_words_are_read(flowers, session):
-    steps = flowers.run(session, plan(), "me")
+    steps = run(flowers, session, plan(), "me")
     next(steps)
     flowers.stops.ask("me")
     *_, last = steps
@@ -137,7 +139,7 @@ def test_a_failing_edit_gives_the_edit_button_back(flowers, captions, session, m
         raise SGFError("no embedder is here.")
 
     monkeypatch.setattr(captions, "familiarity", fails)
-    steps = told(flowers.run)(session, plan(), "me")
+    steps = as_notices(run)(flowers, session, plan(), "me")
     next(steps)
     restored = next(steps)
     (offer,) = flowers.offers
@@ -148,17 +150,17 @@ def test_a_failing_edit_gives_the_edit_button_back(flowers, captions, session, m
 
 
 def test_downloads_are_named_after_the_flower(flowers, session):
-    *_, last = flowers.run(session, plan(), "me")
+    *_, last = run(flowers, session, plan(), "me")
     assert saved(flowers, "png", last[flowers.session]).endswith("flower-7-edit-1.png")
     assert saved(flowers, "gif", last[flowers.session]).endswith("flower-7-edit-1.gif")
     path = saved(flowers, "latent", last[flowers.session])
     assert path.endswith("flower-7-edit-1.safetensors")
-    assert flowers.opened(path)[flowers.session].origin.seed is None
+    assert flowers.opened(flowers.view_of(None), path)[flowers.session].origin.seed is None
 
 
 @pytest.mark.parametrize("text", ["a blue flower", "a 'red' flower \\ \"so\"", "{red} ${1} <b>"])
 def test_copied_python_gives_the_same_latent(flowers, session, monkeypatch, text):
-    *_, last = flowers.run(session, plan(text), "me")
+    *_, last = run(flowers, session, plan(text), "me")
     names: dict = {}
     monkeypatch.setattr("sgf_hub.editing.editor.SGFEditor.from_pretrained", flowers.models.editor)
     monkeypatch.setattr("sgf_hub.types.Latent.save", lambda latent, path: None)
@@ -203,7 +205,7 @@ def test_words_are_cleaned(text, kept):
 
 @pytest.mark.parametrize("text", ["<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "{{7}} ${7*7} **b**"])
 def test_nothing_typed_is_rendered(flowers, session, text):
-    *_, last = flowers.run(session, plan(text), "me")
+    *_, last = run(flowers, session, plan(text), "me")
     assert text not in last[flowers.verdict] and "<script" not in last[flowers.verdict]
     assert repr(text) in last[flowers.code] or text in last[flowers.code], "code is shown as it is"
 
@@ -213,7 +215,7 @@ def test_mistakes_quote_what_was_typed_as_text():
         raise BadValueError("'<img src=x>' & co are no words.")
 
     with pytest.raises(gr.Error) as caught:
-        told(handler)()
+        as_notices(handler)()
     assert caught.value.message == "'&lt;img src=x&gt;' &amp; co are no words."
 
 

@@ -7,12 +7,15 @@ import pytest
 
 from app.core.gestures import DEPTHS, FEATURES, GESTURES, gesture, pitch_of, releases, turned, yaw_of
 from app.widgets.attribute_sliders import GROUPS
+from sgf_hub.data.avatars.geometry import Layout
 
 avatars = pytest.importorskip("sgf_hub.data.avatars", reason="the drawing library is an extra of training")
 
 
 def points_of(factors) -> dict[str, tuple[float, float]]:
-    return {name: (float(x), float(y)) for name, (x, y) in zip(avatars.KEYPOINTS, factors.keypoints, strict=True)}
+    return {
+        name: (float(x), float(y)) for name, (x, y) in zip(avatars.KEYPOINTS, Layout(factors).keypoints(), strict=True)
+    }
 
 
 def apart(a, b) -> float:

@@ -129,15 +129,16 @@ class TestServed:
     @pytest.fixture(scope="class")
     def url(self, toy_zoo, models):
         from app.core.model_sets import Faces, Flowers
-        from app.models.services import Models, Stops
-        from app.panels.faces import FaceBench
-        from app.panels.flowers import FlowerBench
+        from app.core.stopping import Stops
+        from app.models.services import Models
+        from app.panels.faces import FacePanel
+        from app.panels.flowers import FlowerPanel
         from app.server.page import build_page, launch
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sgf_hub.hub.names.root", lambda: toy_zoo)
             patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-            demo = build_page(FaceBench(Faces(), models, Stops()), FlowerBench(Flowers(), Models(), Stops()))
+            demo = build_page(FacePanel(Faces(), models, Stops()), FlowerPanel(Flowers(), Models(), Stops()))
             _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
             yield url
             demo.close(verbose=False)

@@ -10,14 +10,14 @@ import torch
 import sgf_hub.hub.names
 from app.core.errors import UserError
 from app.core.gestures import FEATURES
-from app.core.model_sets import Faces, Flowers
+from app.core.model_sets import Faces, Flowers, HubModelSet
 from app.core.session import Plan, Session
-from app.models.hub_sets import GuestSession, GuestWorld
-from app.models.services import Models, Stops
-from app.panels.downloads import Downloads
-from app.panels.faces import FaceBench
-from app.panels.flowers import FlowerBench
-from app.panels.hub_model import NO_WORLD, GuestBench, features_of
+from app.core.stopping import Stops
+from app.models.services import Models
+from app.panels import downloads, history
+from app.panels.faces import FacePanel
+from app.panels.flowers import FlowerPanel
+from app.panels.hub import HubPanel, features_of, spec_of
 from app.server.page import build_page
 from app.widgets.attribute_sliders import GROUPS, groups_of
 from app.widgets.code import as_python
@@ -26,11 +26,12 @@ from sgf_hub.generators.progan import ProGAN
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import AttributeHead, KeypointHead, load_backbone
 from tests.app.fakes import FakeCaptions, FakeEditor
+from tests.app.visits import handle, run
 
 ODD = ["smile", "wears a scarf", "blue"]
 POINTS = ["beak", "tail"]
 KINDS = ("sgf-avatars-attributes", "sgf-avatars-keypoints", "sgf-in-z", "sgf-odd", "sgf-points", "sgf-flowers-captions")
-WORDS = GuestWorld("flowers-stylegan2", ("flowers-captions",), mapping="sgf-flowers-captions")
+WORDS = HubModelSet("flowers-stylegan2", ("flowers-captions",), mapping="sgf-flowers-captions")
 
 
 @pytest.fixture(scope="module")
@@ -73,29 +74,31 @@ def guests(guest_zoo):
         yield _built()
 
 
-def _built() -> GuestBench:
+def _built() -> HubPanel:
     models, predictor = Models(), FakeCaptions()
     models.once(("predictor", WORDS.heads), lambda: predictor)
     models.once(("editor", WORDS.mapping), lambda: FakeEditor(models.generator(WORDS.generator), predictor))
-    bench = GuestBench(NO_WORLD, models, Stops())
-    build_page(FaceBench(Faces(), models, Stops()), FlowerBench(Flowers(), models, Stops()), bench)
-    return bench
+    panel = HubPanel(models, Stops())
+    build_page(FacePanel(Faces(), models, Stops()), FlowerPanel(Flowers(), models, Stops()), panel)
+    return panel
 
 
-def opened(bench: GuestBench, name: str):
+def opened(panel: HubPanel, name: str):
     """The session of an opened model, and all that the page shows of it."""
-    *news, (world, updates) = bench.open_model(name, "me")
-    assert all(isinstance(one, str) for one in news) and world.mapping == name
-    return updates[bench.session], updates
+    *news, (model_set, updates) = panel.open_model(name, "me")
+    assert all(isinstance(one, str) for one in news) and model_set.mapping == name
+    return updates[panel.session], updates
 
 
-def plan_for(bench: GuestBench, session, sliders=None, points=None, words="", steps=3, size=0.1) -> Plan:
-    return bench.plan_of(session, {"wishes": sliders or {}}, {"moved": points or {}}, words, steps, size)
+def plan_for(panel: HubPanel, session, sliders=None, points=None, words="", steps=3, size=0.1) -> Plan:
+    return panel.plan_of(
+        panel.view_of(session), session, {"wishes": sliders or {}}, {"moved": points or {}}, words, steps, size
+    )
 
 
-def edited(bench: GuestBench, session, plan: Plan):
-    *_, last = bench.of(session).run(session, plan, "me")
-    return last[bench.session], last
+def edited(panel: HubPanel, session, plan: Plan):
+    *_, last = run(panel, session, plan, "me")
+    return last[panel.session], last
 
 
 ASKED = {
@@ -112,16 +115,16 @@ ASKED = {
 def test_each_kind_is_opened_edited_and_undone(guests, name):
     session, updates = opened(guests, name)
     stage = updates[guests.stage]
-    assert isinstance(session, GuestSession) and session.world.mapping == name
+    assert isinstance(session.model_set, HubModelSet) and session.model_set.mapping == name
     assert stage["image"].startswith("data:image/jpeg") and stage["alt"].startswith("A picture")
     after, shown = edited(guests, session, plan_for(guests, session, **ASKED[name]))
-    assert isinstance(after, GuestSession) and after.world == session.world and after.cursor == 1
+    assert after.model_set == session.model_set and after.cursor == 1
     assert after.last.steps == 3 and 'class="verdict' in shown[guests.verdict]
-    back = guests.moved_in_history(Session.undone)(after)
+    back = handle(guests, history.moved(Session.undone), after)
     assert back[guests.session].latent is session.latent
-    again = guests.of(after).begin("11", 0.8)[guests.session]
-    assert isinstance(again, GuestSession) and again.world == session.world
-    assert Downloads(guests).png(after)[guests.download].endswith(f"picture-{session.origin.seed}-edit-1.png")
+    again = guests.begin(guests.view_of(after), "11", 0.8)[guests.session]
+    assert again.model_set == session.model_set
+    assert handle(guests, downloads.png, after)[guests.download].endswith(f"picture-{session.origin.seed}-edit-1.png")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +147,7 @@ def test_what_the_condition_allows_is_offered(guests, name, points, sliders, wor
 
 def test_names_come_with_the_messages(guests):
     _, updates = opened(guests, "sgf-odd")
-    panel = updates[guests.panel]
+    panel = updates[guests.sliders]
     assert panel["groups"] == [
         ("Expression", [("smile", "Smile")]),
         ("More", [("wears a scarf", "Wears a scarf"), ("blue", "Blue")]),
@@ -175,8 +178,8 @@ def test_in_z_the_steps_are_those_of_z(guests):
     assert session.latent.space == "z" and updates[guests.step_size].value == 0.1
     assert not updates[guests.variety].visible
     after, shown = edited(guests, session, plan_for(guests, session, {"smile": 1.0}))
-    assert after.latent.space == "z" and after.last.plan.space == "z"
-    assert 'EditConfig.ours(space="z", max_steps=3)' in shown[guests.code]
+    assert after.latent.space == "z"
+    assert "EditConfig(max_steps=3)" in shown[guests.code] and "GainControlled" not in shown[guests.code]
 
 
 @pytest.mark.parametrize("name", ["sgf-in-z", "sgf-odd", "sgf-points", "sgf-avatars-keypoints"])
@@ -185,24 +188,24 @@ def test_copied_python_gives_the_same_latent(guests, tmp_path, monkeypatch, name
     session, _ = opened(guests, name)
     after, shown = edited(guests, session, plan_for(guests, session, **{"words": "", **ASKED[name]}))
     names: dict = {}
-    assert shown[guests.code] == as_python(after, after.world.generator)
+    assert shown[guests.code] == as_python(after, after.model_set)
     exec(shown[guests.code], names)
     assert torch.allclose(names["latent"].data, after.latent.data, atol=1e-6)
 
 
 def test_a_latent_comes_back_in_its_own_space(guests):
     session, _ = opened(guests, "sgf-in-z")
-    path = Downloads(guests).latent(session)[guests.download]
-    again = guests.of(session).opened(path)[guests.session]
-    assert isinstance(again, GuestSession) and again.latent.data.equal(session.latent.data)
+    path = handle(guests, downloads.latent, session)[guests.download]
+    again = guests.opened(guests.view_of(session), path)[guests.session]
+    assert isinstance(again.model_set, HubModelSet) and again.latent.data.equal(session.latent.data)
 
 
 def test_two_visitors_have_a_model_each(guests):
     one, _ = opened(guests, "sgf-in-z")
     two, _ = opened(guests, "sgf-points")
-    assert guests.of(one).spec.attributes == tuple(ODD) and guests.of(two).spec.keypoints == tuple(POINTS)
-    assert guests.world == NO_WORLD, "the workbench itself has none"
-    assert guests.of(one).session is guests.session and guests.of(one).stops is guests.stops
+    first, second = (spec_of(guests.view_of(session)) for session in (one, two))
+    assert first.attributes == tuple(ODD) and second.keypoints == tuple(POINTS)
+    assert guests.model_set is None, "the panel itself has none"
 
 
 @pytest.mark.parametrize(
@@ -227,7 +230,7 @@ def test_what_cannot_be_asked_is_told(guests, name, asked, words):
 @pytest.mark.parametrize("session", [None, Session(SimpleNamespace(latent=None)), "x"])
 def test_a_session_that_went_is_told(guests, session):
     with pytest.raises(UserError, match="open it again in the tab Zoo"):
-        guests.of(session)
+        guests.view_of(session)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +246,7 @@ def test_a_session_that_went_is_told(guests, session):
 def test_other_names_are_told_and_what_was_open_stays(guests, name, words):
     with pytest.raises(UserError, match=words):
         list(guests.open_model(name, "me"))
-    assert not guests.models.turns._line
+    assert not guests.models.queue._visitors
 
 
 def test_the_tab_tells_how_it_goes_and_ends_at_the_picture(guests):

@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from app.core.model_sets import Faces, Flowers
-from app.models.services import Models, Stops
-from app.panels.faces import FaceBench
-from app.panels.flowers import FlowerBench
+from app.core.stopping import Stops
+from app.models.services import Models
+from app.panels.faces import FacePanel
+from app.panels.flowers import FlowerPanel
 from app.server.page import build_page, launch
 from sgf_hub.data.photos import read_photo
 from sgf_hub.errors import SGFError
@@ -50,7 +51,7 @@ def attacker(toy_zoo, models, disk):
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         fake = Models()
         with_fake_flowers(fake, Flowers())
-        demo = build_page(FaceBench(Faces(layers=6), models, Stops()), FlowerBench(Flowers(layers=6), fake, Stops()))
+        demo = build_page(FacePanel(Faces(layers=6), models, Stops()), FlowerPanel(Flowers(layers=6), fake, Stops()))
         _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
         yield Attacker(url)
         demo.close(verbose=False)

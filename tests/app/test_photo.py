@@ -15,16 +15,19 @@ from PIL import Image
 import sgf_hub.hub.names
 from app.core.errors import UserError
 from app.core.model_sets import Faces, Flowers
-from app.core.queue import Waiting
-from app.models.services import Models, Stops
-from app.panels import photo_search as photo
-from app.panels.faces import FaceBench
-from app.panels.flowers import FlowerBench
+from app.core.queue import Queued
+from app.core.stopping import Stops
+from app.models.services import Models
+from app.panels.events import edited_by
+from app.panels.faces import FacePanel
+from app.panels.flowers import FlowerPanel
 from app.server.page import build_page, launch
+from app.widgets import photo_search as photo
 from sgf_hub.errors import SGFError
 from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.inversion.projection import Projection, ProjectionConfig
 from sgf_hub.types import Latent
+from tests.app.visits import begin
 
 WHO = SimpleNamespace(session_hash="me")
 
@@ -58,73 +61,79 @@ def short(encoder_zoo):
 
 
 @pytest.fixture(scope="module")
-def face_bench():
-    bench = FaceBench(Faces(layers=6), Models(), Stops())
-    bench.page = build_page(bench, FlowerBench(Flowers(layers=6), Models(), Stops()))
-    return bench
+def faces():
+    panel = FacePanel(Faces(layers=6), Models(), Stops())
+    panel.page = build_page(panel, FlowerPanel(Flowers(layers=6), Models(), Stops()))
+    return panel
 
 
 @pytest.fixture
-def offer(face_bench):
-    return next(offer for offer in face_bench.offers if offer.edit.elem_id == "edit-photo")
+def offer(faces):
+    return next(offer for offer in faces.offers if offer.edit.elem_id == "edit-photo")
 
 
 @pytest.fixture
-def found(face_bench):
-    return next(block for block in face_bench.page.blocks.values() if block.elem_id == "photo-found")
+def press(faces, offer):
+    """The handler of the tab's button."""
+    return edited_by(faces, offer)
 
 
 @pytest.fixture
-def session(face_bench):
-    return face_bench.begin("7", 0.8)[face_bench.session]
+def found(faces):
+    return next(block for block in faces.page.blocks.values() if block.elem_id == "photo-found")
 
 
-def test_a_picture_becomes_the_face_that_every_tab_edits(face_bench, offer, found, session):
-    updates = list(offer.run(session, WHO, {"from": "client", "picture": uri()}))
+@pytest.fixture
+def session(faces):
+    return begin(faces, "7", 0.8)[faces.session]
+
+
+def test_a_picture_becomes_the_face_that_every_tab_edits(faces, offer, found, session, press):
+    updates = list(press(WHO, session, {"from": "client", "picture": uri()}))
     first, last = updates[0], updates[-1]
     assert len(updates) == 7, "a guess, five steps, the result"
-    assert first[face_bench.stage]["status"] == "Finding your picture: step 0 of 5."
-    assert first[face_bench.stage]["image"].startswith("data:image/jpeg") and "Step 0 of 5" in first[found]
+    assert first[faces.stage]["status"] == "Finding your picture: step 0 of 5."
+    assert first[faces.stage]["image"].startswith("data:image/jpeg") and "Step 0 of 5" in first[found]
     assert first[offer.stop].visible and not first[offer.edit].visible
     assert last[offer.edit].visible and not last[offer.stop].visible
-    now = last[face_bench.session]
+    now = last[faces.session]
     assert now.origin.title == "Your picture, projected." and now.origin.seed is None and now.latent.space == "w+"
-    assert last[face_bench.stage]["status"] == "Your picture, projected."
+    assert last[faces.stage]["status"] == "Your picture, projected."
     assert "in the other tabs" in last[found] and 'role="status"' in last[found]
-    assert set(last) <= {*face_bench.view, face_bench.panel, found}
-    assert not face_bench.stops._events
+    assert set(last) <= {*faces.outputs, faces.sliders, found}
+    assert not faces.stops._events
 
 
-def test_nothing_of_the_picture_is_written(offer, session, monkeypatch, tmp_path):
+def test_nothing_of_the_picture_is_written(offer, session, monkeypatch, tmp_path, press):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    list(offer.run(session, WHO, {"picture": uri()}))
+    list(press(WHO, session, {"picture": uri()}))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_stop_keeps_the_best_so_far(face_bench, offer, found, session):
-    running = offer.run(session, WHO, {"picture": uri()})
+def test_stop_keeps_the_best_so_far(faces, offer, found, session, press):
+    running = press(WHO, session, {"picture": uri()})
     next(running), next(running)
-    face_bench.ask_to_stop(WHO)
+    faces.ask_to_stop(WHO)
     last = list(running)[-1]
-    assert last[face_bench.session].origin.title == photo.TITLE and "in the other tabs" in last[found]
+    assert last[faces.session].origin.title == photo.TITLE and "in the other tabs" in last[found]
 
 
-def test_another_picture_takes_its_place(face_bench, offer, found, session):
-    running = offer.run(session, WHO, {"picture": uri()})
+def test_another_picture_takes_its_place(faces, offer, found, session, press):
+    running = press(WHO, session, {"picture": uri()})
     next(running)
-    face_bench.give_way(WHO)
+    faces.give_way(WHO)
     last = list(running)[-1]
-    assert last[face_bench.session] is session and last[found] == ""
+    assert last[faces.session] is session and last[found] == ""
 
 
-def test_a_place_in_the_line_is_told(face_bench, offer, session, monkeypatch):
+def test_a_place_in_the_line_is_told(faces, offer, session, monkeypatch, press):
     def busy(who, steps):
-        yield Waiting(2)
+        yield Queued(2)
         yield from steps
 
-    monkeypatch.setattr(face_bench.models.turns, "work", busy)
-    first = next(offer.run(session, WHO, {"picture": uri()}))
-    assert first[face_bench.stage]["status"] == "Waiting: 2 edits are ahead of yours." and first[offer.stop].visible
+    monkeypatch.setattr(faces.models.queue, "work", busy)
+    first = next(press(WHO, session, {"picture": uri()}))
+    assert first[faces.stage]["status"] == "Waiting: 2 edits are ahead of yours." and first[offer.stop].visible
 
 
 @pytest.mark.parametrize(
@@ -142,14 +151,14 @@ def test_a_place_in_the_line_is_told(face_bench, offer, session, monkeypatch):
         ({"picture": "A" * (2 * 2**20 + 1)}, "longer than 2 MB"),
     ],
 )
-def test_what_is_no_picture_is_told_and_nothing_is_lost(face_bench, offer, session, sent, words):
+def test_what_is_no_picture_is_told_and_nothing_is_lost(faces, offer, session, sent, words, press):
     updates = []
     with pytest.raises(gr.Error, match=words):
-        for update in offer.run(session, WHO, sent):
+        for update in press(WHO, session, sent):
             updates.append(update)
     if updates:
-        assert updates[-1][face_bench.session] is session and updates[-1][offer.edit].visible
-    assert not face_bench.stops._events
+        assert updates[-1][faces.session] is session and updates[-1][offer.edit].visible
+    assert not faces.stops._events
 
 
 def test_a_generator_without_an_encoder_says_so(toy_zoo, monkeypatch):
@@ -193,20 +202,20 @@ def test_a_client_crops_by_numbers():
             photo.picture_of(text, *numbers)
 
 
-def test_a_search_takes_turns_in_short_pieces(face_bench):
-    search = photo.Search(face_bench.models, "avatars-stylegan2", (uri(),))
+def test_a_search_takes_turns_in_short_pieces(faces):
+    search = photo.Search(faces.models, "avatars-stylegan2", (uri(),))
     indices = []
     for step in search.steps():
-        assert not face_bench.models.computing.locked(), "the lock is not held over a yield"
+        assert not faces.models.computing.locked(), "the lock is not held over a yield"
         indices.append(step.index)
     assert indices == [0, 1, 2, 3, 4, 5] and search.total == ProjectionConfig(**photo.CONFIG).total == 5
 
 
 @pytest.fixture(scope="module")
-def client(face_bench):
-    _, url, _ = launch(face_bench.page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+def client(faces):
+    _, url, _ = launch(faces.page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     yield Client(url, verbose=False)
-    face_bench.page.close(verbose=False)
+    faces.page.close(verbose=False)
 
 
 def test_programs_project(client, tmp_path):

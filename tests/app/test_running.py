@@ -8,8 +8,9 @@ import torch
 
 from app.core.model_sets import Flowers
 from app.core.session import Plan
-from app.panels.running import ahead
+from app.models.edit_run import prefetched
 from tests.app.fakes import with_fake_flowers
+from tests.app.visits import begin, run
 
 
 def test_an_item_is_computed_while_the_one_before_is_used():
@@ -20,7 +21,7 @@ def test_an_item_is_computed_while_the_one_before_is_used():
             event.set()
             yield i
 
-    for i in ahead(items()):
+    for i in prefetched(items()):
         assert i == 2 or begun[i + 1].wait(5)
 
 
@@ -34,7 +35,7 @@ def test_mistakes_come_where_they_happen_and_the_items_are_closed():
         finally:
             closed.append(True)
 
-    steps = ahead(items())
+    steps = prefetched(items())
     assert next(steps) == 0
     with pytest.raises(ValueError, match="broken"):
         next(steps)
@@ -54,7 +55,7 @@ def test_closing_waits_for_what_is_being_computed():
         finally:
             closed.append(list(computed))
 
-    steps = ahead(items())
+    steps = prefetched(items())
     assert next(steps) == 0
     threading.Timer(0.1, go.set).start()
     steps.close()
@@ -62,7 +63,7 @@ def test_closing_waits_for_what_is_being_computed():
 
 
 def test_nothing_is_nothing():
-    assert list(ahead(item for item in ())) == []
+    assert list(prefetched(item for item in ())) == []
 
 
 PLANS = {
@@ -73,36 +74,36 @@ PLANS = {
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_a_step_is_looked_at_as_its_latent_is(bench, name):
-    latent = bench.begin("7", 0.8)[bench.session].latent
-    for step in bench.models.steps(PLANS[name], latent):
-        ours, plain = bench.looked(step, PLANS[name]), bench.look(step.latent)
+def test_a_step_is_looked_at_as_its_latent_is(panel, name):
+    latent = begin(panel, "7", 0.8)[panel.session].latent
+    for step in panel.models.steps(PLANS[name], latent):
+        ours, plain = panel.view_of().read_result(step, PLANS[name]), panel.view_of().read(step.latent)
         assert ours.spec == plain.spec
         assert torch.allclose(ours.image, plain.image, atol=1e-5) and torch.allclose(ours.c, plain.c, atol=1e-5)
 
 
-def test_a_step_that_was_drawn_small_is_drawn_again(bench):
-    latent = bench.begin("7", 0.8)[bench.session].latent
-    step = next(bench.models.steps(PLANS["points"], latent))
+def test_a_step_that_was_drawn_small_is_drawn_again(panel):
+    latent = begin(panel, "7", 0.8)[panel.session].latent
+    step = next(panel.models.steps(PLANS["points"], latent))
     small = replace(step, images=step.images[..., ::2, ::2])
-    assert torch.equal(bench.looked(small, PLANS["points"]).image, bench.look(latent).image)
+    assert torch.equal(panel.view_of().read_result(small, PLANS["points"]).image, panel.view_of().read(latent).image)
 
 
 def test_a_step_of_a_flower_as_well(flowers):
     with_fake_flowers(flowers.models, Flowers())
-    latent = flowers.begin("7", 0.8)[flowers.session].latent
+    latent = begin(flowers, "7", 0.8)[flowers.session].latent
     plan = Plan("sgf-flowers-captions", {"caption": "a blue flower"}, max_steps=3)
     for step in flowers.models.steps(plan, latent):
-        ours, plain = flowers.looked(step, plan), flowers.look(step.latent, plan)
+        ours, plain = flowers.view_of().read_result(step, plan), flowers.view_of().read(step.latent, plan)
         assert torch.allclose(ours.image, plain.image, atol=1e-5) and ours.caption == plain.caption
         assert ours.similarity == pytest.approx(plain.similarity, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_the_result_draws_nothing_again(bench, name, monkeypatch):
-    session = bench.begin("7", 0.8)[bench.session]
+def test_the_result_draws_nothing_again(panel, name, monkeypatch):
+    session = begin(panel, "7", 0.8)[panel.session]
     drawn = []
-    generator = bench.models.generator(bench.world.generator)
+    generator = panel.models.generator(panel.model_set.generator)
     synthesize = generator.synthesize
 
     def counted(latent, **options):
@@ -110,12 +111,12 @@ def test_the_result_draws_nothing_again(bench, name, monkeypatch):
         return synthesize(latent, **options)
 
     monkeypatch.setattr(generator, "synthesize", counted)
-    *frames, last = bench.run(session, PLANS[name], "me")
-    assert len(drawn) == len(frames) + 1, "the steps, and the one from which the target is measured"
+    *frames, last = run(panel, session, PLANS[name], "me")
+    assert len(drawn) == len(frames)
     monkeypatch.undo()
-    plain = bench.show(last[bench.session])
-    for part in (bench.verdict, bench.code):
+    plain = panel.show(panel.view_of(None), last[panel.session])
+    for part in (panel.verdict, panel.code):
         assert last[part] == plain[part]
-    assert last[bench.panel]["reads"] == plain[bench.panel]["reads"]
-    assert last[bench.stage]["points"] == plain[bench.stage]["points"]
-    assert last[bench.timeline]["items"] == plain[bench.timeline]["items"]
+    assert last[panel.sliders]["reads"] == plain[panel.sliders]["reads"]
+    assert last[panel.stage]["points"] == plain[panel.stage]["points"]
+    assert last[panel.timeline]["items"] == plain[panel.timeline]["items"]

@@ -93,7 +93,6 @@ def test_the_page_is_built_without_torch():
 
 @pytest.mark.parametrize("space", ["w", "z"])
 def test_step_sizes_are_those_of_the_library(space):
-    from sgf_hub.editing.editor import EditConfig
+    from sgf_hub.editing import EditConfig, stepping
 
-    ours = EditConfig.ours(space=space)
-    assert (STEP_SIZES[space], Plan(editor="e", wishes={}).max_steps) == (ours.step_size, ours.max_steps)
+    assert (STEP_SIZES[space], Plan("e", {}).max_steps) == (stepping.STEP_SIZES[space], EditConfig().max_steps)

@@ -12,12 +12,14 @@ import torch
 from app.core.errors import UserError
 from app.core.model_sets import Faces
 from app.core.session import HISTORY_LIMIT, TAKEN, Edit, Origin, Plan, Session
-from app.panels.comfort import Comfort, shared
+from app.panels import links
+from app.panels.links import linked_session as shared
 from app.widgets import share
-from app.widgets.words import unfamiliar
+from app.widgets.captions import unfamiliar
 from sgf_hub.errors import BadValueError, SGFError
 from sgf_hub.types import Latent
 from tests.app.fakes import saved, with_fake_flowers
+from tests.app.visits import begin, handle, opening
 
 ATTRIBUTES, KEYPOINTS = "sgf-avatars-attributes", "sgf-avatars-keypoints"
 
@@ -25,13 +27,13 @@ ATTRIBUTES, KEYPOINTS = "sgf-avatars-attributes", "sgf-avatars-keypoints"
 @pytest.fixture
 def here(zoo, models):
     """A world and its models, without a page."""
-    return SimpleNamespace(world=Faces(), models=models)
+    return SimpleNamespace(model_set=Faces(), models=models)
 
 
 @pytest.fixture
 def session(here):
     """Seven edits of all kinds, five of which stand."""
-    generator = here.models.generator(here.world.generator)
+    generator = here.models.generator(here.model_set.generator)
     latents = [generator.sample(1, seed=seed) for seed in range(8)]
     plus = Latent(generator.to_w_plus(latents[3]).data.clone() * 0.3, "w+")
     plans = [
@@ -39,7 +41,7 @@ def session(here):
         Plan(KEYPOINTS, {"smile": 0.25, "nose_tip": (0.5, 0.6123)}, ("chin", "male"), gesture="turn left"),
         Plan(ATTRIBUTES, {"bald": 0.0}, layers=(1, 4)),
     ]
-    session = Session(Origin(here.models.sample(here.world, 7, 0.8), 7, 0.8))
+    session = Session(Origin(here.models.sample(here.model_set, 7, 0.8), 7, 0.8))
     for i, latent in enumerate([*latents[:3], plus, *latents[5:8]]):
         session = session.applied(Edit(plans[i % 3], latent, i + 1, ("STALLED", TAKEN)[i % 2], i / 3))
     return session.at(5)
@@ -59,80 +61,80 @@ def same(one: Session, other: Session) -> bool:
     return origins[0] == origins[1] and edits[0] == edits[1] and one.cursor == other.cursor
 
 
-def opened(bench, state) -> Session:
-    return share.session_in(bench.models, bench.world, state)
+def opened(panel, state) -> Session:
+    return share.session_in(panel.models, panel.model_set, state)
 
 
 # -- to the bit --------------------------------------------------------------------------------------------------------
 
 
 def test_a_link_restores_every_bit(here, session):
-    text = share.link_of(here.world, "face", session)
+    text = share.link_of(here.model_set, "face", session)
     assert text.startswith("face.1.") and len(text) <= share.LINK
     assert set(text) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
     back = opened(here, share.in_link(text))
     assert same(back, session) and not same(back.undone(), session)
 
 
-def test_a_file_restores_every_bit(bench, session):
-    path = saved(bench, "edits", session)
+def test_a_file_restores_every_bit(panel, session):
+    path = saved(panel, "edits", session)
     assert path.endswith("face-7-edits.json")
-    assert same(Comfort(bench).opened(None, path)[bench.session], session)
+    assert same(handle(panel, links.opened, None, path)[panel.session], session)
 
 
-def test_the_page_of_a_link_shows_the_picture(bench, session, monkeypatch):
-    text = share.link_of(bench.world, "face", session)
-    monkeypatch.setattr(bench.models, "steps", lambda *_: pytest.fail("nothing is computed again"))
-    (updates,) = bench.opening(None, "99", 0.8, text)
-    assert same(updates[bench.session], session)
-    assert updates[bench.stage]["image"] == bench.show(session)[bench.stage]["image"]
-    assert len(updates[bench.timeline]["items"]) == 8
+def test_the_page_of_a_link_shows_the_picture(panel, session, monkeypatch):
+    text = share.link_of(panel.model_set, "face", session)
+    monkeypatch.setattr(panel.models, "steps", lambda *_: pytest.fail("nothing is computed again"))
+    (updates,) = opening(panel, None, "99", 0.8, text)
+    assert same(updates[panel.session], session)
+    assert updates[panel.stage]["image"] == panel.show(panel.view_of(None), session)[panel.stage]["image"]
+    assert len(updates[panel.timeline]["items"]) == 8
 
 
 def test_numbers_of_all_kinds_survive(here):
-    size = here.models.generator(here.world.generator).latent_dim
+    size = here.models.generator(here.model_set.generator).latent_dim
     data = torch.tensor([-0.0, 1e-45, 999.0, -1 / 3, torch.finfo(torch.float32).tiny] + [0.1] * size)[None, :size]
     session = Session(Origin(Latent(data, "w")))
-    back = opened(here, share.in_link(share.link_of(here.world, "face", session)))
+    back = opened(here, share.in_link(share.link_of(here.model_set, "face", session)))
     assert back.latent.data.numpy().tobytes() == data.numpy().tobytes() and back.origin.seed is None
 
 
 def test_a_picture_is_called_by_its_seed_only_if_it_is_that(here, session):
-    state = share.state_of(here.world, session)
+    state = share.state_of(here.model_set, session)
     state["origin"]["seed"] = 8
     back = opened(here, state)
     assert back.origin.seed is None and back.origin.title == share.TITLE
 
 
-def test_many_edits_are_too_long_for_a_link(bench, session):
+def test_many_edits_are_too_long_for_a_link(panel, session):
     noise = torch.Generator().manual_seed(0)
-    generator = bench.models.generator(bench.world.generator)
+    generator = panel.models.generator(panel.model_set.generator)
     shape = (1, generator.num_layers, generator.latent_dim)
     for _ in range(HISTORY_LIMIT - session.cursor):
         latent = Latent(torch.randn(shape, generator=noise), "w+")
         session = session.applied(Edit(session.last.plan, latent, 3, "STALLED", 2.0))
-    assert share.link_of(bench.world, "face", session) is None
-    assert Comfort(bench).link(session)[bench.share]["link"] == ""
-    assert same(Comfort(bench).opened(None, saved(bench, "edits", session))[bench.session], session)
+    assert share.link_of(panel.model_set, "face", session) is None
+    assert links.link(panel)(session)[panel.share]["link"] == ""
+    assert same(handle(panel, links.opened, None, saved(panel, "edits", session))[panel.session], session)
 
 
 def test_flowers_are_shared_as_well(flowers):
-    predictor = with_fake_flowers(flowers.models, flowers.world)
+    predictor = with_fake_flowers(flowers.models, flowers.model_set)
     predictor.captions = ("a red flower",)
-    start = flowers.begin("7", 0.8)[flowers.session]
+    start = begin(flowers, "7", 0.8)[flowers.session]
     known = Plan("sgf-flowers-captions", {"caption": "eine Blüte “rot” <b>"}, note=unfamiliar("a red flower"))
     for note, kept in ((known.note, known.note), ("Call 555 now.", "")):
         plan = Plan(known.editor, known.wishes, note=note)
         session = start.applied(Edit(plan, start.latent, 3, "STALLED", 2.0))
-        back = opened(flowers, share.in_link(share.link_of(flowers.world, "flower", session)))
+        back = opened(flowers, share.in_link(share.link_of(flowers.model_set, "flower", session)))
         assert back.last.plan.wishes == plan.wishes
         assert back.last.plan.note == kept, "only the page's own words are told"
 
 
-def test_links_of_other_pictures_are_left_alone(bench, session):
-    text = share.link_of(bench.world, "face", session)
+def test_links_of_other_pictures_are_left_alone(panel, session):
+    text = share.link_of(panel.model_set, "face", session)
     assert share.is_for("face", text) and not share.is_for("flower", text) and not share.is_for("face", None)
-    assert shared(bench, "flower.1.xyz") is None
+    assert shared(panel, panel.view_of(), "flower.1.xyz") is None
 
 
 # -- anybody may have written it ---------------------------------------------------------------------------------------
@@ -170,14 +172,14 @@ def test_damaged_links_are_told(here, text, words):
         opened(here, share.in_link(text))
 
 
-def test_the_page_opens_with_a_damaged_link(bench):
+def test_the_page_opens_with_a_damaged_link(panel):
     with pytest.warns(UserWarning, match="This edit cannot be opened"):
-        (updates,) = bench.opening(None, "7", 0.8, "face.1.abcd")
-    assert updates[bench.session].origin.seed == 7
+        (updates,) = opening(panel, None, "7", 0.8, "face.1.abcd")
+    assert updates[panel.session].origin.seed == 7
 
 
 def test_a_link_cut_anywhere_is_told(here, session):
-    text = share.link_of(here.world, "face", session)
+    text = share.link_of(here.model_set, "face", session)
     for end in range(7, len(text) - 1, 97):
         with pytest.raises(UserError, match="cannot be opened"):
             opened(here, share.in_link(text[:end]))
@@ -248,7 +250,7 @@ def row_of(*numbers: float) -> str:
     ],
 )
 def test_hostile_contents_are_told(here, session, path, value, words):
-    state = copy.deepcopy(share.state_of(here.world, session))
+    state = copy.deepcopy(share.state_of(here.model_set, session))
     *way, last = path.split(".")
     place = state
     for key in way:
@@ -259,21 +261,21 @@ def test_hostile_contents_are_told(here, session, path, value, words):
 
 
 def test_foreign_words_are_not_told(here, session):
-    state = share.state_of(here.world, session)
+    state = share.state_of(here.model_set, session)
     state["edits"][0] |= {"note": "<b>Call 555</b>", "gesture": "<script>"}
     back = opened(here, state).edits[0].plan
     assert (back.note, back.gesture) == ("", "")
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\x80", b"{" * 200_000, b" " * 1_000_000])
-def test_foreign_files_are_told(bench, tmp_path, content):
+def test_foreign_files_are_told(panel, tmp_path, content):
     path = tmp_path / "face.json"
     path.write_bytes(content)
     with pytest.raises(UserError, match="This edit cannot be opened") as caught:
-        Comfort(bench).opened(None, str(path))
+        handle(panel, links.opened, None, str(path))
     assert str(tmp_path) not in str(caught.value)
 
 
-def test_no_file_is_told(bench):
+def test_no_file_is_told(panel):
     with pytest.raises((UserError, BadValueError), match="No file came"):
-        Comfort(bench).opened(None, None)
+        handle(panel, links.opened, None, None)

@@ -9,15 +9,17 @@ import gradio as gr
 import pytest
 
 import sgf_hub.hub.names
-from app.core.errors import told
+from app.core.errors import as_notices
 from app.core.model_sets import Faces, Flowers
 from app.core.session import Plan
-from app.models.services import Models, Stops
-from app.panels.faces import FaceBench
-from app.panels.flowers import FlowerBench
+from app.core.stopping import Stops
+from app.models.services import Models
+from app.panels.faces import FacePanel
+from app.panels.flowers import FlowerPanel
 from app.server.page import build_page, launch
 from app.server.start import import_libraries
 from benchmarks.demo import download, start
+from tests.app.visits import begin, run
 
 WORLD = Faces(layers=6)  # as the toys have
 
@@ -28,10 +30,10 @@ def python(code: str, *arguments: str) -> list[str]:
     return done.stdout.split()
 
 
-def bench(models: Models) -> FaceBench:
+def panel(models: Models) -> FacePanel:
     """The faces' workbench of a page that is built."""
-    faces = FaceBench(WORLD, models, Stops())
-    build_page(faces, FlowerBench(Flowers(), models, Stops()))
+    faces = FacePanel(WORLD, models, Stops())
+    build_page(faces, FlowerPanel(Flowers(), models, Stops()))
     return faces
 
 
@@ -52,14 +54,15 @@ class TestImports:
             "import sys, pathlib, sgf_hub.hub.names; sgf_hub.hub.names.root = lambda: pathlib.Path(sys.argv[1])\n"
             "from app.server.start import import_gradio, import_libraries; import_gradio()\n"
             "from app.server.page import build_page\n"
-            "from app.panels.faces import FaceBench; from app.panels.flowers import FlowerBench\n"
-            "from app.models.services import Models, Stops; from app.core.session import Plan\n"
+            "from app.panels.faces import FacePanel; from app.panels.flowers import FlowerPanel\n"
+            "from app.models.services import Models; from app.core.stopping import Stops\n"
+            "from app.core.session import Plan; from tests.app.visits import begin, run\n"
             "from app.core.model_sets import Faces, Flowers\n"
-            "world, models = Faces(layers=6), Models(); faces = FaceBench(world, models, Stops())\n"
-            "build_page(faces, FlowerBench(Flowers(), models, Stops()))\n"
+            "world, models = Faces(layers=6), Models(); faces = FacePanel(world, models, Stops())\n"
+            "build_page(faces, FlowerPanel(Flowers(), models, Stops()))\n"
             "import_libraries(); models.warm(world, world.attributes)\n"
-            "session = faces.begin('7', 0.8)[faces.session]\n"
-            "list(faces.run(session, Plan(world.attributes, {'smile': 1.0}, max_steps=3), 'visitor'))\n"
+            "session = begin(faces)[faces.session]\n"
+            "list(run(faces, session, Plan(world.attributes, {'smile': 1.0}, max_steps=3), 'visitor'))\n"
             "others = ('transformers', 'diffusers', 'sentence_transformers', 'sklearn', 'scipy', 'sympy')\n"
             "print('edited', *{one.partition('.')[0] for one in sys.modules} & {*others})"
         )
@@ -77,9 +80,9 @@ class TestLoading:
         heads = {("predictor", WORLD.heads), ("predictor", WORLD.heads[:1])}
         needed = {("generator", WORLD.generator), *heads, ("editor", WORLD.attributes)}
         assert {*models._loaded} == needed
-        face = bench(models)
-        session = face.begin("7", 0.8)[face.session]
-        list(face.run(session, Plan(WORLD.attributes, {"smile": 1.0}, max_steps=2), "visitor"))
+        face = panel(models)
+        session = begin(face)[face.session]
+        list(run(face, session, Plan(WORLD.attributes, {"smile": 1.0}, max_steps=2)))
         assert {key for key in models._loaded if isinstance(key, tuple)} == needed
 
     def test_what_fails_is_told_to_the_visitor_and_tried_again(self, toy_zoo, tmp_path, monkeypatch):
@@ -87,12 +90,12 @@ class TestLoading:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         models = Models()
         models.warm(WORLD, WORLD.attributes)
-        face = bench(models)
+        face = panel(models)
         assert not models._loaded
         with pytest.raises(gr.Error, match="avatars-stylegan2"):
-            told(face.begin)("7", 0.8)
+            as_notices(begin)(face)
         monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: toy_zoo)
-        assert face.begin("7", 0.8)[face.session].origin.seed == 7
+        assert begin(face)[face.session].origin.seed == 7
 
     def test_a_visitor_who_comes_early_waits_for_it(self, zoo, monkeypatch):
         import sgf_hub.generators

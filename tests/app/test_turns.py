@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.core.queue import Turns, Waiting, told
+from app.core.queue import FairQueue, Queued, place_in_words
 
 
 def pieces(log, name, count, seconds=0.0):
@@ -32,13 +32,13 @@ def together(*jobs):
 
 
 def test_alone_nobody_waits():
-    turns = Turns()
+    turns = FairQueue()
     assert list(turns.work("anna", iter(range(3)))) == [0, 1, 2]
     assert list(turns.work("anna", iter(range(2)))) == [0, 1]
 
 
 def test_a_short_piece_behind_a_long_one_waits_for_a_slice_only():
-    turns, log = Turns(slice=0.2), []
+    turns, log = FairQueue(slice=0.2), []
     together(
         lambda: drain(turns, "long", pieces(log, "long", 30, 0.03)),
         lambda: drain(turns, "short", pieces(log, "short", 3, 0.03)),
@@ -50,7 +50,7 @@ def test_a_short_piece_behind_a_long_one_waits_for_a_slice_only():
 
 
 def test_a_visitor_with_many_pieces_gets_no_more_than_the_others():
-    turns, log = Turns(slice=0.05), []
+    turns, log = FairQueue(slice=0.05), []
     greedy = [lambda i=i: drain(turns, "greedy", pieces(log, f"greedy{i}", 6, 0.02)) for i in range(4)]
     together(*greedy, lambda: drain(turns, "modest", pieces(log, "modest", 6, 0.02)))
     at = [i for i, (name, _) in enumerate(log) if name == "modest"]
@@ -60,7 +60,7 @@ def test_a_visitor_with_many_pieces_gets_no_more_than_the_others():
 
 
 def test_the_place_in_the_line_is_told():
-    turns, heard = Turns(), []
+    turns, heard = FairQueue(), []
     release = threading.Event()
 
     def busy():
@@ -73,13 +73,13 @@ def test_the_place_in_the_line_is_told():
             release.set()
 
     together(lambda: drain(turns, "first", busy()), wait_and_release)
-    assert heard == [Waiting(1), 1]
-    assert told(Waiting(1)) == "Waiting: 1 edit is ahead of yours."
-    assert told(Waiting(3)) == "Waiting: 3 edits are ahead of yours."
+    assert heard == [Queued(1), 1]
+    assert place_in_words(Queued(1)) == "Waiting: 1 edit is ahead of yours."
+    assert place_in_words(Queued(3)) == "Waiting: 3 edits are ahead of yours."
 
 
 def test_closing_leaves_the_line_and_closes_the_work():
-    turns, closed = Turns(), []
+    turns, closed = FairQueue(), []
 
     def steps():
         try:
@@ -97,7 +97,7 @@ def test_closing_leaves_the_line_and_closes_the_work():
 
 @pytest.mark.parametrize("returns", [True, False])
 def test_the_last_word_is_no_wait(returns):
-    turns, heard = Turns(slice=0.01), []
+    turns, heard = FairQueue(slice=0.01), []
 
     def steps():
         for i in range(5):
@@ -110,12 +110,12 @@ def test_the_last_word_is_no_wait(returns):
 
     with_others = [lambda n=n: drain(turns, f"other{n}", pieces([], "x", 8, 0.15)) for n in range(2)]
     together(*with_others, lambda: drain(turns, "me", steps(), heard))
-    assert Waiting(1) in heard and heard[-1] == "result"
+    assert Queued(1) in heard and heard[-1] == "result"
     assert heard.count("result") <= (1 if returns else 2)
 
 
 def test_one_who_fails_holds_nobody_up():
-    turns = Turns()
+    turns = FairQueue()
 
     def steps():
         yield 0
@@ -127,17 +127,17 @@ def test_one_who_fails_holds_nobody_up():
 
 
 def test_one_who_went_away_loses_the_turn_and_may_come_back():
-    turns = Turns(patience=0.3)
+    turns = FairQueue(patience=0.3)
     gone = turns.work("gone", iter(range(3)))
     assert next(gone) == 0  # and nobody asks for more
-    items = [item for item in turns.work("here", iter([7])) if not isinstance(item, Waiting)]
+    items = [item for item in turns.work("here", iter([7])) if not isinstance(item, Queued)]
     assert items == [7]
     assert list(gone) == [1, 2]
 
 
 def test_many_at_once_all_finish():
-    turns, done = Turns(slice=0.01), []
+    turns, done = FairQueue(slice=0.01), []
     jobs = [lambda i=i: (drain(turns, f"v{i % 7}", pieces([], "x", 20, 0.001)), done.append(i)) for i in range(25)]
     together(*jobs)
     assert sorted(done) == list(range(25))
-    assert not turns._line and not turns._work
+    assert not turns._visitors and not turns._work

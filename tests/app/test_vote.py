@@ -21,8 +21,8 @@ from tests.hub.client import world
 
 
 @pytest.fixture
-def booth(bench, tmp_path):
-    return Booth(Comparison(bench.world, bench.models), Urn(tmp_path / "votes", ""))
+def booth(panel, tmp_path):
+    return Booth(Comparison(panel.model_set, panel.models), Urn(tmp_path / "votes", ""))
 
 
 def drawn(booth) -> Pair:
@@ -78,7 +78,7 @@ def test_the_page_cannot_tell_which_is_which(booth, monkeypatch):
 def test_the_results_are_at_each_ones_best(booth):
     pair = drawn(booth)
     comparison = booth.comparison
-    latent = comparison.models.sample(comparison.world, pair.ballot.seed, 0.8)
+    latent = comparison.models.sample(comparison.model_set, pair.ballot.seed, 0.8)
     events = comparison.attribute(latent, pair.ballot.attribute, pair.ballot.wanted, [pair.ballot.left])
     *_, path = events
     assert path.frames[path.best].image == pair.left and path.frames[0].image == pair.source

@@ -4,7 +4,7 @@ import pytest
 
 from app.core.session import STOPPED, Edit, Plan
 from app.models.captioning import Flower
-from app.widgets.words import marked, report, safe
+from app.widgets.captions import marked, report, safe
 
 
 def an_edit(text: str = "a blue flower", reason: str = "TARGET_REACHED", note: str = "") -> Edit:

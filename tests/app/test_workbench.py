@@ -6,14 +6,16 @@ import gradio as gr
 import pytest
 import torch
 
-from app.core.errors import UserError, told
+from app.core.errors import UserError, as_notices
 from app.core.session import STOPPED, Edit, Origin, Plan, Session
-from app.panels.panel import Workbench
+from app.panels import history
+from app.panels.panel import EditorPanel
 from app.widgets.code import as_python
 from app.widgets.report import report, side_effects
 from sgf_hub.errors import SGFError
 from sgf_hub.types import Latent
 from tests.app.fakes import saved
+from tests.app.visits import begin, handle, run
 
 
 def plan(**changes):
@@ -21,154 +23,154 @@ def plan(**changes):
     return Plan(**{"editor": "sgf-avatars-attributes", "wishes": wishes, "max_steps": 4, **changes})
 
 
-def face(bench: Workbench, seed: int = 7) -> Session:
-    return bench.begin(str(seed), 0.8)[bench.session]
+def face(panel: EditorPanel, seed: int = 7) -> Session:
+    return begin(panel, str(seed), 0.8)[panel.session]
 
 
-def edited(bench: Workbench, session: Session, some_plan: Plan) -> Session:
-    *_, last = bench.run(session, some_plan, "me")
-    return last[bench.session]
+def edited(panel: EditorPanel, session: Session, some_plan: Plan) -> Session:
+    *_, last = run(panel, session, some_plan, "me")
+    return last[panel.session]
 
 
 # -- faces ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_face_of_a_seed(bench):
-    updates = bench.begin("7", 0.8)
-    session = updates[bench.session]
+def test_a_face_of_a_seed(panel):
+    updates = begin(panel, "7", 0.8)
+    session = updates[panel.session]
     assert session.origin.seed == 7 and not session.edits
-    assert updates[bench.stage]["image"].startswith("data:image/jpeg;base64,")
-    assert len(updates[bench.stage]["points"]) == 27 and len(updates[bench.panel]["reads"]) == 25
-    assert updates[bench.panel]["done"] is None and updates[bench.stage]["done"] is None, "old wishes are cleared"
-    assert torch.equal(session.latent.data, bench.begin(7, 0.8)[bench.session].latent.data)
+    assert updates[panel.stage]["image"].startswith("data:image/jpeg;base64,")
+    assert len(updates[panel.stage]["points"]) == 27 and len(updates[panel.sliders]["reads"]) == 25
+    assert updates[panel.sliders]["done"] is None and updates[panel.stage]["done"] is None, "old wishes are cleared"
+    assert torch.equal(session.latent.data, begin(panel, 7, 0.8)[panel.session].latent.data)
 
 
-def test_new_faces_differ(bench):
-    seeds = {bench.shuffled(0.8)[bench.session].origin.seed for _ in range(4)}
+def test_new_faces_differ(panel):
+    seeds = {panel.shuffled(panel.view_of(None), 0.8)[panel.session].origin.seed for _ in range(4)}
     assert len(seeds) > 1
 
 
 @pytest.mark.parametrize("seed", ["cat", "-3", "2.5", ""])
-def test_bad_seed_is_a_notice(bench, seed):
+def test_bad_seed_is_a_notice(panel, seed):
     with pytest.raises(gr.Error, match="A seed is a whole number from 0"):
-        told(bench.begin)(seed, 0.8)
+        as_notices(begin)(panel, seed, 0.8)
 
 
-def test_models_are_loaded_once(bench, models):
+def test_models_are_loaded_once(panel, models):
     assert models.generator("avatars-stylegan2") is models.generator("avatars-stylegan2")
     assert models.editor("sgf-avatars-keypoints").generator is models.generator("avatars-stylegan2")
     attributes = models.editor("sgf-avatars-attributes")
     assert attributes is models.editor("sgf-avatars-attributes")
 
 
-def test_description_names_what_is_seen(bench):
-    reading = bench.models.look(bench.world, face(bench).latent)
-    assert bench.describe(reading).startswith("A drawn face: ")
+def test_description_names_what_is_seen(panel):
+    reading = panel.models.read(panel.model_set, face(panel).latent)
+    assert panel.view_of().describe(reading).startswith("A drawn face: ")
 
 
 # -- edits -----------------------------------------------------------------------------------------------------------
 
 
-def test_edit_streams_steps_and_ends_with_the_result(bench):
-    session = face(bench)
-    *frames, last = bench.run(session, plan(), "me")
-    assert [frame[bench.stage]["run"]["step"] for frame in frames] == list(range(len(frames)))
-    assert len(frames[-1][bench.stage]["run"]["distances"]) == len(frames)
-    after = last[bench.session]
+def test_edit_streams_steps_and_ends_with_the_result(panel):
+    session = face(panel)
+    *frames, last = run(panel, session, plan(), "me")
+    assert [frame[panel.stage]["run"]["step"] for frame in frames] == list(range(len(frames)))
+    assert len(frames[-1][panel.stage]["run"]["distances"]) == len(frames)
+    after = last[panel.session]
     assert after.cursor == 1 and after.last.steps == len(frames) - 1 == 4
     assert after.last.reason == "STEP_LIMIT"
-    assert len(last[bench.stage]["strip"]) == len(frames)
-    assert "Step limit" in last[bench.verdict]
-    assert last[bench.compare][0].size == last[bench.compare][1].size
+    assert len(last[panel.stage]["strip"]) == len(frames)
+    assert "Step limit" in last[panel.verdict]
+    assert last[panel.compare][0].size == last[panel.compare][1].size
     assert session.cursor == 0, "the session that was given is unchanged"
 
 
-def test_next_edit_starts_from_the_result(bench):
-    one = edited(bench, face(bench), plan())
-    two = edited(bench, one, plan(wishes={"hat": 1.0}))
+def test_next_edit_starts_from_the_result(panel):
+    one = edited(panel, face(panel), plan())
+    two = edited(panel, one, plan(wishes={"hat": 1.0}))
     assert torch.equal(two.before.data, one.latent.data)
     assert two.cursor == 2
 
 
-def test_keypoints_edit(bench):
-    session = face(bench)
+def test_keypoints_edit(panel):
+    session = face(panel)
     wish = {"nose_tip": (0.5, 0.6)}
-    after = edited(bench, session, plan(editor="sgf-avatars-keypoints", wishes=wish, release=("nose_left",)))
+    after = edited(panel, session, plan(editor="sgf-avatars-keypoints", wishes=wish, release=("nose_left",)))
     assert after.last.plan.wishes == wish
     assert after.latent.data.shape == session.latent.data.shape
 
 
-def test_stop_ends_the_work_and_keeps_the_closest_step(bench):
-    steps = bench.run(face(bench), plan(max_steps=200), "me")
+def test_stop_ends_the_work_and_keeps_the_closest_step(panel):
+    steps = run(panel, face(panel), plan(max_steps=200), "me")
     taken = list(itertools.islice(steps, 3))
-    bench.stops.ask("somebody else")
+    panel.stops.ask("somebody else")
     taken.append(next(steps))
-    assert bench.session not in taken[-1]
-    bench.stops.ask("me")
+    assert panel.session not in taken[-1]
+    panel.stops.ask("me")
     last = next(steps)
-    assert last[bench.session].last.reason == STOPPED
-    assert last[bench.session].last.steps == 3
+    assert last[panel.session].last.reason == STOPPED
+    assert last[panel.session].last.steps == 3
     assert next(steps, None) is None
-    assert "Stopped by you" in last[bench.verdict]
+    assert "Stopped by you" in last[panel.verdict]
 
 
-def test_an_edit_that_gives_way_leaves_the_session_as_it_was(bench):
-    session = face(bench)
-    steps = bench.run(session, plan(max_steps=200), "me")
+def test_an_edit_that_gives_way_leaves_the_session_as_it_was(panel):
+    session = face(panel)
+    steps = run(panel, session, plan(max_steps=200), "me")
     list(itertools.islice(steps, 3))
-    bench.stops.ask("me", superseded=True)
+    panel.stops.ask("me", superseded=True)
     last = next(steps)
-    assert last[bench.session] == session and not last[bench.undo].interactive
-    assert next(steps, None) is None and not bench.stops._events
+    assert last[panel.session] == session and not last[panel.undo].interactive
+    assert next(steps, None) is None and not panel.stops._events
 
 
-def test_closing_the_stream_ends_the_work(bench):
-    steps = bench.run(face(bench), plan(max_steps=200), "me")
+def test_closing_the_stream_ends_the_work(panel):
+    steps = run(panel, face(panel), plan(max_steps=200), "me")
     next(steps)
     steps.close()
-    assert not bench.stops._events
-    assert not bench.models.computing.locked()
+    assert not panel.stops._events
+    assert not panel.models.computing.locked()
 
 
-def test_a_wish_that_holds_already_changes_nothing(bench):
-    session = face(bench)
-    read = bench.models.look(bench.world, session.latent).attributes["smile"]
-    *_, last = bench.run(session, plan(wishes={"smile": read}), "me")
-    assert last[bench.session] == session
-    assert "already" in last[bench.stage]["status"]
+def test_a_wish_that_holds_already_changes_nothing(panel):
+    session = face(panel)
+    read = panel.models.read(panel.model_set, session.latent).attributes["smile"]
+    *_, last = run(panel, session, plan(wishes={"smile": read}), "me")
+    assert last[panel.session] == session
+    assert "already" in last[panel.stage]["status"]
 
 
 @pytest.mark.parametrize(
     ("wishes", "words"), [({"smil": 1.0}, "did you mean 'smile'"), ({"smile": 2.0}, "values in"), ({}, "no wish")]
 )
-def test_bad_plans_are_told_and_leave_no_trace(bench, wishes, words):
+def test_bad_plans_are_told_and_leave_no_trace(panel, wishes, words):
     with pytest.raises(SGFError, match=words):
-        list(bench.run(face(bench), plan(wishes=wishes), "me"))
-    assert not bench.stops._events
-    assert not bench.models.computing.locked()
+        list(run(panel, face(panel), plan(wishes=wishes), "me"))
+    assert not panel.stops._events
+    assert not panel.models.computing.locked()
 
 
-def test_an_expired_session_is_told(bench):
+def test_an_expired_session_is_told(panel):
     with pytest.raises(UserError, match="press New face"):
-        list(bench.run(None, plan(), "me"))
+        list(run(panel, None, plan(), "me"))
 
 
-def test_undo_shows_the_face_before(bench):
-    start = face(bench)
-    after = edited(bench, start, plan())
-    back = bench.moved_in_history(Session.undone)(after)
-    assert back[bench.session].latent is start.latent
-    assert back[bench.stage]["image"] == bench.show(start)[bench.stage]["image"]
+def test_undo_shows_the_face_before(panel):
+    start = face(panel)
+    after = edited(panel, start, plan())
+    back = handle(panel, history.moved(Session.undone), after)
+    assert back[panel.session].latent is start.latent
+    assert back[panel.stage]["image"] == panel.show(panel.view_of(None), start)[panel.stage]["image"]
     with pytest.raises(UserError, match="nothing to undo"):
-        bench.moved_in_history(Session.undone)(back[bench.session])
+        handle(panel, history.moved(Session.undone), back[panel.session])
 
 
 # -- the report -------------------------------------------------------------------------------------------------------
 
 
-def test_report_names_what_else_changed(bench):
-    a, b = (bench.models.look(bench.world, face(bench, seed).latent) for seed in (1, 2))
-    edit = Edit(plan(), face(bench).latent, 4, "STALLED", 3.0)
+def test_report_names_what_else_changed(panel):
+    a, b = (panel.models.read(panel.model_set, face(panel, seed).latent) for seed in (1, 2))
+    edit = Edit(plan(), face(panel).latent, 4, "STALLED", 3.0)
     moved = side_effects(edit, a, b)
     assert all(name != "smile" and abs(new - old) > 0.25 for name, old, new in moved)
     assert "None of the other 24 attributes changed." in report(edit, a, a)
@@ -178,24 +180,24 @@ def test_report_names_what_else_changed(bench):
 # -- files and code ----------------------------------------------------------------------------------------------------
 
 
-def test_latents_come_back(bench, tmp_path):
-    session = edited(bench, face(bench), plan())
-    path = saved(bench, "latent", session)
-    opened = bench.opened(path)[bench.session]
+def test_latents_come_back(panel, tmp_path):
+    session = edited(panel, face(panel), plan())
+    path = saved(panel, "latent", session)
+    opened = panel.opened(panel.view_of(None), path)[panel.session]
     assert torch.equal(opened.latent.data, session.latent.data) and opened.origin.seed is None
 
 
-def test_downloads(bench):
-    session = edited(bench, face(bench), plan())
+def test_downloads(panel):
+    session = edited(panel, face(panel), plan())
     for kind, suffix in (("png", "png"), ("gif", "gif"), ("mp4", "mp4"), ("latent", "safetensors")):
-        assert saved(bench, kind, session).endswith(f"face-7-edit-1.{suffix}")
-    assert saved(bench, "edits", session).endswith("face-7-edits.json")
+        assert saved(panel, kind, session).endswith(f"face-7-edit-1.{suffix}")
+    assert saved(panel, "edits", session).endswith("face-7-edits.json")
     with pytest.raises(UserError, match="no edit to make a GIF of"):
-        saved(bench, "gif", face(bench))
+        saved(panel, "gif", face(panel))
 
 
 @pytest.mark.parametrize("kind", ["garbage", "empty", "foreign", "shape", "two", "space"])
-def test_hostile_latents_are_told(bench, tmp_path, kind):
+def test_hostile_latents_are_told(panel, tmp_path, kind):
     path = tmp_path / "latent.safetensors"
     if kind in ("garbage", "empty"):
         path.write_bytes(b"\xff" * 100 if kind == "garbage" else b"")
@@ -208,31 +210,31 @@ def test_hostile_latents_are_told(bench, tmp_path, kind):
     else:
         Latent(torch.zeros(1, 9) if kind == "shape" else torch.zeros(2, 8), "w").save(path)
     with pytest.raises(gr.Error) as caught:
-        told(bench.opened)(str(path))
+        as_notices(panel.opened)(panel.view_of(None), str(path))
     assert 10 < len(str(caught.value.message)) < 320 and "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize("kind", ["plain", "release", "keypoints", "chain", "stopped", "file", "no edit"])
-def test_copied_python_gives_the_same_latent(bench, tmp_path, monkeypatch, kind):
+def test_copied_python_gives_the_same_latent(panel, tmp_path, monkeypatch, kind):
     monkeypatch.chdir(tmp_path)
-    session = face(bench)
+    session = face(panel)
     if kind == "file":
         session.latent.save(tmp_path / "latent.safetensors")
         session = Session(Origin(session.latent))
     if kind == "stopped":
-        steps = bench.run(session, plan(max_steps=200), "me")
+        steps = run(panel, session, plan(max_steps=200), "me")
         list(itertools.islice(steps, 4))
-        bench.stops.ask("me")
-        session = next(steps)[bench.session]
+        panel.stops.ask("me")
+        session = next(steps)[panel.session]
     elif kind != "no edit":
-        session = edited(bench, session, plan(release=("hat", "bald") if kind == "release" else (), step_size=0.15))
+        session = edited(panel, session, plan(release=("hat", "bald") if kind == "release" else (), step_size=0.15))
     if kind in ("keypoints", "chain"):
         wishes = {"nose_tip": (0.51, 0.62), "chin": (0.5, 0.9)}
-        session = edited(bench, session, plan(editor="sgf-avatars-keypoints", wishes=wishes, release=("jaw_left",)))
+        session = edited(panel, session, plan(editor="sgf-avatars-keypoints", wishes=wishes, release=("jaw_left",)))
     if kind == "chain":
-        session = edited(bench, session, plan(wishes={"hat": 0.9, "smile": 0.0}, max_steps=40))
+        session = edited(panel, session, plan(wishes={"hat": 0.9, "smile": 0.0}, max_steps=40))
     names: dict = {}
-    code = as_python(session, bench.world.generator)
+    code = as_python(session, panel.model_set)
     exec(code, names)
     assert torch.allclose(names["latent"].data, session.latent.data, atol=1e-6)
     assert max(len(line) for line in code.splitlines()) <= 160

@@ -77,8 +77,7 @@ def test_an_edit_runs_where_the_gpu_is(services: ModuleType) -> None:
     latent = models.sample(WORLD, 3, 0.8)
     expected = [step.images for step in plain.steps(PLAN, latent)]
     with models.computing:  # another visitor's, at the moment of the fork
-        target = pickle.loads(pickle.dumps(plain.target(PLAN, latent)))
-        steps = list(models._steps_on_gpu(PLAN, latent, target))
+        steps = list(models._steps_on_gpu(PLAN, latent))
     assert CALLS == ["_steps_on_gpu"] and len(steps) == len(expected) > 1
     for step, images in zip(steps, expected, strict=True):
         assert torch.allclose(step.images, images, atol=1e-5)
@@ -94,11 +93,10 @@ def test_an_edit_of_a_gpu_moves_everything(services: ModuleType) -> None:
     """With "cpu" by another name, a copy of the editor is made, once, and the steps come back."""
     models = services.Models()
     latent = models.sample(WORLD, 3, 0.8)
-    target = models.target(PLAN, latent)
-    steps = list(models._steps(PLAN, latent, target, device="cpu:0"))
+    steps = list(models._steps(PLAN, latent, device="cpu:0"))
     again = models._editor_on(PLAN.editor, "cpu:0")
     assert again is models._editor_on(PLAN.editor, "cpu:0") and again is not models.editor(PLAN.editor)
-    plain = list(models._steps(PLAN, latent, target))
+    plain = list(models._steps(PLAN, latent))
     assert len(steps) == len(plain)
     for one, other in zip(steps, plain, strict=True):
         assert torch.equal(one.latent.data, other.latent.data) and one.reasons == other.reasons

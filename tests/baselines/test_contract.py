@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sgf_hub.baselines import METHODS, Choice, baseline
-from sgf_hub.editing.editor import EditConfig, Editor, EditStep, SGFEditor, StopReason, edit
+from sgf_hub.editing import EditConfig, Editor, EditStep, Fixed, SGFEditor, StopReason, edit
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators import load_generator
 from sgf_hub.predictors import load_predictor
@@ -30,7 +30,7 @@ def fitted(in_toy_zoo, tmp_path):
 @pytest.fixture(params=["sgf", *METHODS])
 def editor(request, fitted) -> Editor:
     if request.param == "sgf":
-        return SGFEditor.from_pretrained("sgf-toy-attributes")
+        return SGFEditor.from_pretrained("sgf-toy-attributes", stepping=Fixed())
     generator, predictor = load_generator("toy-stylegan2"), load_predictor("toy-attributes")
 
     def no_pairs():
@@ -51,7 +51,7 @@ def test_steps(editor: Editor) -> None:
     """Steps count from the unchanged picture, all samples end with a reason, and a run repeats exactly."""
     latent = editor.generator.sample(2, seed=3)
     wish = {editor.predictor.spec.names[0]: 1}
-    first, second = (edit(editor, latent, wish, EditConfig(max_steps=4)) for _ in range(2))
+    first, second = (edit(editor, latent, wish, EditConfig.paper(max_steps=4)) for _ in range(2))
     assert [step.index for step in first.steps] == list(range(len(first.steps)))
     assert all(isinstance(step, EditStep) and len(step.reasons) == len(step.latent) == 2 for step in first.steps)
     torch.testing.assert_close(first.steps[0].images, editor.generator.synthesize(latent))
@@ -61,7 +61,7 @@ def test_steps(editor: Editor) -> None:
 
 
 def test_every_step_is_consistent(editor: Editor) -> None:
-    for step in editor.steps(editor.generator.sample(3, seed=3), {"smile": 1}, EditConfig(max_steps=3)):
+    for step in editor.steps(editor.generator.sample(3, seed=3), {"smile": 1}, EditConfig.paper(max_steps=3)):
         torch.testing.assert_close(step.images, editor.generator.synthesize(step.latent), atol=1e-4, rtol=0)
         torch.testing.assert_close(step.distance, editor.predictor.distance(step.c, step.target))
         assert not (step.images.requires_grad or step.c.requires_grad or step.latent.data.requires_grad)
@@ -69,34 +69,34 @@ def test_every_step_is_consistent(editor: Editor) -> None:
 
 def test_it_moves(editor: Editor) -> None:
     latent = editor.generator.sample(3, seed=3)
-    steps = list(editor.steps(latent, flip(editor, latent), EditConfig(max_steps=2, tolerance=0.0)))
+    steps = list(editor.steps(latent, flip(editor, latent), EditConfig.paper(max_steps=2, tolerance=0.0)))
     assert (steps[2].latent.data - steps[0].latent.data).flatten(1).norm(dim=1).min() > 0
 
 
 def test_a_batch_equals_single_runs(editor: Editor) -> None:
     latent = editor.generator.sample(3, seed=8)
     target = flip(editor, latent)
-    config = EditConfig(max_steps=5)
+    config = EditConfig.paper(max_steps=5)
     together = edit(editor, latent, target, config)
     for i in range(3):
         alone = edit(editor, latent[i], Target(target.c[i : i + 1], target.asked, target.released), config)
-        assert (alone.reasons[0], alone.taken()[0]) == (together.reasons[i], together.taken()[i])
+        assert (alone.reasons[0], alone.taken[0]) == (together.reasons[i], together.taken[i])
         torch.testing.assert_close(alone.result.latent.data[0], together.result.latent.data[i], atol=2e-3, rtol=1e-3)
 
 
 def test_a_sweep_takes_every_step(editor: Editor) -> None:
     latent = editor.generator.sample(2, seed=3)
-    sweep = getattr(editor, "sweep", EditConfig(tolerance=0.0))
+    sweep = getattr(editor, "sweep", EditConfig.paper(tolerance=0.0))
     assert sweep.tolerance == 0 and sweep.patience is None and sweep.max_steps >= 20
     trajectory = edit(editor, latent, flip(editor, latent), replace(sweep, max_steps=6))
-    assert trajectory.taken() == [6, 6] and set(trajectory.reasons) == {StopReason.STEP_LIMIT}
+    assert trajectory.taken == [6, 6] and set(trajectory.reasons) == {StopReason.STEP_LIMIT}
 
 
 @pytest.mark.parametrize("space", ["w", "w+"])
 def test_layers(editor: Editor, space: str) -> None:
     latent = editor.generator.sample(1, seed=3)
     start = editor.generator.to_w_plus(latent)  # type: ignore[attr-defined]
-    config = EditConfig(layers=(2, 5), max_steps=2, tolerance=0.0)
+    config = EditConfig.paper(layers=(2, 5), max_steps=2, tolerance=0.0)
     target = flip(editor, latent)
     result = edit(editor, latent if space == "w" else start, target, config).result.latent
     moved = (result.data - start.data).abs().sum(dim=(0, 2)) > 0
@@ -107,7 +107,7 @@ def test_w_plus(editor: Editor) -> None:
     start = editor.generator.to_w_plus(editor.generator.sample(2, seed=3))  # type: ignore[attr-defined]
     noise = 0.1 * torch.randn(start.data.shape, generator=torch.Generator().manual_seed(0))
     latent = Latent(start.data + noise, "w+")
-    steps = list(editor.steps(latent, flip(editor, latent), EditConfig(max_steps=2, tolerance=0.0)))
+    steps = list(editor.steps(latent, flip(editor, latent), EditConfig.paper(max_steps=2, tolerance=0.0)))
     assert torch.equal(steps[0].latent.data, latent.data) and steps[-1].latent.space == "w+"
     moved = steps[-1].latent.data - latent.data
     torch.testing.assert_close(moved, moved[:, -1:].expand_as(moved))  # all layers alike (here, GANSpace's choice too)

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from sgf_hub.baselines import Choice, Components, GANSpaceEditor, choose, fit_components
 from sgf_hub.baselines.choices import area, layer_ranges, short_list
-from sgf_hub.editing.editor import EditConfig, edit
+from sgf_hub.editing import EditConfig, edit
 from sgf_hub.errors import BadValueError, CorruptFileError, SpaceError, UnknownNameError
 from sgf_hub.types import Latent
 from tests.baselines.toys import NAMES, components_of, pairs_of, sampled_pairs, towards
 from tests.toys import PlainGenerator, PlainPredictor, edit_config
 
-STEPS = EditConfig(step_size=0.5, max_steps=3, tolerance=0.0)
+STEPS = EditConfig.paper(max_steps=3, tolerance=0.0)
 BASIS = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1))).Q
 STDEV = torch.tensor([3.0, 2.0, 1.5, 1.0, 0.5, 0.2])
 
@@ -229,7 +229,7 @@ def editor_of(space: str = "w", **choices: Choice) -> GANSpaceEditor:
     layers = None if space == "z" else (0, 4)
     chosen = choices or {"a0": Choice(0, layers, 1), "a1": Choice(1, layers, -1)}
     made = components_of(torch.eye(3), [2.0, 0.5, 0.1], chosen, latent_space=space)
-    return GANSpaceEditor(PlainGenerator(3, space), PlainPredictor(torch.eye(3)), made)
+    return GANSpaceEditor(PlainGenerator(3, space), PlainPredictor(torch.eye(3)), made, step_size=0.5)
 
 
 class TestWalk:
@@ -254,7 +254,9 @@ class TestWalk:
         assert (one != 0).tolist() == [False, True, True, False]
         both = self.moved(editor, {"a0": 1, "a1": 1})[0, 0]
         assert (both != 0).tolist() == [[False] * 3, [True, False, False], [True, True, False], [False, True, False]]
-        narrowed = self.moved(editor, {"a0": 1}, EditConfig(layers=(0, 2), max_steps=1, tolerance=0.0))[0, 0, :, 0]
+        narrowed = self.moved(editor, {"a0": 1}, EditConfig.paper(layers=(0, 2), max_steps=1, tolerance=0.0))[
+            0, 0, :, 0
+        ]
         assert (narrowed != 0).tolist() == [False, True, False, False]
 
     def test_in_z(self) -> None:

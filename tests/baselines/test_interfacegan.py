@@ -10,13 +10,13 @@ import torch
 
 from sgf_hub.baselines import Boundaries, InterFaceGANEditor, fit_boundaries
 from sgf_hub.baselines.fitted import sklearn
-from sgf_hub.editing.editor import EditConfig, edit
+from sgf_hub.editing import EditConfig, edit
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, SpaceError, UnknownNameError
 from sgf_hub.types import ConditionSpec, Latent
 from tests.baselines.toys import NAMES, boundaries_of, pairs_of, towards
 from tests.toys import PlainGenerator, PlainPredictor, edit_config
 
-STEPS = EditConfig(step_size=0.5, max_steps=3, tolerance=0.0)
+STEPS = EditConfig.paper(max_steps=3, tolerance=0.0)
 
 
 def planted(count: int = 3000, size: int = 12):
@@ -178,9 +178,12 @@ SPEC = ConditionSpec(("smile", "black", "blond"), groups=(("black", "blond"),))
 SLANTED = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.3], [0.2, 0.0, 1.0]])
 
 
-def editor_of(conditions=(), spec: ConditionSpec = SPEC, space: str = "w") -> InterFaceGANEditor:
+def editor_of(
+    conditions=(), spec: ConditionSpec = SPEC, space: str = "w", step_size: float | None = 0.5
+) -> InterFaceGANEditor:
     made = boundaries_of(SLANTED, ["smile", "black", "blond"], latent_space=space)
-    return InterFaceGANEditor(PlainGenerator(3, space), PlainPredictor(torch.eye(3), spec), made, conditions=conditions)
+    networks = PlainGenerator(3, space), PlainPredictor(torch.eye(3), spec)
+    return InterFaceGANEditor(*networks, made, conditions=conditions, step_size=step_size)
 
 
 class TestWalk:
@@ -221,7 +224,7 @@ class TestWalk:
         torch.testing.assert_close(self.path(editor, target).diff(dim=0)[0, 0] / 0.5, editor.boundaries.normal("black"))
 
     def test_it_stops_at_the_target(self) -> None:
-        trajectory = edit(editor_of(), self.start, {"smile": 0.75}, EditConfig(step_size=0.05, max_steps=60))
+        trajectory = edit(editor_of(step_size=0.05), self.start, {"smile": 0.75}, EditConfig.paper(max_steps=60))
         assert (trajectory.result.c[:, 0] - 0.5).abs().max() <= 0.2
 
     def test_in_z(self) -> None:
@@ -229,9 +232,9 @@ class TestWalk:
         assert edit(editor_of(space="z"), latent, {"smile": 1}, STEPS).result.latent.space == "z"
 
     def test_the_sweep_follows_the_spread_of_the_latents(self) -> None:
-        editor = editor_of()  # latents of standard deviation 0.8
-        assert editor.sweep.step_size == pytest.approx(0.7 * 0.8, rel=0.05)
-        assert editor.sweep is editor.sweep
+        editor = editor_of(step_size=None)  # latents of standard deviation 0.8
+        assert editor.step_size == pytest.approx(0.7 * 0.8, rel=0.05)
+        assert editor_of("all", step_size=None).step_size == pytest.approx(0.8, rel=0.05)
 
 
 class TestMistakes:

@@ -5,8 +5,8 @@ import io
 import pytest
 from PIL import Image
 
-from app.panels import photo_search as photo
 from app.screenshots import finish_edit, move_slider, open_page
+from app.widgets import photo_search as photo
 from sgf_hub.hub.names import root
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")

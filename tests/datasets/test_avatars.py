@@ -15,6 +15,7 @@ from sgf_hub.data.avatars import (
     sample_batch,
     sheet,
 )
+from sgf_hub.data.avatars.geometry import Layout
 from sgf_hub.errors import SGFError
 
 pytest.importorskip("skia")
@@ -120,7 +121,7 @@ def test_causes_are_in_range_and_bimodal_with_their_label(faces: list[Factors], 
 
 
 def test_keypoints_stay_in_the_picture_and_move(faces: list[Factors]):
-    points = np.array([face.keypoints for face in faces[:500]])
+    points = np.array([Layout(face).keypoints() for face in faces[:500]])
     assert points.shape == (500, len(KEYPOINTS), 2) and len(KEYPOINTS) >= 20
     assert points.min() > 0 and points.max() < 1
     nose = points[:, KEYPOINTS.index("nose_tip")]
@@ -134,15 +135,15 @@ def test_keypoints_mirror_with_the_head():
     other = face.replace(yaw=-face.yaw, shift_x=-face.shift_x)
     swap = {"left": "right", "right": "left"}
     names = ["_".join(swap.get(word, word) for word in name.split("_")) for name in KEYPOINTS]
-    mirrored = other.keypoints[[KEYPOINTS.index(name) for name in names]]
+    mirrored = Layout(other).keypoints()[[KEYPOINTS.index(name) for name in names]]
     mirrored[:, 0] = 1 - mirrored[:, 0]
-    np.testing.assert_allclose(mirrored, face.keypoints, atol=1e-6)
+    np.testing.assert_allclose(mirrored, Layout(face).keypoints(), atol=1e-6)
 
 
 def test_keypoints_are_where_the_picture_has_them():
     face = Factors(yaw=0.6, pitch=-0.4, brown_hair=True, lipstick=True)
     picture = draw(face, 256).astype(int)
-    points = dict(zip(KEYPOINTS, (face.keypoints * 256).astype(int), strict=True))
+    points = dict(zip(KEYPOINTS, (Layout(face).keypoints() * 256).astype(int), strict=True))
     for name in ("left_pupil", "right_pupil"):
         x, y = points[name]
         assert picture[y, x].max() < 60, "a pupil is black"

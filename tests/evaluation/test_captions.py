@@ -86,7 +86,7 @@ def test_the_card_shows_what_was_measured(tmp_path: Path):
     (tmp_path / "sentences.png").touch()
     figures = {"found": 0.75, "kept": 0.5, "unsaid_kept": 0.4, "reached": 0.6, "steps": 7.0, "similarity_before": 0.2,
                "similarity_after": 0.8, "sampled_found": 0.3, "sampled_kept": 0.1}  # fmt: skip
-    rows = [{"stepping": stepping, "kind": "color", **figures} for stepping in ("paper", "ours")]
+    rows = [{"stepping": stepping, "kind": "color", **figures} for stepping in ("paper", "tuned")]
     said = {"command": "sgf-hub measure captions x", "samples": 3, "seeds": 1, "rows": rows}
     for _ in range(2):  # writing again replaces
         text = write_captions_card(said, tmp_path).read_text()

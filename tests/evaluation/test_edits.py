@@ -5,15 +5,15 @@ import math
 import pytest
 import torch
 
-from sgf_hub.editing.editor import EditConfig, SGFEditor
-from sgf_hub.evaluation.edits import flips, keypoint_moves, mean_and_spread, measure_edits, steppings
+from sgf_hub.editing import EditConfig, Fixed, GainControlled, SGFEditor
+from sgf_hub.evaluation.edits import flips, keypoint_moves, mean_and_spread, measure_edits, measured_with
 from sgf_hub.types import ConditionSpec
 from tests.toys import PlainPredictor, coupled_editor
 
 NAMES = ("a", "b", "c")
 
 
-CONFIG = EditConfig(order=0, step_size=0.05, max_steps=60)
+CONFIG = EditConfig.paper(max_steps=60)
 
 
 class TestFlips:
@@ -49,7 +49,8 @@ class TestFlips:
         assert (result.attribute, result.reached, result.reached_by_judge) == ("b", 1, 0)
 
     def test_what_does_not_arrive(self, editor: SGFEditor) -> None:
-        config = EditConfig(order=0, step_size=0.001, max_steps=2)
+        config = EditConfig.paper(max_steps=2)
+        editor = editor.with_stepping(Fixed(order=0, step_size=0.001))
         result = next(flips(editor, editor.predictor, config, samples=8, seed=0))
         assert (result.reached, result.steps) == (0, 2)
 
@@ -68,7 +69,9 @@ class TestKeypoints:
 
     def test_they_move_to_another_samples(self) -> None:
         editor = coupled_editor(torch.eye(5), self.spec)
-        result = keypoint_moves(editor, editor.predictor, EditConfig.ours(), samples=6, seed=1)
+        result = keypoint_moves(
+            editor.with_stepping(GainControlled()), editor.predictor, EditConfig(), samples=6, seed=1
+        )
         z = editor.generator.sample(12, seed=1).data
         points = (z[:6, 1:] - z[6:, 1:]).unflatten(1, (2, 2)).norm(dim=-1)
         assert result.before == pytest.approx(points.mean().item(), rel=1e-5)
@@ -78,7 +81,7 @@ class TestKeypoints:
 
     def test_that_do_not(self) -> None:
         editor = coupled_editor(torch.zeros(5, 5), self.spec)
-        result = keypoint_moves(editor, editor.predictor, EditConfig(max_steps=2), samples=6, seed=1)
+        result = keypoint_moves(editor, editor.predictor, EditConfig.paper(max_steps=2), samples=6, seed=1)
         assert (result.reached, result.after) == (0, pytest.approx(result.before))
 
 
@@ -97,17 +100,18 @@ class TestSummaries:
         assert mean_and_spread([{"value": 2.0}]) == {"value": 2.0}
 
     def test_a_row_a_stepping_and_attribute(self, editor: SGFEditor) -> None:
-        rows = list(measure_edits(editor, editor.predictor, samples=2, seeds=2, steppings={"x": CONFIG, "y": CONFIG}))
+        rows = list(measure_edits({"x": (editor, CONFIG), "y": (editor, CONFIG)}, editor.predictor, samples=2, seeds=2))
         assert [(row["stepping"], row["attribute"]) for row in rows] == [(s, a) for s in "xy" for a in NAMES]
         assert all("reached_std" in row for row in rows)
 
     def test_a_row_a_stepping_of_keypoints(self) -> None:
         editor = coupled_editor(torch.eye(5), TestKeypoints.spec)
-        rows = list(measure_edits(editor, editor.predictor, samples=2, seeds=1, steppings={"x": EditConfig.ours()}))
+        rows = list(measure_edits({"x": (editor, EditConfig())}, editor.predictor, samples=2, seeds=1))
         assert [row["stepping"] for row in rows] == ["x"] and "after_by_judge" in rows[0]
 
     @pytest.mark.parametrize("keypoints", [False, True])
-    def test_steppings_are_the_papers_and_ours(self, keypoints: bool) -> None:
-        rules = steppings(keypoints=keypoints)
-        assert rules["paper"] == EditConfig()
-        assert rules["ours"].stepping == "drive"
+    def test_steppings_are_the_papers_and_ours(self, editor: SGFEditor, keypoints: bool) -> None:
+        paper, published = measured_with(editor, "paper", keypoints=keypoints)
+        best, settings = measured_with(editor, "tuned", keypoints=keypoints)
+        assert (paper.stepping, published) == (Fixed(), EditConfig.paper())
+        assert (best.stepping, settings) == (GainControlled(), EditConfig(tolerance=0.5 if keypoints else 1.0))

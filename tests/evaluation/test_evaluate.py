@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sgf_hub.editing.editor import EditConfig, SGFEditor
+from sgf_hub.editing import EditConfig, SGFEditor
 from sgf_hub.errors import UnknownNameError
 from sgf_hub.evaluation.disentanglement.evaluate import FIRST_SEED, evaluate_editor
 from sgf_hub.evaluation.disentanglement.sweep import flip, sweep
@@ -15,7 +15,7 @@ from sgf_hub.types import ConditionSpec
 from tests.toys import PlainPredictor, coupled_editor
 
 NAMES = ("a", "b", "c")
-CONFIG = EditConfig(order=0, step_size=0.05, max_steps=40)
+CONFIG = EditConfig.paper(max_steps=40)
 
 
 class Counting(PlainPredictor):
@@ -45,7 +45,7 @@ class TestSweep:
         trajectory = editor.edit(
             editor.generator.sample(6, seed=3), flip(editor.predictor, run.conditions["predictor"][0], "a"), CONFIG
         )
-        assert sum(judge.seen) == 6 + sum(trajectory.taken())
+        assert sum(judge.seen) == 6 + sum(trajectory.taken)
         torch.testing.assert_close(run.conditions["judge"], run.conditions["predictor"])
 
     def test_tells_scores_and_points(self) -> None:

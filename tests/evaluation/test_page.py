@@ -40,11 +40,11 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write(name, "training.json", {"command": "sgf-hub train predictor x", "held_out": HELD})
     made = {"generated_truncation_1": 3.21, "generated_truncation_1_std": 0.05, "drawn_to_drawn": 0.2}
     write("avatars-stylegan2", "measured.json", {"generator": {"command": "sgf-hub measure generator x", **made}})
-    both = [(s, a) for s in ("paper", "ours") for a in ("smile", "hat")]
+    both = [(s, a) for s in ("paper", "tuned") for a in ("smile", "hat")]
     rows = [{"stepping": s, "attribute": a, **FLIP} for s, a in both]
     head = {"command": "sgf-hub measure edits x", "samples": 100, "seeds": 3}
     write("sgf-avatars-attributes", "measured.json", {"edits": {**head, "rows": rows}})
-    rows = [{"stepping": s, **MOVE, "after_std": 0.0004} for s in ("paper", "ours")]
+    rows = [{"stepping": s, **MOVE, "after_std": 0.0004} for s in ("paper", "tuned")]
     write("sgf-avatars-keypoints", "measured.json", {"edits": {**head, "rows": rows}})
     report = {"loss": 0.4, "loss_shuffled": 0.7, "slopes": {"smile": 0.8, "hat": 0.6}, "jacobian": {"0": 0.3, "1": 0.9}}
     write("sgf-avatars-attributes", "training.json", {"report": report})

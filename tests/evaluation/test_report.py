@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from huggingface_hub import ModelCard
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from sgf_hub.editing.editor import EditConfig
+from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.evaluation import page
 from sgf_hub.evaluation.disentanglement import tasks
 from sgf_hub.evaluation.disentanglement.card import BEGIN
@@ -25,12 +26,22 @@ SMALL = ("--methods", "sgf,sgf-paper", "--attributes", "smile,black_hair", "--sa
 def run(monkeypatch, capsys, tmp_path, in_zoo) -> Run:
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
-    monkeypatch.setattr("sgf_hub.evaluation.disentanglement.methods.SGF", _quick())
+    shorten(monkeypatch)
     return Run(monkeypatch, capsys)
 
 
-def _quick() -> dict:
-    return {"sgf": lambda _: EditConfig.ours(max_steps=4), "sgf-paper": lambda _: EditConfig(max_steps=5)}
+STEPS = {"tuned": 4, "paper": 5}
+
+
+def shorten(monkeypatch) -> None:
+    """At most `STEPS` of both ways of stepping."""
+    real = SGFEditor.preset
+
+    def preset(self: SGFEditor, name: str):
+        editor, config = real(self, name)
+        return editor, replace(config, max_steps=STEPS[name])
+
+    monkeypatch.setattr(SGFEditor, "preset", preset)
 
 
 @pytest.fixture
@@ -80,7 +91,7 @@ class TestReport:
         ]  # fmt: skip
         held = json.loads(Path("report/results.json").read_text())
         assert held["command"].startswith(f"sgf-hub evaluate {MAPPING} --methods sgf,sgf-paper")
-        assert held["methods"]["sgf"]["stepping"] == "drive"
+        assert held["methods"]["sgf"]["stepping"]["rule"] == "GainControlled"
         for method in ("sgf", "sgf-paper"):
             assert held["figures"][method].keys() == {"overall", "smile", "black_hair"}
             overall = held["figures"][method]["overall"]
@@ -176,8 +187,7 @@ class TestResuming:
     def test_other_stepping_of_one_method(self, run: Run, done: list, monkeypatch) -> None:
         evaluated(run)
         done.clear()
-        changed = {**_quick(), "sgf": _quick()["sgf-paper"]}
-        monkeypatch.setattr("sgf_hub.evaluation.disentanglement.methods.SGF", changed)
+        monkeypatch.setitem(STEPS, "tuned", 3)
         assert list(evaluated(run)["mds"]) == ["sgf", "sgf-paper"]
         assert len(done) == 4
 

@@ -19,7 +19,7 @@ from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.sources import Found, find
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.hub import names as zoo
-from sgf_hub.hub.module import CONFIG, WEIGHTS
+from sgf_hub.hub.files import CONFIG, WEIGHTS
 from tests.foreign import GOLDEN, even_first_bias, gan_zoo, genforce, nvidia, rosinality, write
 from tests.hub.client import world
 from tests.toys import edit_config, toy_generator, toy_progan

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sgf_hub.editing.editor import EditConfig, SGFEditor
+from sgf_hub.editing import EditConfig, SGFEditor
 from sgf_hub.errors import SGFError, SpaceError
 from sgf_hub.generators.progan import ProGAN, conv_doubled, double, doubling_kernel, pixel_norm
 from sgf_hub.types import Latent
@@ -131,13 +131,14 @@ class TestLatents:
         with pytest.raises(SpaceError, match=f"latent is in space '{space.replace('+', '[+]')}', this generator draws"):
             toy_progan().synthesize(Latent(torch.zeros(shape), space))
 
-    @pytest.mark.parametrize("config", [EditConfig(), EditConfig.ours()])
-    def test_edits_end_to_end(self, config: EditConfig) -> None:
+    @pytest.mark.parametrize("preset", ["paper", "tuned"])
+    def test_edits_end_to_end(self, preset: str) -> None:
         """An SGFEditor in Z: the pictures of every step are those of its latent, however long z grows."""
         mapping = toy_mapping(generator="sgf-hub/toy-progan", latent_space="z", layers=6)
         generator, predictor = toy_progan(), PlainPredictor(torch.randn(3, 40), mapping.spec)
         z = generator.sample(3, seed=0)
-        run = SGFEditor(mapping, generator, predictor).edit(z, {"smile": 1.0}, replace(config, max_steps=5))
+        editor, config = SGFEditor(mapping, generator, predictor).preset(preset)
+        run = editor.edit(z, {"smile": 1.0}, replace(config, max_steps=5))
         assert torch.equal(run.steps[0].latent.data, z.data)
         for step in run.steps:
             assert step.latent.space == "z"
@@ -148,4 +149,4 @@ class TestLatents:
         mapping = toy_mapping(generator="sgf-hub/toy-progan", latent_space="z")
         editor = SGFEditor(mapping, toy_progan(), PlainPredictor(torch.randn(3, 40), mapping.spec))
         with pytest.raises(SGFError):
-            editor.edit(toy_progan().sample(1, seed=0), {"smile": 1.0}, EditConfig(layers=(0, 2)))
+            editor.edit(toy_progan().sample(1, seed=0), {"smile": 1.0}, EditConfig.paper(layers=(0, 2)))

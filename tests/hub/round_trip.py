@@ -9,21 +9,22 @@ def first_edit() -> None:
     """The demo's first face and its first edit, and the library's, in a package that came without its zoo."""
     from app.core.model_sets import Faces
     from app.core.session import Plan
-    from app.models.services import Models, Stops
-    from app.panels.faces import FaceBench
-    from sgf_hub import EditConfig, SGFEditor
+    from app.core.stopping import Stops
+    from app.models.services import Models
+    from app.panels.faces import FacePanel
+    from sgf_hub import SGFEditor
     from sgf_hub.hub import names as zoo
 
     assert not zoo.root().exists(), zoo.root()
     begun = time.monotonic()
     models, world = Models(), Faces()
-    bench = FaceBench(world, models, Stops())
+    panel = FacePanel(world, models, Stops())
     latent = models.sample(world, 7, 0.8)
-    face = bench.look(latent)
+    face = panel.view_of().read(latent)
     steps = list(models.steps(Plan(world.attributes, {"glasses": 1.0}), latent))
     demo = time.monotonic() - begun
     editor = SGFEditor.from_pretrained(f"sgf-hub/{world.attributes}")
-    edited = editor.edit(latent, {"glasses": 1}, EditConfig.ours()).result
+    edited = editor.edit(latent, {"glasses": 1}).result
     told = {
         "before": face.attributes["glasses"],
         "steps": len(steps) - 1,

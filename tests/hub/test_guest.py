@@ -10,19 +10,21 @@ import pytest
 from huggingface_hub import constants
 
 from app.core.errors import UserError
-from app.core.model_sets import Faces, Flowers
+from app.core.model_sets import Faces, Flowers, HubModelSet
 from app.core.session import Session
+from app.core.stopping import Stops
 from app.models import sandbox as trial
-from app.models.hub_models import Guests
-from app.models.hub_sets import GuestWorld
-from app.models.services import Models, Stops
-from app.panels.faces import FaceBench
-from app.panels.flowers import FlowerBench
-from app.panels.hub_model import NO_WORLD, GuestBench
+from app.models.hub_models import HubModels
+from app.models.services import Models
+from app.panels import history
+from app.panels.faces import FacePanel
+from app.panels.flowers import FlowerPanel
+from app.panels.hub import HubPanel
 from app.server.page import build_page
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
 from sgf_hub.hub.composition import Limits, fetch, survey
 from sgf_hub.hub.publishing.push import plan, push
+from tests.app.visits import handle, run
 from tests.hub.client import World, world
 from tests.hub.loopback import Fault
 from tests.toys import edit_config
@@ -42,13 +44,13 @@ def here(toy_zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture
-def guests() -> Guests:
-    return Guests(Models())
+def guests() -> HubModels:
+    return HubModels(Models())
 
 
-def opened(guests: Guests, name: str = NAME) -> GuestWorld:
+def opened(guests: HubModels, name: str = NAME) -> HubModelSet:
     *_, last = guests.open(name)
-    assert isinstance(last, GuestWorld)
+    assert isinstance(last, HubModelSet)
     return last
 
 
@@ -59,38 +61,39 @@ def config(here: World, name: str = NAME, **changes: object) -> None:
     repo.commit({**repo.head.files, "config.json": json.dumps(told).encode()}, "changed")
 
 
-def test_a_mapping_is_opened_by_its_id(here: World, guests: Guests) -> None:
+def test_a_mapping_is_opened_by_its_id(here: World, guests: HubModels) -> None:
     *news, last = guests.open(f"  {NAME} ")
-    assert isinstance(last, GuestWorld) and all(isinstance(one, str) and one.endswith("…") for one in news) and news
+    assert isinstance(last, HubModelSet) and all(isinstance(one, str) and one.endswith("…") for one in news) and news
     assert (last.generator, last.heads) == ("ann/toy-stylegan2", ("ann/toy-attributes",))
     assert last.commit == here.hub.model(NAME).head.oid
     models = guests.models_of(last)
     latent = models.sample(last, 7, 0.8)
-    assert set(models.look(last, latent).attributes) == {"smile", "black_hair", "blond_hair"}
-    assert models.turns is guests.models.turns and models.computing is guests.models.computing
+    assert set(models.read(last, latent).attributes) == {"smile", "black_hair", "blond_hair"}
+    assert models.queue is guests.models.queue and models.computing is guests.models.computing
     assert not Path(constants.HF_HUB_CACHE).exists(), "the cache of the Hub's client would never be emptied"
 
 
 def test_a_visitor_edits_with_it(here: World) -> None:
     models = Models()
-    bench = GuestBench(NO_WORLD, models, Stops())
-    build_page(FaceBench(Faces(), models, Stops()), FlowerBench(Flowers(), models, Stops()), bench)
+    bench = HubPanel(models, Stops())
+    build_page(FacePanel(Faces(), models, Stops()), FlowerPanel(Flowers(), models, Stops()), bench)
     *news, (_, updates) = bench.open_model(NAME, "me")
     assert f"Looking for {NAME} …" in news or f"Waiting for others to fetch theirs, then {NAME} …" in news
     session = updates[bench.session]
-    plan_of_it = bench.plan_of(session, {"wishes": {"smile": 1.0}}, {}, "", 3, 0.2)
-    *_, last = bench.of(session).run(session, plan_of_it, "me")
-    assert last[bench.session].cursor == 1 and f'SGFEditor.from_pretrained("{NAME}")' in last[bench.code]
-    bench.guests._loaded.clear()  # others opened theirs
-    back = bench.moved_in_history(Session.undone)(last[bench.session])
+    plan_of_it = bench.plan_of(bench.view_of(session), session, {"wishes": {"smile": 1.0}}, {}, "", 3, 0.2)
+    *_, last = run(bench, session, plan_of_it, "me")
+    assert last[bench.session].cursor == 1 and f'SGFEditor.from_pretrained("{NAME}"' in last[bench.code]
+    bench.hub_models._loaded.clear()  # others opened theirs
+    back = handle(bench, history.moved(Session.undone), last[bench.session])
     assert back[bench.stage]["image"] == updates[bench.stage]["image"]
     here.hub.model(NAME).private = True
     with pytest.raises(UnknownNameError, match="no public repo"):
         list(bench.open_model(NAME, "me"))
-    assert bench.of(session).begin("3", 0.8)[bench.session].world == session.world, "what was open stays"
+    again = bench.begin(bench.view_of(session), "3", 0.8)[bench.session]
+    assert again.model_set == session.model_set, "what was open stays"
 
 
-def test_what_is_there_is_not_fetched_again(here: World, guests: Guests) -> None:
+def test_what_is_there_is_not_fetched_again(here: World, guests: HubModels) -> None:
     first = opened(guests)
     weights = here.hub.count("GET", "model.safetensors")
     assert opened(guests) == first and here.hub.count("GET", "model.safetensors") == weights
@@ -99,7 +102,7 @@ def test_what_is_there_is_not_fetched_again(here: World, guests: Guests) -> None
     assert again != first and again.mapping == first.mapping and guests.models_of(first) is not None
 
 
-def test_parts_of_the_embedded_zoo_are_taken_from_there(here: World, toy_zoo: Path, guests: Guests) -> None:
+def test_parts_of_the_embedded_zoo_are_taken_from_there(here: World, toy_zoo: Path, guests: HubModels) -> None:
     for name in MINE[:3]:
         shutil.copytree(toy_zoo / name, here.zoo / name)
     config(here, generator="sgf-hub/toy-stylegan2", predictor=["sgf-hub/toy-attributes"])
@@ -110,7 +113,7 @@ def test_parts_of_the_embedded_zoo_are_taken_from_there(here: World, toy_zoo: Pa
 
 
 def test_few_are_kept_and_who_went_comes_back(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    guests = Guests(Models(), kept=1)
+    guests = HubModels(Models(), kept=1)
     first = opened(guests)
     config(here, embedding=8)
     second = opened(guests)
@@ -133,7 +136,7 @@ def test_few_are_kept_and_who_went_comes_back(here: World, monkeypatch: pytest.M
         ("ann/toy-backbone", "holds a backbone"),
     ],
 )
-def test_other_repos_are_refused(here: World, guests: Guests, name: str, words: str) -> None:
+def test_other_repos_are_refused(here: World, guests: HubModels, name: str, words: str) -> None:
     with pytest.raises(SGFError, match=words):
         opened(guests, name)
 
@@ -142,14 +145,14 @@ def test_other_repos_are_refused(here: World, guests: Guests, name: str, words: 
     "name",
     ["", " ", None, 7, "../zoo", "/etc", "a/b/c", "./sgf", "https://hf.co/a/b", "a b/c", "nothing", "a/..b", "x" * 999],
 )
-def test_what_is_no_name_is_refused_before_anything_is_asked(here: World, guests: Guests, name: object) -> None:
+def test_what_is_no_name_is_refused_before_anything_is_asked(here: World, guests: HubModels, name: object) -> None:
     asked = len(here.hub.requests)
     with pytest.raises(UserError, match="named|is not the name of a mapping"):
         list(guests.open(name))
     assert len(here.hub.requests) == asked
 
 
-def test_a_folder_of_that_name_is_not_opened(here: World, guests: Guests, tmp_path: Path, monkeypatch) -> None:
+def test_a_folder_of_that_name_is_not_opened(here: World, guests: HubModels, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bob" / "secret").mkdir(parents=True)
     (tmp_path / "bob" / "secret" / "config.json").write_text("{}")
@@ -163,7 +166,7 @@ def test_a_folder_of_that_name_is_not_opened(here: World, guests: Guests, tmp_pa
 
 
 @pytest.mark.parametrize("private", [NAME, "ann/toy-stylegan2"])
-def test_private_repos_stay_private(here: World, guests: Guests, private: str) -> None:
+def test_private_repos_stay_private(here: World, guests: HubModels, private: str) -> None:
     """Ann's token is logged in on this machine, and whoever types an id is not Ann."""
     here.hub.model(private).private = True
     with pytest.raises(UnknownNameError, match=f"no public repo '{private}'"):
@@ -188,7 +191,7 @@ def test_private_repos_stay_private(here: World, guests: Guests, private: str) -
         ({"latent_dim": 10**9}, "latent_dim is 1000000000"),
     ],
 )
-def test_hostile_configs_are_refused_in_a_sentence(here: World, guests: Guests, changes: dict, words: str) -> None:
+def test_hostile_configs_are_refused_in_a_sentence(here: World, guests: HubModels, changes: dict, words: str) -> None:
     config(here, **changes)
     with pytest.raises((SGFError, UserError), match=words) as caught:
         opened(guests)
@@ -196,7 +199,7 @@ def test_hostile_configs_are_refused_in_a_sentence(here: World, guests: Guests, 
     assert not list(Path(guests._root()).iterdir()), "nothing is left of it"
 
 
-def test_a_generator_it_was_not_trained_with(here: World, guests: Guests, toy_zoo: Path) -> None:
+def test_a_generator_it_was_not_trained_with(here: World, guests: HubModels, toy_zoo: Path) -> None:
     shutil.copytree(toy_zoo / "toy-progan", here.zoo / "toy-progan", dirs_exist_ok=True)
     config(here, generator="sgf-hub/toy-progan")
     with pytest.raises(SGFError, match="use the generator it was trained with"):
@@ -205,13 +208,13 @@ def test_a_generator_it_was_not_trained_with(here: World, guests: Guests, toy_zo
 
 def test_what_is_too_large_is_never_fetched(here: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadValueError, match="and at most 0 MB are fetched"):
-        opened(Guests(Models(), Limits(megabytes=0)))
+        opened(HubModels(Models(), Limits(megabytes=0)))
     with pytest.raises(BadValueError, match="draws pictures of 32 px, and at most 16 px"):
-        opened(Guests(Models(), Limits(side=16)))
+        opened(HubModels(Models(), Limits(side=16)))
     assert here.hub.count("GET", "resolve.*safetensors") == 0
     monkeypatch.setenv("SGF_HUB_GUEST_SIDE", "16")
     monkeypatch.setenv("SGF_HUB_GUEST_MB", "a lot")
-    assert Guests(Models())._given_limits() == Limits(500, 16)
+    assert HubModels(Models())._given_limits() == Limits(500, 16)
 
 
 def test_only_files_of_models_are_fetched(here: World, tmp_path: Path) -> None:
@@ -232,7 +235,9 @@ def test_only_files_of_models_are_fetched(here: World, tmp_path: Path) -> None:
         (Fault("GET", "resolve.*model.safetensors", cut=50, times=99), "could not be fetched whole|cannot be read"),
     ],
 )
-def test_a_hub_that_fails_is_told_and_the_next_try_works(here: World, guests: Guests, fault: Fault, words: str) -> None:
+def test_a_hub_that_fails_is_told_and_the_next_try_works(
+    here: World, guests: HubModels, fault: Fault, words: str
+) -> None:
     here.hub.faults = [fault]
     with pytest.raises(SGFError, match=words):
         opened(guests)
@@ -240,14 +245,14 @@ def test_a_hub_that_fails_is_told_and_the_next_try_works(here: World, guests: Gu
     assert opened(guests).mapping == NAME
 
 
-def test_offline(here: World, guests: Guests, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline(here: World, guests: HubModels, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(UnknownNameError, match="the Hub cannot be reached"):
         opened(guests)
 
 
-def test_two_who_open_the_same_wait_for_one_fetch(here: World, guests: Guests) -> None:
-    found: list[GuestWorld] = []
+def test_two_who_open_the_same_wait_for_one_fetch(here: World, guests: HubModels) -> None:
+    found: list[HubModelSet] = []
     threads = [threading.Thread(target=lambda: found.append(opened(guests))) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -257,13 +262,13 @@ def test_two_who_open_the_same_wait_for_one_fetch(here: World, guests: Guests) -
     assert here.hub.count("GET", "toy-stylegan2.*model.safetensors") == 1
 
 
-def test_many_who_wait_are_told(here: World, guests: Guests, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_who_wait_are_told(here: World, guests: HubModels, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.models.hub_models.MOST_WAITING", 0)
     with pytest.raises(UserError, match="try again in a minute"):
         opened(guests)
 
 
-def test_what_is_damaged_is_told(here: World, guests: Guests) -> None:
+def test_what_is_damaged_is_told(here: World, guests: HubModels) -> None:
     repo = here.hub.model("ann/toy-attributes")
     repo.commit({**repo.head.files, "model.safetensors": b"\xff" * 100}, "damaged")
     with pytest.raises(CorruptFileError, match="cannot be read as safetensors"):

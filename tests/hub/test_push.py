@@ -9,7 +9,7 @@ import pytest
 
 from sgf_hub.cli import main as cli
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
-from sgf_hub.hub.module import INDEX, shards_of
+from sgf_hub.hub.files import INDEX, shards_of
 from sgf_hub.hub.publishing.cards import code_of
 from sgf_hub.hub.publishing.code import code_block
 from sgf_hub.hub.publishing.push import plan, push_folder

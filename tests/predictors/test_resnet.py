@@ -11,7 +11,7 @@ from sgf_hub.hub.names import root
 from sgf_hub.predictors import load_backbone
 from sgf_hub.predictors.backbone import build_network
 from sgf_hub.predictors.resnet import ResNet, plain_resnet
-from sgf_hub.types import read_json
+from sgf_hub.validation import read_json
 from tests.toys import CONFIG, edit_config, write_predictor
 
 DEEP = {"embedding_size": 6, "hidden_sizes": [6, 8, 10], "depths": [1, 3, 2]}

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
+from sgf_hub.hub.kinds import MINILM
 from sgf_hub.predictors.captions import sentences
-from sgf_hub.predictors.captions.sentences import MINILM, Recent, SentenceEmbedder, clean, load_embedder
+from sgf_hub.predictors.captions.sentences import Recent, SentenceEmbedder, clean, load_embedder
 
 
 class TestClean:

@@ -13,8 +13,8 @@ from sgf_hub.data.flowers import sample, stated, truth
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.predictors.captions.captioner import load_captioner
 from sgf_hub.training.readers import captioner as training
-from sgf_hub.training.readers.caption_learner import build_tokenizer, encode
-from sgf_hub.training.readers.captioner import PRESETS, CaptionerConfig, evaluate, labelled, train_captioner
+from sgf_hub.training.readers.caption_learner import CaptionerConfig, build_tokenizer, encode
+from sgf_hub.training.readers.captioner import PRESETS, evaluate, labelled, train_captioner
 
 TOY = CaptionerConfig(
     name="flowers",

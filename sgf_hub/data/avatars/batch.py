@@ -8,7 +8,7 @@ import numpy as np
 
 from sgf_hub.data.avatars.drawing import draw
 from sgf_hub.data.avatars.factors import ATTRIBUTES, CAUSES, sample
-from sgf_hub.data.avatars.geometry import KEYPOINTS
+from sgf_hub.data.avatars.geometry import KEYPOINTS, Layout
 from sgf_hub.data.sheets import contact_sheet, spread
 
 
@@ -42,7 +42,7 @@ def _render(start: int, stop: int, seed: int, resolution: int) -> AvatarBatch:
         batch.images[row] = draw(factors, resolution).transpose(2, 0, 1)  # HWC => CHW
         batch.attributes[row] = factors.attributes
         batch.causes[row] = factors.causes
-        batch.keypoints[row] = factors.keypoints
+        batch.keypoints[row] = Layout(factors).keypoints()
     return batch
 
 

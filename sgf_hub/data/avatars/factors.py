@@ -162,13 +162,6 @@ class Factors:
         """The continuous causes, [R] float32 in [-1, 1], in the order of `CAUSES`."""
         return np.array(list(self.cause.values()), dtype=np.float32)
 
-    @property
-    def keypoints(self) -> np.ndarray:
-        """The keypoints, [K, 2] float32, (x, y) in [0, 1] of the side, in the order of `KEYPOINTS`."""
-        from sgf_hub.data.avatars.geometry import Layout  # geometry reads Factors: imported late
-
-        return Layout(self).keypoints()
-
 
 NUISANCES: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Factors) if field.name not in ATTRIBUTES)
 

@@ -8,12 +8,10 @@ little, and the back of the hair the other way.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from sgf_hub.data.avatars.factors import Factors
+from sgf_hub.data.avatars.factors import Factors
 
 Point = tuple[float, float]
 
@@ -25,7 +23,7 @@ KEYPOINTS: tuple[str, ...] = (
     "mouth_left", "mouth_right", "lip_top", "lip_bottom",
     "chin", "jaw_left", "jaw_right",
 )  # fmt: skip
-"""Names of the K keypoints, in the order of `Factors.keypoints`; left is the left of the picture."""
+"""Names of the K keypoints, in the order of `Layout.keypoints`; left is the left of the picture."""
 
 YAW_RANGE = math.radians(20)
 PITCH_RANGE = math.radians(13)

@@ -44,12 +44,12 @@ def write_captions_card(said: dict, folder: Path) -> Path:
     Raises:
         CorruptFileError: if the card that is there cannot be read.
     """
-    parts = [caption_table(said, stepping) for stepping in ("ours", "paper")]
+    parts = [caption_table(said, stepping) for stepping in ("tuned", "paper")]
     block = f"Written by `{said['command']}`.\n\nOur stepping:\n\n{parts[0]}\n\nThe paper's:\n\n{parts[1]}"
     if (folder / SENTENCES).is_file():
         picture = f"![Flowers edited by sentence, as in the paper's Figure 7]({SENTENCES})"
         block += f"\n\n{picture}\n\nDrawn by `sgf-hub measure sentences`."
-    rows = [row for row in said["rows"] if row["stepping"] == "ours"]
+    rows = [row for row in said["rows"] if row["stepping"] == "tuned"]
     data = f"{said['samples']} flowers a kind of sentence x {said['seeds']} seeds"
     results = [
         _result("Editing by sentence", data, f"{figure}_by_judge", f"{title} (judge)", mean(rows, figure))

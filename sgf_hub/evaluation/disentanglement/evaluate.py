@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import torch
 
-from sgf_hub.editing.trajectory import EditConfig, Editor
+from sgf_hub.editing import EditConfig, Editor
 from sgf_hub.evaluation.disentanglement.mds import Curve, at_steps, settle
 from sgf_hub.evaluation.disentanglement.sweep import Sweep, sweep
 from sgf_hub.evaluation.likeness import Likeness
 from sgf_hub.types import ConditionSpec, Latent, Predictor
 
 FIRST_SEED = 1000  # of the latents; training pairs are sampled with other seeds
-STOPPING = EditConfig.ours()  # the rule by which each sample of a baseline stops by itself, in `mds_stopping`
+STOPPING = EditConfig()  # the rule by which each sample of a baseline stops by itself, in `mds_stopping`
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save
 
@@ -12,19 +14,15 @@ from sgf_hub.baselines import FITTED, Baseline, baseline, fitted_name
 from sgf_hub.baselines import METHODS as BASELINES
 from sgf_hub.baselines.fitted import Fitted
 from sgf_hub.data.pairs import Pairs, PairsInfo, load_pairs, sample_pairs
-from sgf_hub.editing.editor import SGFEditor
-from sgf_hub.editing.trajectory import EditConfig, Editor
+from sgf_hub.editing import EditConfig, Editor, SGFEditor
 from sgf_hub.hub import names as zoo
-from sgf_hub.hub.module import CONFIG, WEIGHTS
+from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.names import locate
 from sgf_hub.predictors import ImagePredictor, load_predictor
 from sgf_hub.predictors.backbone import fingerprint
-from sgf_hub.types import Space, read_json
+from sgf_hub.validation import read_json
 
-SGF: dict[str, Callable[[Space], EditConfig]] = {  # stepping, for a mapping's latent space
-    "sgf": lambda space: EditConfig.ours(space=space),
-    "sgf-paper": lambda space: EditConfig(),
-}
+SGF = {"sgf": "tuned", "sgf-paper": "paper"}  # method => stepping
 METHODS = (*SGF, *BASELINES)
 PAIRS = 50_000  # to fit baselines on, where none are given
 _TRUNCATION, _SEED = 0.8, 7  # of those; the seed is another than the mapping's training pairs'
@@ -46,13 +44,18 @@ class Methods:
 
     def editor(self, name: str) -> Editor:
         """The editor of a method in METHODS. Baselines that need it are fitted: `fit` does so with signs of life."""
-        return self.sgf if name in SGF else self._baseline(name)
+        return self.sgf.preset(SGF[name])[0] if name in SGF else self._baseline(name)
 
     def config(self, name: str) -> EditConfig:
         """The settings of the method's curve."""
-        if name in SGF:
-            return SGF[name](self.sgf.generator.latent_space)
-        return self._baseline(name).sweep
+        return self.sgf.preset(SGF[name])[1] if name in SGF else self._baseline(name).sweep
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """All of a method's settings, as JSON takes them."""
+        if name not in SGF:
+            return {**asdict(self.config(name)), "step_size": self._baseline(name).step_size}
+        rule: Any = self.sgf.preset(SGF[name])[0].stepping
+        return {**asdict(self.config(name)), "stepping": {"rule": type(rule).__name__, **asdict(rule)}}
 
     def mark(self, name: str) -> str:
         """A digest of what was fitted for the method; "" where nothing was."""

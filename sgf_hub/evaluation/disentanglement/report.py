@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -38,7 +37,7 @@ def write_report(plan: Plan, records: Sequence[dict], command: str) -> dict:
         "seeds": plan.seeds,
         "attributes": list(plan.attributes),
         "models": models(plan, methods),
-        "methods": {name: asdict(methods.config(name)) for name in plan.methods},
+        "methods": {name: methods.settings(name) for name in plan.methods},
         "figures": figures(records),
         "curves": mean_curves(records),
     }

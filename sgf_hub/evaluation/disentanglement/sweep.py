@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sgf_hub.editing.trajectory import EditConfig, Editor
+from sgf_hub.editing import EditConfig, Editor
 from sgf_hub.evaluation.disentanglement.mds import Curve, at_steps, manipulation_curve
 from sgf_hub.types import ConditionSpec, Latent, Predictor, Target
 

@@ -107,7 +107,7 @@ def fingerprints(plan: Plan) -> dict[str, str]:
     shared = {"version": [_VERSION, version("sgf-hub")], "models": models(plan, methods), "samples": plan.samples}
     found = {}
     for name in plan.methods:
-        text = json.dumps([shared, name, asdict(methods.config(name)), methods.mark(name)], sort_keys=True)
+        text = json.dumps([shared, name, methods.settings(name), methods.mark(name)], sort_keys=True)
         found[name] = hashlib.sha256(text.encode()).hexdigest()[:16]
     return found
 

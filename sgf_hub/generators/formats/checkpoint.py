@@ -20,7 +20,7 @@ from sgf_hub.generators.modulated import FIR
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.hub.module import shapes_only
-from sgf_hub.types import short
+from sgf_hub.validation import short
 
 MEAN_DRAWS = 10_000  # of z, for a mean w that a checkpoint lacks
 MOST_LEVELS = 10  # 2048 px

@@ -16,7 +16,7 @@ from sgf_hub.generators.formats.allowance import Allowance, Unreadable
 from sgf_hub.generators.formats.pickles import Machine
 from sgf_hub.generators.formats.standins import Global, key
 from sgf_hub.generators.formats.tensors import fill_storage, new_storage
-from sgf_hub.types import short
+from sgf_hub.validation import short
 
 MAGIC = 0x1950A86A20F9469CFC6C  # what a legacy file begins with, as a pickle of its own
 _LEGACY_PROTOCOL = 1001

@@ -27,7 +27,7 @@ from sgf_hub.generators.formats.checkpoint import (
 )
 from sgf_hub.generators.formats.reader import Inert
 from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.types import short
+from sgf_hub.validation import short
 
 FORMAT = "an NVIDIA StyleGAN2-ADA pickle"
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"

@@ -19,7 +19,7 @@ from typing import Any
 from sgf_hub.generators.formats.allowance import Allowance, Inert, Unreadable
 from sgf_hub.generators.formats.standins import Global, find, key
 from sgf_hub.generators.formats.tensors import Array, Dtype
-from sgf_hub.types import short
+from sgf_hub.validation import short
 
 _LONG_BYTES = 4096  # byte strings beyond stay views of the file: they are storages, and copied once, into a tensor
 _MAX_LINE = 512

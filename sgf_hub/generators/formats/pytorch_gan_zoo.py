@@ -24,7 +24,7 @@ from sgf_hub.generators.formats.checkpoint import (
 )
 from sgf_hub.generators.formats.reader import Inert
 from sgf_hub.generators.progan import ProGAN
-from sgf_hub.types import short
+from sgf_hub.validation import short
 
 FORMAT = "a pytorch_GAN_zoo ProgressiveGAN checkpoint"
 

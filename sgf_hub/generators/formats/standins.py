@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sgf_hub.generators.formats.allowance import Allowance, Inert, Unreadable
 from sgf_hub.generators.formats.tensors import Array, Dtype, from_buffer, parameter, scalar, sides, tensor
-from sgf_hub.types import short
+from sgf_hub.validation import short
 
 _MAX_NAME = 256
 

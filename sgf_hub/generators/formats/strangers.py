@@ -8,7 +8,7 @@ from typing import Any
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.generators.formats.checkpoint import UnsupportedError, named, tensors_of
 from sgf_hub.generators.formats.reader import Inert
-from sgf_hub.types import short
+from sgf_hub.validation import short
 
 ACCEPTED = "StyleGAN2 of NVIDIA and rosinality, and ProgressiveGAN of pytorch_GAN_zoo and genforce, are read"
 _TAIL = 1 << 20  # bytes at a zip file's end in which its names stand

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sgf_hub.generators.formats.allowance import Allowance, Unreadable
-from sgf_hub.types import short
+from sgf_hub.validation import short
 
 _MAX_DIMS = 8
 _TENSOR = 8  # operations: what a tensor object takes in time and memory, however few its values

@@ -15,11 +15,13 @@ from yaml import YAMLError
 
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.hub import names as zoo
-from sgf_hub.hub.module import CONFIG
-from sgf_hub.hub.names import NAMESPACE, kind_of
+from sgf_hub.hub.files import CONFIG
+from sgf_hub.hub.kinds import KINDS, kind_of, role_of
+from sgf_hub.hub.names import NAMESPACE
 from sgf_hub.hub.publishing.code import code_block
 from sgf_hub.hub.publishing.figures import figures, recipe, rows_of
-from sgf_hub.types import read_json
+from sgf_hub.hub.publishing.templates import template
+from sgf_hub.validation import read_json
 
 CARD, STRIP, PREVIEW = "README.md", "strip.png", "preview.png"
 BEGIN, END = "<!-- evaluation: begin (written by `sgf-hub evaluate`) -->", "<!-- evaluation: end -->"
@@ -27,29 +29,7 @@ PAPER = "surrogate-gradient-field"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _WORLDS = {"avatars": "drawn faces", "flowers": "drawn flowers"}
 
-# kind of repo -> template, pipeline_tag, tags, the key of its config that is its base model
-_KINDS = {
-    "SGFMapping": ("mapping", "image-to-image", ("gan", "image-editing", "latent-space"), "generator"),
-    "StyleGAN2": ("generator", "unconditional-image-generation", ("gan", "stylegan2"), None),
-    "ProGAN": ("generator", "unconditional-image-generation", ("gan", "progan"), None),
-    "AttributeHead": ("head", "image-classification", ("attributes",), "backbone"),
-    "KeypointHead": ("head", "keypoint-detection", ("keypoints",), "backbone"),
-    "CaptionPredictor": ("captions", "image-feature-extraction", ("captions",), "captioner"),
-    "Boundaries": ("baseline", "image-to-image", ("gan", "image-editing", "interfacegan"), "generator"),
-    "Components": ("baseline", "image-to-image", ("gan", "image-editing", "ganspace"), "generator"),
-    "LatentEncoder": ("encoder", "image-feature-extraction", ("gan", "gan-inversion"), "generator"),
-    "PromptPredictor": ("prompts", "image-classification", ("attributes", "clip"), "model"),
-    "classifier": ("classifier", "image-classification", (), None),
-    "backbone": ("backbone", "image-feature-extraction", ("backbone",), None),
-    "captioner": ("captioner", "image-to-text", ("image-captioning",), None),
-}
-_TITLES = {
-    "ProGAN": "ProgressiveGAN",
-    "Boundaries": "InterFaceGAN (Shen et al., 2020)",
-    "Components": "GANSpace (Harkonen et al., 2020)",
-    "resnet": "ResNet",
-    "convnextv2": "ConvNeXt V2",
-}
+_FAMILIES = {"resnet": "ResNet", "convnextv2": "ConvNeXt V2"}
 
 _LICENCES = {  # of the embedded zoo, and of everybody else's models
     True: "Apache-2.0.",
@@ -96,9 +76,9 @@ def fresh_card(folder: Path, *, repo_id: str | None = None, names: Mapping[str, 
     """
     config, repo_id, names = read_json(folder / CONFIG), repo_id or own_id(folder), names or {}
     kind = kind_of(config)
-    if kind not in _KINDS:
-        raise CorruptFileError(f"{folder.name!r} holds a {kind}, of which there is no card: {', '.join(_KINDS)}.")
-    template, task, tags, parent = _KINDS[kind]
+    if kind not in KINDS or not KINDS[kind].task:
+        raise CorruptFileError(f"{folder.name!r} holds a {kind}, of which there is no card: {', '.join(KINDS)}.")
+    about = KINDS[kind]
     for key in ("generator", "backbone", "judge", "captioner", "predictor"):
         value = config.get(key)
         if isinstance(value, list):
@@ -109,25 +89,25 @@ def fresh_card(folder: Path, *, repo_id: str | None = None, names: Mapping[str, 
     results, table = figures(kind, config, training, _told(folder / "measured.json"))
     old, block = _kept(folder)
     known = {one.metric_type for one in results}
-    base, ours = config.get(parent) if parent else None, own_id(folder).startswith(f"{NAMESPACE}/")
+    base, ours = config.get(about.parts[0]) if about.parts else None, own_id(folder).startswith(f"{NAMESPACE}/")
     data = ModelCardData(
         license="apache-2.0" if ours else None,
-        library_name="transformers" if kind in ("backbone", "captioner", "classifier") else "sgf-hub",
-        pipeline_tag=task,
-        tags=[*tags, PAPER],
+        library_name="sgf-hub" if about.module else "transformers",
+        pipeline_tag=about.task,
+        tags=[*about.tags, PAPER],
         base_model=base if isinstance(base, str) and _HUB_ID.fullmatch(base) else None,
         model_name=repo_id.rpartition("/")[2],
         eval_results=[*results, *(one for one in old if one.metric_type not in known)] or None,
     )
     if not data.eval_results:
         data.model_name = None  # the client demands results beside a name
-    text = Template(_template(template)).substitute(
+    text = Template(template(f"{about.card or about.role}.md")).substitute(
         name=repo_id.rpartition("/")[2],
         strip=_pictures(folder, kind),
         code=f"## Use\n\n```python\n{code_block(kind, config, repo_id, world_of(folder))}\n```",
         recipe=recipe(training),
         measured=f"## Measured\n\n{table}" if table else "",
-        end=Template(_template("end")).substitute(licence=_LICENCES[ours]).strip(),
+        end=Template(template("end.md")).substitute(licence=_LICENCES[ours]).strip(),
         world=_world_words(folder),
         **_facts(kind, config),
     )
@@ -224,7 +204,7 @@ def _facts(kind: str, config: dict) -> dict[str, str]:
     conditions = [*config.get("attributes", prompts), *config.get("keypoints", ())]
     space = config.get("latent_space")
     return {
-        "kind": _TITLES.get(kind) or _TITLES.get(str(config.get("model_type")), kind),
+        "kind": KINDS[kind].title or _FAMILIES.get(str(config.get("model_type")), kind),
         "generator": name(config.get("generator")),
         "predictor": ", ".join(name(head) for head in config.get("predictor", ())),
         "space": f"{str(space).upper()}, {config.get('latent_dim')} dimensions" if space else "",
@@ -244,8 +224,9 @@ def _facts(kind: str, config: dict) -> dict[str, str]:
 
 def _pictures(folder: Path, kind: str) -> str:
     """The pictures of a folder, as Markdown."""
+    edit = "An edit, step by step: before on the left, after on the right"
     words = {
-        STRIP: "An edit, step by step: before on the left, after on the right" if kind == "SGFMapping" else "Samples",
+        STRIP: edit if role_of(kind) == "mapping" else "Samples",
         PREVIEW: "Edits of the check after training",
     }
     return "\n\n".join(f"![{title}]({file})" for file, title in words.items() if (folder / file).is_file())
@@ -259,9 +240,3 @@ def _world_words(folder: Path) -> str:
         f"It was trained on {_WORLDS[world]} (`sgf-hub data {world}`), never on photographs: it is for studying edits, "
         "and says nothing of real people or plants."
     )
-
-
-def _template(name: str) -> str:
-    here = Path(__file__).resolve().parents[2]
-    packed = here / "_model_cards"  # in a wheel
-    return ((packed if packed.is_dir() else here.parent / "model_cards") / f"{name}.md").read_text("utf-8")

@@ -130,7 +130,7 @@ def _projection(found: dict) -> list:
 
 def _edits(edits: dict) -> list:
     data = f"{edits['samples']} latents x {edits['seeds']} seeds"
-    mine = [row for row in edits["rows"] if row["stepping"] == "ours"]
+    mine = [row for row in edits["rows"] if row["stepping"] == "tuned"]
     if not mine:
         return []
     if "after_by_judge" in mine[0]:

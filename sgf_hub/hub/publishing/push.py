@@ -2,27 +2,25 @@
 
 import json
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub import names as zoo
-from sgf_hub.hub.module import CONFIG, INDEX, WEIGHTS, sha256, shards_of
+from sgf_hub.hub.files import CONFIG, INDEX, WEIGHTS, shards_of
+from sgf_hub.hub.kinds import KINDS
 from sgf_hub.hub.names import NAMESPACE, beside, entries
 from sgf_hub.hub.publishing.cards import CARD, card_of, pictures_of
 from sgf_hub.hub.publishing.upload import Sent, Upload, check_namespace, collect, send, whoami
 from sgf_hub.hub.user_code import is_code
-from sgf_hub.types import nearest, read_json, short
-
-if TYPE_CHECKING:
-    from sgf_hub.hub.module import HubModule
+from sgf_hub.validation import nearest, read_json, short
 
 COLLECTION = "sgf-hub model zoo"
-REFERENCES = ("generator", "predictor", "backbone", "captioner")  # keys of a config.json that name other repos
+REFERENCES = tuple(dict.fromkeys(key for kind in KINDS.values() for key in kind.parts))
+"""Keys of a config.json that name other repos."""
 _ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)+")  # of a repo, or of a file in one
 _BESIDES = (
     "training.json", "measured.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
@@ -92,17 +90,6 @@ def push_folder(folder: str | Path, repo_id: str, *, private: bool = False, toke
     *parts, own = ordered
     ids = {part: f"{namespace}/{part}" for part in parts} | {own: f"{namespace}/{name}"}
     return push([upload_of(ordered[one], ids[one], ids) for one in ordered], private=private, token=token)[-1].url
-
-
-def push_module(module: "HubModule", repo_id: str, *, private: bool = False, token: str | None = None) -> str:
-    """Push a network: its folder with all that is in there, if it is still what was loaded, and else what it is now."""
-    with tempfile.TemporaryDirectory() as temporary:
-        fresh = Path(temporary) / repo_id.rpartition("/")[2]
-        module.save_pretrained(fresh)
-        loaded = module.folder / WEIGHTS if module.folder else None
-        if loaded and loaded.is_file() and sha256(loaded) == sha256(fresh / WEIGHTS):
-            fresh = loaded.parent
-        return push_folder(fresh, repo_id, private=private, token=token)
 
 
 def upload_of(folder: Path, repo_id: str, ids: Mapping[str, str]) -> Upload:

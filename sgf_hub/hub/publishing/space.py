@@ -8,7 +8,7 @@ from huggingface_hub import SpaceCard
 
 from sgf_hub.errors import BadValueError, SGFError
 from sgf_hub.hub import names as zoo
-from sgf_hub.hub.module import CONFIG
+from sgf_hub.hub.files import CONFIG
 from sgf_hub.hub.publishing.cards import pictures_of
 from sgf_hub.hub.publishing.upload import Upload, check_namespace
 

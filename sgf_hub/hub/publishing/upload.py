@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.hub.names import transport_error
-from sgf_hub.types import short
+from sgf_hub.hub.download import transport_error
+from sgf_hub.validation import short
 
 Result = TypeVar("Result")
 

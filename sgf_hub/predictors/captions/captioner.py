@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.hub.module import CONFIG, INDEX, WEIGHTS, bounded, shards_of
+from sgf_hub.hub.files import CONFIG, INDEX, WEIGHTS, shards_of
 from sgf_hub.hub.names import called, locate
 from sgf_hub.predictors.backbone import check_keys, fold_batchnorm, resize
 from sgf_hub.predictors.pretrained.repos import PREPROCESSOR, PROCESSOR, quietly, reason, usable
-from sgf_hub.types import read_json, short
+from sgf_hub.validation import bounded, read_json, short
 
 TOKENIZER, GENERATION = "tokenizer.json", "generation_config.json"
 _LONGEST = 48  # tokens, where a repo does not say

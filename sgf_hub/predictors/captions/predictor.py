@@ -14,10 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
-from sgf_hub.hub.module import HubModule, bounded, names_of
+from sgf_hub.hub.kinds import MINILM
+from sgf_hub.hub.module import HubModule
 from sgf_hub.predictors.captions.grounding import Grounding
-from sgf_hub.predictors.captions.sentences import MINILM, Recent, clean, load_embedder
-from sgf_hub.types import ConditionSpec, Target, Wish, short
+from sgf_hub.predictors.captions.sentences import Recent, clean, load_embedder
+from sgf_hub.types import ConditionSpec, Target, Wish
+from sgf_hub.validation import bounded, names_of, short
 
 if TYPE_CHECKING:
     from sgf_hub.predictors.captions.captioner import Captioner

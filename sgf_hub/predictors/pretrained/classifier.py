@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
-from sgf_hub.hub.module import CONFIG, names_of
+from sgf_hub.hub.files import CONFIG
 from sgf_hub.hub.names import called
 from sgf_hub.predictors.attributes import groups_of
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.pretrained.preprocessing import check_images, read_preprocessing
 from sgf_hub.predictors.pretrained.repos import architecture, cleaned, fetch, labels_of, load_network, usable
-from sgf_hub.types import ConditionSpec, nearest, read_json, short
+from sgf_hub.types import ConditionSpec
+from sgf_hub.validation import names_of, nearest, read_json, short
 
 MAX_LABELS = 1024
 KIND = "ForImageClassification"  # how the classes of transformers that are read here are called

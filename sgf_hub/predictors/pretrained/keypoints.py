@@ -13,13 +13,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.hub.module import CONFIG
+from sgf_hub.hub.files import CONFIG
 from sgf_hub.hub.names import called
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.head import MAX_NAMES
 from sgf_hub.predictors.pretrained.preprocessing import check_images, read_preprocessing
 from sgf_hub.predictors.pretrained.repos import architecture, fetch, labels_of, load_network, usable
-from sgf_hub.types import ConditionSpec, read_json, short
+from sgf_hub.types import ConditionSpec
+from sgf_hub.validation import read_json, short
 
 KIND = "VitPoseForPoseEstimation"
 _MARGIN = 1.25  # sides of the box that the network sees: what ViTPose is trained with

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.hub.module import bounded
 from sgf_hub.hub.names import called
 from sgf_hub.predictors.pretrained.repos import PREPROCESSOR, PROCESSOR
-from sgf_hub.types import read_json, short
+from sgf_hub.validation import bounded, read_json, short
 
 # processors that resize, crop, rescale and normalise, and nothing else; two more are treated below
 _PLAIN = (

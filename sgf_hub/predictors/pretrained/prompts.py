@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.hub.module import CONFIG, WEIGHTS, HubModule, bounded, names_of
+from sgf_hub.hub.files import CONFIG, WEIGHTS
+from sgf_hub.hub.module import HubModule
 from sgf_hub.hub.names import called
 from sgf_hub.predictors.backbone import fingerprint as fingerprint_of
 from sgf_hub.predictors.base import BasePredictor
@@ -23,7 +24,8 @@ from sgf_hub.predictors.captions.sentences import clean
 from sgf_hub.predictors.head import MAX_NAMES
 from sgf_hub.predictors.pretrained.preprocessing import Preprocessing, check_images, read_preprocessing
 from sgf_hub.predictors.pretrained.repos import fetch, load_network, reason, usable
-from sgf_hub.types import ConditionSpec, read_json, short
+from sgf_hub.types import ConditionSpec
+from sgf_hub.validation import bounded, names_of, read_json, short
 
 CLIP = "openai/clip-vit-base-patch32"
 _REVISIONS = {CLIP: "refs/pr/15"}  # where a repo has safetensors whose main branch has pickled weights alone

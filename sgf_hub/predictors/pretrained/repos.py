@@ -17,10 +17,11 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.hub.module import CONFIG, WEIGHTS, bounded, shapes_only
+from sgf_hub.hub.files import CONFIG, WEIGHTS
+from sgf_hub.hub.module import shapes_only
 from sgf_hub.hub.names import called, locate
 from sgf_hub.predictors.backbone import fold_batchnorm
-from sgf_hub.types import read_json
+from sgf_hub.validation import bounded, read_json
 
 PREPROCESSOR = "preprocessor_config.json"
 PROCESSOR = "processor_config.json"  # where transformers 5 writes the preprocessor's settings of some

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.hub.module import bounded
+from sgf_hub.validation import bounded
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,18 +3,17 @@
 import copy
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sgf_hub.hub.module import WEIGHTS
+from sgf_hub.hub.files import WEIGHTS
 from sgf_hub.predictors.pretrained.repos import PREPROCESSOR
-
-if TYPE_CHECKING:
-    from sgf_hub.training.readers.captioner import CaptionerConfig
+from sgf_hub.training.readers.supervised import check_sizes
 
 _SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 _PAD, _START, _END = 0, 1, 2
@@ -23,13 +22,72 @@ _PATCH = 8  # pixels; what the ResNet's three halvings leave of the side
 LONGEST = 40  # words of a caption at most
 
 
+@dataclass(frozen=True, kw_only=True)
+class CaptionerConfig:
+    """Everything that decides what a training run gives.
+
+    Args:
+        name: of the world, and the prefix of the repo: `{name}-captioner`.
+        image_size: side in pixels of what the encoder reads.
+        embedding_size: channels of the ResNet's stem.
+        hidden_sizes: channels of its two stages.
+        depths: residual blocks of the two stages.
+        width: channels of the transformer on top, and of the decoder.
+        encoder_layers: blocks of that transformer.
+        decoder_layers: blocks of the decoder.
+        sentences: captions of a picture that are learnt each time it is seen.
+        resolution: side in pixels of the drawn pictures.
+        pictures: how many are drawn to train on.
+        held_out: how many more are drawn to measure on.
+        images: how many are seen in all, repeats counted.
+        batch: pictures a step.
+        learning_rate: at its peak.
+        weight_decay: of AdamW, on matrices and kernels.
+        seed: of weights, order, augmentation and choice of captions.
+        data_seed: of the drawn pictures.
+        tint: strength of the changes of colour in augmentation; below 1, since captions name shades.
+        soften: share of the pictures that augmentation shrinks and enlarges again, as soft as a small GAN's.
+        bf16: whether the network is trained in bfloat16.
+    """
+
+    name: str
+    image_size: int = 64
+    embedding_size: int = 32
+    hidden_sizes: tuple[int, int] = (32, 64)
+    depths: tuple[int, int] = (2, 2)
+    width: int = 128
+    encoder_layers: int = 2
+    decoder_layers: int = 2
+    sentences: int = 2
+    resolution: int = 64
+    pictures: int = 40_000
+    held_out: int = 4_000
+    images: int = 270_000
+    batch: int = 64
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.05
+    seed: int = 0
+    data_seed: int = 1_000
+    tint: float = 0.5
+    soften: float = 0.6
+    bf16: bool = True
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
+
+    @property
+    def repo(self) -> str:
+        """The folder's name."""
+        return f"{self.name}-captioner"
+
+
 class CaptionLearner(nn.Module):
     """The captioner's network, and a head for the labels, which is used in training only.
 
     A label is found sooner than the word for it, being the same in every caption: it finds the features for both.
     """
 
-    def __init__(self, config: "CaptionerConfig", *, words: int, labels: int) -> None:
+    def __init__(self, config: CaptionerConfig, *, words: int, labels: int) -> None:
         super().__init__()
         self.network = build_network(config, words)
         patches = (config.image_size // _PATCH) ** 2
@@ -90,7 +148,7 @@ def encode(tokenizer: Any, captions: Sequence[Sequence[str]]) -> Tensor:
     return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=_PAD).unflatten(0, (len(captions), -1))
 
 
-def build_network(config: "CaptionerConfig", words: int) -> Any:
+def build_network(config: CaptionerConfig, words: int) -> Any:
     """The captioner's network with random weights."""
     from transformers import DPTConfig, GenerationConfig, GPT2Config, ResNetConfig, VisionEncoderDecoderConfig
     from transformers import VisionEncoderDecoderModel as Model
@@ -144,7 +202,7 @@ def build_network(config: "CaptionerConfig", words: int) -> Any:
     return network
 
 
-def save_repo(config: "CaptionerConfig", network: Any, tokenizer: Any, folder: Path) -> None:
+def save_repo(config: CaptionerConfig, network: Any, tokenizer: Any, folder: Path) -> None:
     """Write the repo in transformers' own format."""
     from transformers import PreTrainedTokenizerFast
 

@@ -9,7 +9,7 @@ import math
 import platform
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,20 @@ from sgf_hub.data.drawn import Labelled, augment, drawn, load_world
 from sgf_hub.errors import BadValueError
 from sgf_hub.predictors.backbone import resize
 from sgf_hub.predictors.captions.captioner import Captioner, load_captioner
-from sgf_hub.training.readers.caption_learner import LONGEST, CaptionLearner, build_tokenizer, encode, save_repo
+from sgf_hub.training.readers.caption_learner import (
+    LONGEST,
+    CaptionerConfig,
+    CaptionLearner,
+    build_tokenizer,
+    encode,
+    save_repo,
+)
 from sgf_hub.training.readers.supervised import (
     HELD_OUT_SEED,
     PROBE,
     REPORT,
     REPORT_EVERY,
     SAVE_EVERY,
-    check_sizes,
     decayed,
     logged,
     resume_run,
@@ -38,65 +44,6 @@ from sgf_hub.training.readers.supervised import (
 )
 
 _FACTORS = ("color", "second", "pattern", "size", "shape", "center", "petals", "layered", "closed")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaptionerConfig:
-    """Everything that decides what a training run gives.
-
-    Args:
-        name: of the world, and the prefix of the repo: `{name}-captioner`.
-        image_size: side in pixels of what the encoder reads.
-        embedding_size: channels of the ResNet's stem.
-        hidden_sizes: channels of its two stages.
-        depths: residual blocks of the two stages.
-        width: channels of the transformer on top, and of the decoder.
-        encoder_layers: blocks of that transformer.
-        decoder_layers: blocks of the decoder.
-        sentences: captions of a picture that are learnt each time it is seen.
-        resolution: side in pixels of the drawn pictures.
-        pictures: how many are drawn to train on.
-        held_out: how many more are drawn to measure on.
-        images: how many are seen in all, repeats counted.
-        batch: pictures a step.
-        learning_rate: at its peak.
-        weight_decay: of AdamW, on matrices and kernels.
-        seed: of weights, order, augmentation and choice of captions.
-        data_seed: of the drawn pictures.
-        tint: strength of the changes of colour in augmentation; below 1, since captions name shades.
-        soften: share of the pictures that augmentation shrinks and enlarges again, as soft as a small GAN's.
-        bf16: whether the network is trained in bfloat16.
-    """
-
-    name: str
-    image_size: int = 64
-    embedding_size: int = 32
-    hidden_sizes: tuple[int, int] = (32, 64)
-    depths: tuple[int, int] = (2, 2)
-    width: int = 128
-    encoder_layers: int = 2
-    decoder_layers: int = 2
-    sentences: int = 2
-    resolution: int = 64
-    pictures: int = 40_000
-    held_out: int = 4_000
-    images: int = 270_000
-    batch: int = 64
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.05
-    seed: int = 0
-    data_seed: int = 1_000
-    tint: float = 0.5
-    soften: float = 0.6
-    bf16: bool = True
-
-    def __post_init__(self) -> None:
-        check_sizes(self)
-
-    @property
-    def repo(self) -> str:
-        """The folder's name."""
-        return f"{self.name}-captioner"
 
 
 PRESETS: dict[str, CaptionerConfig] = {"flowers": CaptionerConfig(name="flowers")}

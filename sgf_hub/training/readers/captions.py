@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from sgf_hub.errors import BadValueError
+from sgf_hub.hub.kinds import MINILM
 from sgf_hub.predictors.captions.grounding import content
 from sgf_hub.predictors.captions.predictor import MOST_CAPTIONS, CaptionPredictor
-from sgf_hub.predictors.captions.sentences import MINILM, load_embedder
+from sgf_hub.predictors.captions.sentences import load_embedder
 from sgf_hub.types import Generator
 
 _LONGEST = 200  # characters of a caption in the bank

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from sgf_hub.data.drawn import augment, drawn, evaluate
-from sgf_hub.hub.module import WEIGHTS
+from sgf_hub.hub.files import WEIGHTS
 from sgf_hub.hub.names import NAMESPACE
 from sgf_hub.predictors import load_predictor
 from sgf_hub.predictors.backbone import fingerprint

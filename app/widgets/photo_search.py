@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from app.core.errors import UserError
 from app.models.services import Models
 from app.widgets import render
-from app.widgets.words import safe
+from app.widgets.captions import safe
 
 if TYPE_CHECKING:  # torch takes seconds to import: the page is served without it
     from torch import Tensor

@@ -6,26 +6,25 @@ mapping of its kind.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.core.errors import UserError
 from app.core.gestures import GESTURES, Points, gesture, releases
+from app.core.model_sets import Faces
 from app.core.requests import attribute_wishes, keypoint_wishes, part_of_the_way
 from app.core.session import Plan, Session
-
-if TYPE_CHECKING:
-    from app.panels.faces import FaceBench
+from app.panels.views import AttributeView
 
 
 def plan_of(
-    bench: FaceBench, session: Session, panel: object, stage: object, options: dict[str, Any], strength: float = 1.0
+    view: AttributeView, session: Session, sliders: object, stage: object, options: dict[str, Any], strength: float = 1
 ) -> Plan:
     """The plan that sliders and points ask for.
 
     Args:
-        bench: the faces'.
+        view: the faces'.
         session: the face.
-        panel: what the sliders' panel sent.
+        sliders: what they sent.
         stage: what the picture with its points sent.
         options: of the plan.
         strength: how much of the way is to be gone.
@@ -33,19 +32,19 @@ def plan_of(
     Raises:
         UserError: for what cannot be read, or where nothing is asked for.
     """
-    now = bench.look(session.latent)
-    wishes, free = attribute_wishes(panel, now.spec.attributes, needed=False)
+    now, faces = view.read(session.latent), view.model_set
+    assert isinstance(faces, Faces)
+    wishes, free = attribute_wishes(sliders, now.spec.attributes, needed=False)
     moved = keypoint_wishes(stage, now.spec.keypoints)
     if not wishes and not moved:
         raise UserError("Nothing is asked for yet: move a slider, or drag a point in the tab Keypoints.")
     asked = part_of_the_way({**wishes, **moved}, {**now.attributes, **now.points}, strength)
     if not moved:
-        return Plan(bench.world.attributes, asked, free, **options)
+        return Plan(faces.attributes, asked, free, **options)
     points = {name: asked[name] for name in moved}
     pulled = [name for name in (*free, *releases(now.points, points)) if name not in asked]
-    return Plan(
-        bench.world.keypoints, asked, tuple(dict.fromkeys(pulled)), gesture=gesture_of(now.points, moved), **options
-    )
+    placed_by = gesture_of(now.points, moved)
+    return Plan(faces.keypoints, asked, tuple(dict.fromkeys(pulled)), gesture=placed_by, **options)
 
 
 def gesture_of(points: Points, moved: Points) -> str:

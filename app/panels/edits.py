@@ -1,0 +1,107 @@
+"""An edit on the page: its steps as updates, in the visitor's turn, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import gradio as gr
+
+from app.core.queue import Queued
+from app.core.session import Plan, Session
+from app.core.stopping import Stop
+from app.models.edit_run import EditRun
+from app.panels.panel import EditorPanel
+from app.panels.views import ConditionView, Updates
+from app.widgets import render, stage
+
+
+def run(panel: EditorPanel, view: ConditionView, session: Session, plan: Plan, who: str) -> Iterator[Updates]:
+    """Edit when it is the visitor's turn, one update a step; the last one shows the result.
+
+    Args:
+        panel: the picture's.
+        view: of the session.
+        session: the picture.
+        plan: what to do with it.
+        who: the visitor, by the page's session.
+    """
+    event, begun = panel.stops.begin(who), False
+    try:
+        for item in view.models.queue.work(who, _edit(panel, view, session, plan, event)):
+            if not isinstance(item, Queued):
+                begun = True
+                yield item
+            elif begun or not event.is_set():
+                yield {**panel.queued(item), **panel.running(True)}
+            else:
+                stopped = stage.message(status="Stopped before its turn came.")
+                yield {panel.stage: stopped, **panel.running(False)}
+                return
+    finally:
+        panel.stops.end(who, event)
+
+
+def _edit(
+    panel: EditorPanel, view: ConditionView, session: Session, plan: Plan, event: Stop
+) -> Generator[Updates, None, Updates]:
+    """The updates of an edit; what it returns shows the result, whatever ended it but another picture."""
+    start: Any = None
+    try:
+        plan = yield from _considered(panel, view, plan)
+        edit_run = EditRun(view.models, plan, session.latent)
+        for step in edit_run.steps():
+            now = view.read_step(step, plan)
+            start = start or now
+            yield _frame(panel, view, plan, step.index, start, now, edit_run.distances)
+            if event.is_set():
+                break
+    except Exception:
+        yield {panel.stage: stage.message(run=None), **panel.running(False)}
+        raise
+    if event.superseded:
+        # as before the edit, in case no other picture comes (its seed was mistyped)
+        return panel.show(view, session, done=())
+    trajectory = edit_run.trajectory
+    if edit_run.taken == 0:
+        # nothing happened: the picture was there already, or was stopped before it moved
+        unchanged = panel.show(view, session, done=())
+        words, more = view.nothing(plan) if trajectory.reasons[0] else ("Stopped before the first step.", {})
+        gr.Info(words, title="Nothing to do" if trajectory.reasons[0] else "Stopped")
+        unchanged[panel.stage]["status"] = words
+        return {**unchanged, **more}
+    edit, mark = edit_run.edit(), trajectory.chosen[0]
+    return panel.show(
+        view,
+        session.applied(edit),
+        strip=render.strip([step.images[0] for step in trajectory.steps]),
+        mark=mark,
+        distances=edit_run.distances,
+        # wishes that were not reached stay: a second press of Edit goes on from here
+        done=plan.wishes if edit.reason == "TARGET_REACHED" else (),
+        pictures=(view.read_result(trajectory.first, plan), view.read_result(trajectory.steps[mark], plan)),
+    )
+
+
+def _considered(panel: EditorPanel, view: ConditionView, plan: Plan) -> Generator[Updates, None, Plan]:
+    """What is shown before the first step; gives back the plan to take."""
+    considering = view.consider(plan)
+    while True:
+        try:
+            status, updates = next(considering)
+        except StopIteration as end:
+            return end.value
+        if status:
+            updates = {panel.stage: stage.message(status=status, done=[]), **updates, **panel.running(True)}
+        yield updates
+
+
+def _frame(
+    panel: EditorPanel, view: ConditionView, plan: Plan, index: int, start: Any, now: Any, distances: list[float]
+) -> Updates:
+    preview = render.jpeg_uri(render.picture(now.image, render.PREVIEW), 82)
+    updates: Updates = {
+        panel.stage: stage.frame(preview, index, distances, **view.marks(now, start)),
+        **view.controls(now, plan, ()),
+    }
+    return {**updates, **panel.running(True)} if index == 0 else updates

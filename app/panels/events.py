@@ -1,0 +1,170 @@
+"""What is listened to: the events of a panel's components, and in which queue each waits."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import gradio as gr
+
+from app.core.errors import as_notices
+from app.core.queue import FairQueue, Queued
+from app.core.session import Session, present
+from app.panels import downloads, edits, history, links
+from app.panels.components import Offer
+from app.panels.panel import EditorPanel
+from app.panels.views import ConditionView, Updates
+
+COMPUTE: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 32}
+"""All that computes: so many may stand in the queue of `app.core.queue`, which lets one work at a time."""
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def in_turn(queue: FairQueue, handler: Callable, queued: Callable[[Queued], Any] | None = None) -> Callable:
+    """A handler that computes when it is its visitor's turn, and tells mistakes; a generator, whatever it was.
+
+    Args:
+        queue: where visitors wait.
+        handler: a function or a generator.
+        queued: what the page shows meanwhile; None shows nothing.
+    """
+
+    @as_notices
+    def stream(request: gr.Request, *values: Any) -> Iterator[Any]:
+        for item in queue.work(str(request.session_hash), _steps(handler, values)):
+            if not isinstance(item, Queued):
+                yield item
+            elif queued is not None:
+                yield queued(item)
+
+    return stream
+
+
+def _steps(handler: Callable, values: tuple) -> Generator[Any, None, Any]:
+    """The items of a handler, whether it is a generator or not."""
+    if inspect.isgeneratorfunction(handler):
+        return (yield from handler(*values))
+    return handler(*values)
+
+
+def handled(panel: EditorPanel, handler: Callable[..., Any]) -> Callable:
+    """A panel's handler as a listener: its session's models are loaded, then it computes when its turn comes.
+
+    Args:
+        panel: whose stage says how the wait goes.
+        handler: (panel, view, session, *values), a function or a generator.
+    """
+
+    def ready(session: Session | None, *values: Any) -> Generator[Any, None, Any]:
+        return (yield from _steps(handler, (panel, panel.view_of(session), session, *values)))
+
+    waiting = in_turn(panel.models.queue, ready, panel.queued)
+
+    @as_notices
+    def stream(request: gr.Request, session: Session | None, *values: Any) -> Iterator[Updates]:
+        yield from panel.load_for(session)  # before it queues, so that nobody waits for that
+        yield from waiting(request, session, *values)
+
+    return stream
+
+
+def edited_by(panel: EditorPanel, offer: Offer) -> Callable:
+    """What a tab's Edit does."""
+
+    def run(request: gr.Request, session: Session | None, *values: Any) -> Iterator[Updates]:
+        who = str(request.session_hash)
+        if offer.run is not None:
+            yield from offer.run(who, session, *values)
+            return
+        assert offer.make_plan is not None
+        yield from panel.load_for(session)
+        view, session = panel.view_of(session), present(session)
+        yield from edits.run(panel, view, session, offer.make_plan(view, session, *values), who)
+
+    return as_notices(run)
+
+
+def wire(panel: EditorPanel, opening: Any, in_tabs: list[Any]) -> None:
+    """Listen to everything but the tabs' own events; call it when all tabs are built.
+
+    Args:
+        panel: the panel.
+        opening: the event with which the first picture is shown; None where it comes in another way.
+        in_tabs: the components that `ConditionView.controls` fills.
+    """
+    outputs, quiet = [*panel.outputs, *in_tabs], {**COMPUTE, **QUIET}
+    seed_bar = [panel.seed, panel.variety]
+    if opening is not None:
+        inputs = [panel.session, *seed_bar, panel.address]
+        opening(handled(panel, links.opening), inputs, outputs, js=links.WITH_ADDRESS, **quiet)
+    for offer in panel.offers:
+        # one listener for all that begins an edit: while one runs, Enter begins no second
+        gr.on(offer.events, edited_by(panel, offer), [panel.session, *offer.inputs], outputs, **quiet)
+        offer.stop.click(panel.ask_to_stop, queue=False, **QUIET)
+    pictures: list[tuple[Callable, Callable, list[Any]]] = [
+        (panel.seed.submit, history.begin, seed_bar),
+        (panel.variety.release, history.begin, seed_bar),
+        (panel.shuffle.click, history.shuffled, [panel.variety]),
+        (panel.sheet.select, history.chosen, [panel.sheet, panel.variety]),
+        (panel.open.upload, links.opened, [panel.open]),
+    ]
+    for listen, handler, more in pictures:
+        # an edit that runs is asked to end, or this would wait in the queue behind it
+        listen(panel.give_way, queue=False, **QUIET)
+        listen(handled(panel, handler), [panel.session, *more], outputs, **quiet)
+    moves: list[tuple[Callable, Callable, list[Any]]] = [
+        (panel.undo.click, history.moved(Session.undone), []),
+        (panel.redo.click, history.moved(Session.redone), []),
+        (panel.reset.click, history.moved(Session.reset), []),
+        (panel.timeline.select, history.gone_to, [panel.timeline]),
+        (panel.stage.select, history.step_taken, [panel.stage]),
+    ]
+    for listen, handler, more in moves:
+        # after it has ended: Gradio reads the session before a handler begins, and the edit gives it another one
+        ended = listen(panel.end_edit, queue=False, **QUIET)
+        ended.then(handled(panel, handler), [panel.session, *more], outputs, **quiet)
+    for listen in (panel.many.click, panel.sheet.input):
+        listen(handled(panel, history.samples), [panel.session, panel.variety], [panel.sheet, panel.stage], **quiet)
+    panel.share_edit.click(as_notices(links.link(panel)), [panel.session], [panel.share], **QUIET)
+    _wire_files(panel, quiet)
+
+
+def _wire_files(panel: EditorPanel, quiet: dict[str, Any]) -> None:
+    outputs = [panel.download, panel.share, panel.stage]
+    # once its address has arrived
+    fetch = f"() => setTimeout(() => document.querySelector('#{panel.download.elem_id}').click(), 60)"
+    files: tuple[tuple[Callable, Callable, list[Any]], ...] = (
+        (panel.png.click, downloads.png, []),
+        (panel.gif.click, downloads.gif, [panel.whole]),
+        (panel.mp4.click, downloads.mp4, [panel.whole]),
+        (panel.latent.click, downloads.latent, []),
+        (panel.share.download, downloads.edits, []),
+    )
+    for listen, write, more in files:
+        saved = listen(handled(panel, write), [panel.session, *more], outputs, **quiet)
+        saved.success(None, js=fetch, **QUIET)
+
+
+def wire_link(panel: EditorPanel, load: Callable, tabs: gr.Tabs, tab: str, in_tabs: list[Any]) -> None:
+    """Listen to the page's opening, for links to pictures of a tab that is not the first.
+
+    Args:
+        panel: the pictures'.
+        load: the event.
+        tabs: of the page.
+        tab: which one shows such pictures.
+        in_tabs: the components that `ConditionView.controls` fills.
+    """
+
+    def opened(
+        panel: EditorPanel, view: ConditionView, session: Session | None, seed: object, variety: object, link: object
+    ) -> Generator[Updates, None, None]:
+        if not links.is_for(panel, link):
+            yield {tabs: gr.skip()}  # after a generator that yields nothing, the page would empty every output
+            return
+        yield {tabs: gr.Tabs(selected=tab)}
+        yield from links.opening(panel, view, session, seed, variety, link)
+
+    inputs, quiet = [panel.session, panel.seed, panel.variety, panel.address], {**COMPUTE, **QUIET}
+    load(handled(panel, opened), inputs, [tabs, *panel.outputs, *in_tabs], js=links.WITH_ADDRESS, **quiet)

@@ -1,0 +1,76 @@
+"""Pictures and edits that come from elsewhere: a link in the page's address, a file; and the link to the present."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from app.core.errors import UserError
+from app.core.requests import seed_of, truncation_of
+from app.core.session import Session, present
+from app.panels.panel import EditorPanel
+from app.panels.views import ConditionView, Updates
+from app.widgets import share, stage
+
+WITH_ADDRESS = "(...values) => [...values.slice(0, -1), new URLSearchParams(window.location.search).get('edit') || '']"
+"""JavaScript: what stands behind `?edit=` in the page's address in place of the last input, `panel.address`."""
+
+
+def is_for(panel: EditorPanel, link: object) -> bool:
+    """Whether a link is about such pictures."""
+    return share.is_for(panel.noun, link)
+
+
+def opening(
+    panel: EditorPanel, view: ConditionView, session: Session | None, seed: object, variety: object, link: object = ""
+) -> Iterator[Updates]:
+    """The first picture that a visitor sees, or the one that the page's address links to; later ones change nothing."""
+    if session is not None:
+        yield {panel.session: session}
+        return
+    linked = linked_session(panel, view, link)
+    latent = linked.latent if linked else view.models.sample(view.model_set, seed_of(seed), truncation_of(variety))
+    first = view.first(latent)
+    if first is not None:
+        yield {panel.stage: first}
+    try:
+        yield panel.show(view, linked) if linked else panel.begin(view, seed, variety)
+    except Exception:
+        if first is not None:
+            yield {panel.stage: stage.message(reading=None, status="The caption could not be read.")}
+        raise
+    view.prepare()
+
+
+def linked_session(panel: EditorPanel, view: ConditionView, link: object) -> Session | None:
+    """The session in the address of the page, if one is there for such pictures; told if it is damaged."""
+    from sgf_hub.errors import SGFError
+
+    if not is_for(panel, link):
+        return None
+    try:
+        return share.session_in(view.models, view.model_set, share.in_link(str(link)))
+    except (UserError, SGFError) as error:
+        gr.Warning(escape(f"{error} The page begins with another {panel.noun}."), title="The link did not work")
+        return None
+
+
+def opened(panel: EditorPanel, view: ConditionView, session: Session | None, path: str | None) -> Updates:
+    """A picture from a visitor's file: a latent, or edits."""
+    if path is None or not path.endswith(".json"):
+        return panel.opened(view, path)
+    return panel.show(view, share.session_in(view.models, view.model_set, share.in_file(Path(path).read_bytes())))
+
+
+def link(panel: EditorPanel) -> Callable[[Session | None], Updates]:
+    """A handler that shows the link to the picture and its edits."""
+
+    def handler(session: Session | None) -> Updates:
+        session = present(session)
+        model_set = panel.view_of(session).model_set
+        return {panel.share: stage.message(link=share.link_of(model_set, panel.noun, session) or "")}
+
+    return handler

@@ -1,0 +1,243 @@
+"""What each kind of condition shows of a picture: attributes and keypoints, or a caption.
+
+A view belongs to one set of models. A panel asks it to read pictures and to fill the components that tell of them; it
+knows nothing of sessions, histories or buttons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import gradio as gr
+
+from app.core.model_sets import ModelSet
+from app.core.session import Edit, Plan
+from app.models.captioning import Captioning, Flower
+from app.models.services import Models, Reading
+from app.widgets import captions, render, stage
+from app.widgets.attribute_sliders import groups_of, label_of, reads
+from app.widgets.captions import safe
+from app.widgets.report import report
+
+Updates = dict[Any, Any]
+"""Component => what it should show."""
+
+
+class ConditionView(Protocol):
+    """How pictures are read, and what is shown of that. A picture has an `image`, and what is read in it."""
+
+    @property
+    def models(self) -> Models:
+        """What draws and reads them."""
+        ...
+
+    @property
+    def model_set(self) -> ModelSet:
+        """The repos."""
+        ...
+
+    def read(self, latent: Any, plan: Plan | None = None) -> Any:
+        """The picture of a latent, one sample; `plan` is the edit that led there."""
+        ...
+
+    def read_step(self, step: Any, plan: Plan) -> Any:
+        """The picture of a step of an edit, with what the step has read."""
+        ...
+
+    def read_result(self, step: Any, plan: Plan) -> Any:
+        """What `read` gives of a step's latent, out of what the step has drawn and read."""
+        ...
+
+    def first(self, latent: Any) -> dict[str, Any] | None:
+        """What the stage shows while the first picture is read, where that takes long."""
+        ...
+
+    def prepare(self) -> None:
+        """Load in the background what edits will need, once the first picture is there."""
+        ...
+
+    def marks(self, now: Any, before: Any = None) -> dict[str, Any]:
+        """What the stage shows beside the image."""
+        ...
+
+    def describe(self, now: Any) -> str:
+        """The picture in words, for those who do not see it."""
+        ...
+
+    def controls(self, now: Any, plan: Plan | None, done: Iterable[str] | None) -> Updates:
+        """What the tabs show of it. `done` are wishes that are fulfilled; None clears them all."""
+        ...
+
+    def report(self, edit: Edit, before: Any, now: Any) -> str:
+        """What an edit did, as HTML."""
+        ...
+
+    def consider(self, plan: Plan) -> Generator[tuple[str, Updates], None, Plan]:
+        """What is shown before the first step of a plan, as status and updates; gives back the plan to take."""
+        ...
+
+    def nothing(self, plan: Plan) -> tuple[str, Updates]:
+        """What is said of a plan that took no step, and what else is shown then."""
+        ...
+
+
+@dataclass(frozen=True)
+class AttributeView:
+    """Attributes on sliders, and keypoints on the picture.
+
+    Args:
+        models: shared by all visitors.
+        model_set: the repos.
+        sliders: show what is read, and take wishes.
+        subject: what such pictures show.
+        grouped: whether the sliders are told which attributes there are.
+    """
+
+    models: Models
+    model_set: ModelSet
+    sliders: gr.HTML | None = None
+    subject: str = "A picture"
+    grouped: bool = True
+
+    def read(self, latent: Any, plan: Plan | None = None) -> Reading:
+        """The picture of a latent and what is read in it."""
+        return self.models.read(self.model_set, latent)
+
+    def read_step(self, step: Any, plan: Plan) -> Reading:
+        """The picture of a step and what is read in it."""
+        # an attribute editor's c has no keypoints: the points then stay where they are until the end
+        spec = self.models.predictor(self.model_set.heads).spec
+        if step.c.shape[1] != spec.dimension:
+            spec = type(spec)(attributes=spec.attributes[: step.c.shape[1]], groups=spec.groups)
+        return Reading(step.images[0], step.c[0], spec)
+
+    def read_result(self, step: Any, plan: Plan) -> Reading:
+        """What `read` gives of a step's latent: the points as well."""
+        if not _whole(self, step):
+            return self.read(step.latent, plan)
+        if self.models.predictor(self.model_set.heads).spec.dimension == step.c.shape[1]:
+            return self.read_step(step, plan)
+        return self.models.read_image(self.model_set, step.images[:1])
+
+    def first(self, latent: Any) -> None:
+        """Nothing: reading takes milliseconds."""
+
+    def prepare(self) -> None:
+        """Nothing: `Models.warm` loads it."""
+
+    def marks(self, now: Reading, before: Reading | None = None) -> dict[str, Any]:
+        """The keypoints."""
+        return {"points": now.points if now.spec.keypoints else {}}
+
+    def describe(self, now: Reading) -> str:
+        """The picture in words."""
+        shown = [label_of(name).lower() for name, p in now.attributes.items() if p > 0.5]
+        return f"{self.subject}: {', '.join(shown[:25]) or 'nothing out of the ordinary'}."
+
+    def controls(self, now: Reading, plan: Plan | None, done: Iterable[str] | None) -> Updates:
+        """The sliders."""
+        more = {"groups": groups_of(now.spec.attributes)} if self.grouped else {}
+        return {self.sliders: reads(now.attributes, done, **more)}
+
+    def report(self, edit: Edit, before: Reading, now: Reading) -> str:
+        """What an edit did, as HTML."""
+        return report(edit, before, now)
+
+    def consider(self, plan: Plan) -> Generator[tuple[str, Updates], None, Plan]:
+        """Nothing: what can be asked is known."""
+        yield from ()
+        return plan
+
+    def nothing(self, plan: Plan) -> tuple[str, Updates]:
+        """What is said of a plan that took no step."""
+        return "The picture already shows what you ask for, as near as an edit can tell.", {}
+
+
+@dataclass(frozen=True)
+class CaptionView:
+    """A caption below the picture, and how near it comes to what was asked for.
+
+    Args:
+        models: shared by all visitors.
+        model_set: the repos.
+        notice: what is said of the visitor's words.
+        subject: what such pictures show.
+    """
+
+    models: Models
+    model_set: ModelSet
+    notice: gr.HTML | None = None
+    subject: str = "A picture"
+
+    @property
+    def captioning(self) -> Captioning:
+        """What reads pictures."""
+        return Captioning(self.model_set, self.models)
+
+    def read(self, latent: Any, plan: Plan | None = None) -> Flower:
+        """The picture of a latent, its caption, and how near that is to what was asked for."""
+        return self.captioning.read(latent, wish_of(plan) if plan else None)
+
+    def read_step(self, step: Any, plan: Plan) -> Flower:
+        """The picture of a step, its caption, and how near that is to what is asked for."""
+        return self.captioning.read_step(step, wish_of(plan))
+
+    def read_result(self, step: Any, plan: Plan) -> Flower:
+        """Likewise: a step reads all."""
+        return self.read_step(step, plan) if _whole(self, step) else self.read(step.latent, plan)
+
+    def first(self, latent: Any) -> dict[str, Any]:
+        """The picture alone: what reads its caption takes seconds to load."""
+        image = render.jpeg_uri(render.picture(self.models.draw(self.model_set, latent), render.SIDE))
+        return stage.message(image=image, reading=stage.words_read([("Reading the picture …", False)], busy=True))
+
+    def prepare(self) -> None:
+        """Load what compares sentences."""
+        self.captioning.prepare()
+
+    def marks(self, now: Flower, before: Flower | None = None) -> dict[str, Any]:
+        """The caption, with what is new in it, and the similarity."""
+        words = captions.marked((before or now).caption, now.caption)
+        return {"reading": stage.words_read(words, now.similarity)}
+
+    def describe(self, now: Flower) -> str:
+        """The picture in words."""
+        return f"{self.subject}, which the model describes as: {now.caption}"
+
+    def controls(self, now: Flower, plan: Plan | None, done: Iterable[str] | None) -> Updates:
+        """What was said of the visitor's words."""
+        return {self.notice: _notice(plan.note if plan else "")}
+
+    def report(self, edit: Edit, before: Flower, now: Flower) -> str:
+        """What an edit did, as HTML."""
+        return captions.report(edit, before, now)
+
+    def consider(self, plan: Plan) -> Generator[tuple[str, Updates], None, Plan]:
+        """Say so when the words are outside of what the model knows."""
+        yield "Reading your words …", {self.notice: _notice("")}
+        found = self.captioning.familiarity(wish_of(plan))
+        if found.known:
+            return replace(plan, note="")
+        note = captions.unfamiliar(found.nearest)
+        yield "", {self.notice: _notice(note)}
+        return replace(plan, note=note)
+
+    def nothing(self, plan: Plan) -> tuple[str, Updates]:
+        """What is said of a plan that took no step: its words mean nothing, or what they mean is there."""
+        return captions.nothing_to_do(not plan.note), {self.notice: _notice("")}
+
+
+def _whole(view: ConditionView, step: Any) -> bool:
+    """Whether a step was drawn at full size."""
+    return bool(step.images.shape[-1] == view.models.generator(view.model_set.generator).resolution)
+
+
+def wish_of(plan: Plan) -> str:
+    """The sentence that is asked for."""
+    return str(plan.wishes["caption"])
+
+
+def _notice(note: str) -> Any:
+    return gr.HTML(f'<p class="notice" role="alert">{safe(note)}</p>', visible=bool(note))

@@ -1,0 +1,75 @@
+"""When an edit of a sample ends."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from sgf_hub.editing.config import EditConfig
+from sgf_hub.editing.trajectory import StopReason
+from sgf_hub.types import Predictor, Target
+
+
+class StoppingCriterion:
+    """Whether each of B samples has arrived, run out of steps, or stalled.
+
+    Args:
+        predictor: C, whose distance it is.
+        target: of the samples.
+        config: the settings.
+        size: B.
+        device: of the samples.
+
+    Attributes:
+        distance: the last of every sample, [B].
+        reasons: why each stopped, or None.
+    """
+
+    def __init__(
+        self, predictor: Predictor, target: Target, config: EditConfig, size: int, device: torch.device
+    ) -> None:
+        self.predictor, self.target, self.config = predictor, target, config
+        split = len(predictor.spec.attributes)
+        whole = (target.c[:, :split][:, target.asked[:split]].abs() == 1).all(dim=1) & ~target.asked[split:].any()
+        self.arrival = (torch.where(whole, config.certainty, 1.0) * config.tolerance).tolist()
+        self.distance = torch.full((size,), float("inf"), device=device)
+        self.best, self.idle = [float("inf")] * size, [0] * size
+        self.reasons: list[StopReason | None] = [None] * size
+
+    @property
+    def moving(self) -> Tensor:
+        """The samples that have not stopped, a mask [B]."""
+        return torch.tensor([reason is None for reason in self.reasons], device=self.distance.device)
+
+    def update(self, c: Tensor, index: int, rows: Tensor) -> None:
+        """Take note of where some samples have come.
+
+        Args:
+            c: C of their pictures, [b, C].
+            index: of the step.
+            rows: which they are, a mask [B].
+        """
+        distance = self.predictor.distance(c, replace(self.target, c=self.target.c[rows]))
+        self.distance[rows] = distance
+        for b, now in zip(rows.nonzero().flatten().tolist(), distance.tolist(), strict=True):
+            self.idle[b] = 0 if now < self.best[b] - 1e-3 else self.idle[b] + 1
+            self.best[b] = min(self.best[b], now)
+            self.reasons[b] = self._reason(b, now, index)
+
+    def fail(self, rows: Tensor) -> None:
+        """End the samples whose numbers are not finite, a mask [B]."""
+        for b in rows.nonzero().flatten().tolist():
+            self.reasons[b] = StopReason.NOT_FINITE
+
+    def _reason(self, b: int, now: float, index: int) -> StopReason | None:
+        config = self.config
+        if now <= self.arrival[b] > 0:
+            return StopReason.TARGET_REACHED
+        if index >= config.max_steps:
+            short = StopReason.STEP_LIMIT
+        elif config.patience is not None and self.idle[b] >= config.patience:
+            short = StopReason.STALLED
+        else:
+            return None
+        result = self.best[b] if config.return_best else now
+        return StopReason.TARGET_REACHED if result <= config.tolerance > 0 else short  # close, if not certain

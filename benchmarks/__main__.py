@@ -13,13 +13,13 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import growth
-from benchmarks.lines import Line, Section, markdown
+from benchmarks import memory
+from benchmarks.sections import Line, Section, markdown
 from sgf_hub.evaluation.page import renewed
 
 MODULES = ("field", "step", "generator", "steps", "training", "sampling", "processes", "captions", "demo", "frames",
-           "growth")  # fmt: skip
-ON_GPU = ("field", "step", "generator", "training", "sampling", "growth")
+           "memory")  # fmt: skip
+ON_GPU = ("field", "step", "generator", "training", "sampling", "memory")
 PAGE = Path("docs/performance.md")
 BEGIN, END = "<!-- measured: begin (written by `make bench`) -->", "<!-- measured: end -->"
 
@@ -27,8 +27,8 @@ BEGIN, END = "<!-- measured: begin (written by `make bench`) -->", "<!-- measure
 def run(module: str, device: str) -> Section:
     """A module's section, and its bare figures beside the log."""
     command = [sys.executable, "-m", f"benchmarks.{module}", "--json", "--device", device]
-    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-    return Section(**{**told, "lines": [Line(**line) for line in told["lines"]]})
+    section = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    return Section(**{**section, "lines": [Line(**line) for line in section["lines"]]})
 
 
 def processor() -> str:
@@ -55,8 +55,8 @@ def main() -> None:
         begun = time.perf_counter()
         section = run(module, device)
         print(f"{module}: {time.perf_counter() - begun:.0f} s", flush=True)
-        if module == "growth":
-            growth.draw(section.rows, growth.PICTURE)
+        if module == "memory":
+            memory.draw(section.rows, memory.PICTURE)
         parts.append(markdown(section))
     text = "\n\n".join(parts)
     if device == "cpu":

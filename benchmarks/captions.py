@@ -5,7 +5,7 @@ import time
 
 import torch
 
-from benchmarks.lines import Section, report
+from benchmarks.sections import Section, report
 from benchmarks.timing import medians
 from sgf_hub.editing import EditConfig, SGFEditor
 from sgf_hub.field import SurrogateGradientField

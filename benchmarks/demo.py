@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from packaging.requirements import Requirement
 
-from benchmarks.lines import Line, Section, report
+from benchmarks.sections import Line, Section, report
 
 STARTS = 3
 ROOT = Path(__file__).parent.parent

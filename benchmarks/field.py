@@ -3,8 +3,8 @@
 import torch
 
 from benchmarks.limits import limits
-from benchmarks.lines import Section, duration, faster, report, within
 from benchmarks.plain.field import dense, differences
+from benchmarks.sections import Section, duration, faster, report, within
 from benchmarks.timing import medians, timed
 from sgf_hub.field import SurrogateGradientField
 from sgf_hub.mapping import SGFMapping

@@ -16,7 +16,7 @@ from app.core.model_sets import Faces
 from app.core.session import Plan
 from app.models.services import Models
 from app.widgets import render
-from benchmarks.lines import Line, Section, duration, report
+from benchmarks.sections import Line, Section, duration, report
 from tests.load.server import served
 from tests.load.visitor import Visitor
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from benchmarks.field import toy
 from benchmarks.limits import limits
-from benchmarks.lines import Line, Section, duration, faster, report
 from benchmarks.plain.stylegan2 import synthesize
+from benchmarks.sections import Line, Section, duration, faster, report
 from benchmarks.timing import medians
 from sgf_hub.editing import EditConfig, Fixed, SGFEditor
 from sgf_hub.generators.stylegan2 import StyleGAN2

@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.alterations import MARK, Golden, altered, goldens
-from benchmarks.hazards import HAZARDS
+from benchmarks.hostile_files import HAZARDS
+from benchmarks.mutations import MARK, Golden, altered, goldens
 from sgf_hub.errors import SGFError
 from sgf_hub.evaluation.page import renewed
 from sgf_hub.generators import load_generator

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.lines import Section, report
+from benchmarks.sections import Section, report
 
 PAIRS, SHARD = 3_000, 250
 ITERATIONS = 200

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.lines import Line, Section, report
+from benchmarks.sections import Line, Section, report
 from benchmarks.timing import medians
 from sgf_hub.data import pairs
 from sgf_hub.generators import load_generator

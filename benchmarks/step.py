@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.field import toy
 from benchmarks.generator import reader, real
-from benchmarks.lines import Section, report, within
+from benchmarks.sections import Section, report, within
 from benchmarks.timing import medians
 from sgf_hub.editing import EditConfig, Fixed, SGFEditor
 from sgf_hub.field import SurrogateGradientField

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from benchmarks.lines import Line, Section, report
+from benchmarks.sections import Line, Section, report
 from sgf_hub.editing import (
     EditConfig,
     EditStep,

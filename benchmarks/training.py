@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.field import toy
-from benchmarks.lines import Line, Section, report
 from benchmarks.plain.training import iterations
+from benchmarks.sections import Line, Section, report
 from benchmarks.timing import medians
 from sgf_hub.data.distributed import Group
 from sgf_hub.generators import load_generator

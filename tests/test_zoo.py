@@ -10,7 +10,7 @@ import pytest
 import sgf_hub.hub.names
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
 from sgf_hub.hub.kinds import kind_of
-from sgf_hub.hub.names import beside, called, entries, locate
+from sgf_hub.hub.names import entries, locate, repo_name, sibling
 
 
 @pytest.fixture
@@ -97,8 +97,8 @@ class TestKinds:
         assert kind_of(config) == kind
 
     def test_what_a_cached_repo_is_called(self) -> None:
-        assert called(Path("cache/models--me--my--model/snapshots/0123")) == "me/my--model"
-        assert called(Path("zoo/toy")) == "toy"
+        assert repo_name(Path("cache/models--me--my--model/snapshots/0123")) == "me/my--model"
+        assert repo_name(Path("zoo/toy")) == "toy"
 
 
 class TestNothingAnswers:
@@ -182,4 +182,4 @@ def test_nothing_above_is_beside(zoo: Path, name: str) -> None:
     deep = zoo / "toy-stylegan2" / "deeper"
     deep.mkdir()
     shutil.copy(zoo / "toy-stylegan2" / "config.json", zoo / "config.json")
-    assert beside(deep, name) is None and beside(zoo / "toy-stylegan2", name) is None
+    assert sibling(deep, name) is None and sibling(zoo / "toy-stylegan2", name) is None

@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Ballot:
+class VotePair:
     """A pair that was shown; it stays on the server.
 
     Args:
@@ -76,20 +76,20 @@ class Pair:
     """What a voter sees.
 
     Args:
-        ballot: what they do not see.
+        vote_pair: what they do not see.
         source: data URI of the picture before.
         left: of one result.
         right: of the other.
     """
 
-    ballot: Ballot
+    vote_pair: VotePair
     source: str
     left: str
     right: str
 
 
 @dataclass
-class Urn:
+class VoteStore:
     """The file of votes, and its twin on the Hub.
 
     Args:
@@ -158,16 +158,16 @@ class Urn:
         return self._votes
 
 
-class Booth:
+class VoteService:
     """Draws pairs and takes votes; shared by all visitors.
 
     Args:
         comparison: of the faces' methods.
-        urn: where votes go.
+        store: where votes go.
     """
 
-    def __init__(self, comparison: Comparison, urn: Urn | None = None) -> None:
-        self.comparison, self.urn = comparison, urn or Urn()
+    def __init__(self, comparison: Comparison, store: VoteStore | None = None) -> None:
+        self.comparison, self.store = comparison, store or VoteStore()
         self._shown: OrderedDict[str, None] = OrderedDict()  # keys of pairs without a vote
         self._lock = threading.Lock()
 
@@ -183,7 +183,7 @@ class Booth:
             if pair.left != pair.right:
                 break
         with self._lock:
-            self._shown[pair.ballot.key] = None
+            self._shown[pair.vote_pair.key] = None
             while len(self._shown) > _SHOWN:
                 self._shown.popitem(last=False)
         yield pair
@@ -208,14 +208,14 @@ class Booth:
                 images[event.method], source = event.frames[event.best].image, event.frames[0].image
             else:
                 yield event
-        ballot = Ballot(secrets.token_hex(8), seed, attribute, wanted, *methods)
-        return Pair(ballot, source, images[ballot.left], images[ballot.right])
+        vote_pair = VotePair(secrets.token_hex(8), seed, attribute, wanted, *methods)
+        return Pair(vote_pair, source, images[vote_pair.left], images[vote_pair.right])
 
-    def cast(self, ballot: object, choice: str) -> Tally:
+    def cast(self, vote_pair: object, choice: str) -> Tally:
         """Take a vote.
 
         Args:
-            ballot: of the pair that the visitor was shown last; None if there was none.
+            vote_pair: of the pair that the visitor was shown last; None if there was none.
             choice: "left", "right" or "neither".
 
         Raises:
@@ -223,22 +223,22 @@ class Booth:
         """
         from sgf_hub.evaluation.user_study import Vote
 
-        if not isinstance(ballot, Ballot):
+        if not isinstance(vote_pair, VotePair):
             raise UserError("There is no pair to vote on yet: press Show a pair.")
         with self._lock:
-            if ballot.key not in self._shown:
+            if vote_pair.key not in self._shown:
                 raise UserError("This pair has its vote already, or was shown long ago: press Next pair.")
-            del self._shown[ballot.key]
-        return self.urn.cast(
+            del self._shown[vote_pair.key]
+        return self.store.cast(
             Vote(
-                attribute=ballot.attribute, wanted=ballot.wanted, seed=ballot.seed, left=ballot.left,
-                right=ballot.right, choice=choice, day=date.today().isoformat(),
+                attribute=vote_pair.attribute, wanted=vote_pair.wanted, seed=vote_pair.seed, left=vote_pair.left,
+                right=vote_pair.right, choice=choice, day=date.today().isoformat(),
             )
         )  # fmt: skip
 
 
-def revealed(ballot: Ballot, choice: str) -> str:
+def revealed(vote_pair: VotePair, choice: str) -> str:
     """Which was which, in words."""
-    left, right = METHODS[ballot.left], METHODS[ballot.right]
+    left, right = METHODS[vote_pair.left], METHODS[vote_pair.right]
     chosen = {"left": f"You chose {left}.", "right": f"You chose {right}."}.get(choice, "You could not tell.")
     return f"{chosen} Left was {left}, right was {right}."

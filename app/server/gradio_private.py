@@ -29,5 +29,5 @@ class Page(gr.Blocks):
             return await super().postprocess_data(block_fn, predictions, state)
         named = copy.copy(block_fn)
         named.outputs = [output for output in block_fn.outputs if output in predictions]
-        told = dict(zip(named.outputs, await super().postprocess_data(named, predictions, state), strict=True))
-        return [told.get(output, None if output.stateful else gr.skip()) for output in block_fn.outputs]
+        values = dict(zip(named.outputs, await super().postprocess_data(named, predictions, state), strict=True))
+        return [values.get(output, None if output.stateful else gr.skip()) for output in block_fn.outputs]

@@ -124,8 +124,10 @@ class LastWord:
             logging.getLogger(__name__).warning("a request that cannot be answered: %r", error)
             # an argument that an endpoint lacks, or needs: Gradio names it
             named = isinstance(error, TypeError) and "/call/" in scope["path"]
-            told = f"{error}" if named else "This request cannot be understood: see the page's API for those that can."
-            await _say(400, told)(scope, receive, send)
+            sentence = (
+                f"{error}" if named else "This request cannot be understood: see the page's API for those that can."
+            )
+            await _say(400, sentence)(scope, receive, send)
 
 
 def _counted(receive: Any, count: Callable[[int], None]) -> Any:

@@ -221,7 +221,7 @@ class CompareTab:
         yield {self.compared: _mark(wish.kind, latent), **cleared, **self._running(True)}
         waiting = ["sgf"] if wish.kind in ALONE else list(METHODS)
         paths: list[Path] = []
-        told_at = 0.0
+        shown_at = 0.0
         for item in self._events(wish, latent):
             card = self.cards[item.method]
             if isinstance(item, Path):
@@ -229,8 +229,8 @@ class CompareTab:
                 yield {card: path_shown(item, whole=wish.kind in ALONE), self.board: self._board(wish, paths)}
             elif isinstance(item, Missing):
                 yield {card: message(state="missing", says=item.why)}
-            elif time.monotonic() - told_at > _NEWS:
-                told_at = time.monotonic()
+            elif time.monotonic() - shown_at > _NEWS:
+                shown_at = time.monotonic()
                 yield {card: message(state="waiting", says=f"Step {item.step} …" if item.step else "Loading …")}
             else:
                 yield {}  # nothing to show; here a turn may pass on

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.compare.comparison import METHODS, Comparison
-from app.compare.vote import Ballot, Booth, Pair, revealed
+from app.compare.vote import Pair, VotePair, VoteService, revealed
 from app.core.errors import as_notices
 from app.core.queue import Queued, place_in_words
 from app.panels.components import IDLE
@@ -24,12 +24,12 @@ about you, no address and no time.</p>
 """
 
 
-def build(comparison: Comparison) -> Booth:
+def build(comparison: Comparison) -> VoteService:
     """Build the section, and listen to it."""
-    booth = Booth(comparison)
+    service = VoteService(comparison)
     with gr.Column(elem_classes="vote", elem_id="vote"):
         gr.HTML("<h2 class='section-title'>Vote blind</h2>" + _INTRO, apply_default_css=False)
-        ballot = gr.State(None, time_to_live=IDLE)
+        vote_pair = gr.State(None, time_to_live=IDLE)
         pair = gr.HTML(apply_default_css=False, elem_id="vote-pair")
         with gr.Row(visible=False, elem_classes="vote-choices") as choices:
             buttons = {
@@ -41,28 +41,28 @@ def build(comparison: Comparison) -> Booth:
     @as_notices
     def draw(request: gr.Request) -> Iterator[dict[Any, Any]]:
         yield {pair: "<p class='hint' role='status'>Drawing a pair …</p>", choices: gr.Row(visible=False), result: ""}
-        for item in comparison.models.queue.work(str(request.session_hash), booth.draw()):
+        for item in comparison.models.queue.work(str(request.session_hash), service.draw()):
             if isinstance(item, Queued):
                 yield {pair: f"<p class='hint' role='status'>{place_in_words(item)}</p>"}
             elif isinstance(item, Pair):
                 yield {
-                    ballot: item.ballot, pair: shown(item), choices: gr.Row(visible=True), result: "",
+                    vote_pair: item.vote_pair, pair: shown(item), choices: gr.Row(visible=True), result: "",
                     more: gr.Button("Skip this pair"),
                 }  # fmt: skip
 
     def take(choice: str) -> Any:
-        def handler(drawn: Ballot | None) -> dict[Any, Any]:
-            counted = booth.cast(drawn, choice)
+        def handler(drawn: VotePair | None) -> dict[Any, Any]:
+            counted = service.cast(drawn, choice)
             assert drawn is not None  # or it was refused
             words = f"<p class='reveal' role='status'>{escape(revealed(drawn, choice))}</p>{counts(counted)}"
             return {result: words, choices: gr.Row(visible=False), more: gr.Button("Next pair")}
 
         return as_notices(handler)
 
-    more.click(draw, None, [ballot, pair, choices, result, more], **COMPUTE, **QUIET)
+    more.click(draw, None, [vote_pair, pair, choices, result, more], **COMPUTE, **QUIET)
     for choice, button in buttons.items():
-        button.click(take(choice), ballot, [result, choices, more], concurrency_id="vote", **QUIET)
-    return booth
+        button.click(take(choice), vote_pair, [result, choices, more], concurrency_id="vote", **QUIET)
+    return service
 
 
 def shown(pair: Pair) -> str:
@@ -76,7 +76,7 @@ def shown(pair: Pair) -> str:
         f'<figure><img src="{image}" alt="{alt}"><figcaption>{title}</figcaption></figure>'
         for title, alt, image in figures
     )
-    wish = f"<p class='vote-wish' role='status'>The wish: <b>{escape(pair.ballot.wish)}.</b></p>"
+    wish = f"<p class='vote-wish' role='status'>The wish: <b>{escape(pair.vote_pair.wish)}.</b></p>"
     ask = "<p class='vote-ask'>Which changed the picture to the wish best, while keeping the rest?</p>"
     return f"{wish}<div class='vote-figures'>{pictures}</div>{ask}"
 

@@ -121,7 +121,7 @@ def edit_many(job: EditJob, seeds: list[int], truncation: float) -> None:
         seeds: of the pictures.
         truncation: of the sampling.
     """
-    from sgf_hub.data.pictures import told_sheet
+    from sgf_hub.data.pictures import labelled_sheet
     from sgf_hub.editing.batch import edit_seeds
 
     results = _Results(job)
@@ -140,7 +140,7 @@ def edit_many(job: EditJob, seeds: list[int], truncation: float) -> None:
                         typer.echo(f"{done}/{len(seeds)} pictures edited", err=True)
     finally:  # what is done is kept, whatever becomes of the rest
         results.save()
-    told_sheet(results.shown).save(job.out / "sheet.png")
+    labelled_sheet(results.shown).save(job.out / "sheet.png")
     typer.echo(json.dumps(results.summary()))
 
 

@@ -90,11 +90,11 @@ def evaluate(
         keep(mapping, "evaluation", {**kept, "figures": rounded(results["figures"])}, tell=False)
         renew_card(results, entry_folder(mapping))
     overall = {method: each["overall"] for method, each in results["figures"].items()}
-    told = {
+    scores = {
         method: {name: round(part["mds"], 4) for name, part in parts.items() if name != "edit"}
         for method, parts in overall.items()
     }
-    typer.echo(json.dumps({"out": str(out), "mds": told}))
+    typer.echo(json.dumps({"out": str(out), "mds": scores}))
 
 
 def rounded(value: dict | float) -> dict | float:

@@ -173,15 +173,19 @@ def _show(progress: "Iterator[Progress]", *, quiet: bool) -> None:
     console = Console(stderr=True)
     silent = quiet or not console.is_terminal
     tasks: dict[str, Any] = {}
-    told = time.monotonic()
+    last_report = time.monotonic()
     with Bars(*columns, TimeRemainingColumn(), console=console, disable=silent) as bars:
         for at in progress:
             new = at.stage not in tasks
             if new:
                 tasks[at.stage] = bars.add_task(_STAGES[at.stage], total=at.total)
             bars.update(tasks[at.stage], completed=at.done)
-            if not quiet and not console.is_terminal and (new or at.done == at.total or time.monotonic() - told > 30):
-                told = time.monotonic()
+            if (
+                not quiet
+                and not console.is_terminal
+                and (new or at.done == at.total or time.monotonic() - last_report > 30)
+            ):
+                last_report = time.monotonic()
                 typer.echo(f"{_STAGES[at.stage]}: {at.done} of {at.total}", err=True)
 
 

@@ -27,9 +27,9 @@ def convert(
 
     with Console(stderr=True).status("converting"):
         generator = run(source, out, revision=revision)
-    told = json.loads((out / "source.json").read_text())
+    made = json.loads((out / "source.json").read_text())
     size = sum(file.stat().st_size for file in out.iterdir())
-    typer.echo(json.dumps({"out": str(out), "class": type(generator).__name__, "bytes": size, **told}))
+    typer.echo(json.dumps({"out": str(out), "class": type(generator).__name__, "bytes": size, **made}))
 
 
 def inspect(

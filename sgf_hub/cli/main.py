@@ -70,8 +70,8 @@ def main() -> None:
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def _refused(told: str) -> int:
-    typer.echo(f"sgf-hub: {told}", err=True)
+def _refused(sentence: str) -> int:
+    typer.echo(f"sgf-hub: {sentence}", err=True)
     return 2
 
 
@@ -148,5 +148,5 @@ def _draw_sheet(
     picture = Image.fromarray(sheet(count, seed=check_seed(seed), resolution=resolution))
     make_folder(out.parent)
     picture.save(out)
-    told = {"captions": [caption(index) for index in range(count)]} if caption else {}
-    typer.echo(json.dumps({"out": str(out), what: count, **told}))
+    more = {"captions": [caption(index) for index in range(count)]} if caption else {}
+    typer.echo(json.dumps({"out": str(out), what: count, **more}))

@@ -125,8 +125,8 @@ def sentences(
 
     _takes(name, captions=True)
     out.parent.mkdir(parents=True, exist_ok=True)
-    told = draw_sentences(SGFEditor.from_pretrained(name), out)
-    typer.echo(json.dumps({"out": str(out), "edits": told}, indent=1))
+    edits = draw_sentences(SGFEditor.from_pretrained(name), out)
+    typer.echo(json.dumps({"out": str(out), "edits": edits}, indent=1))
 
 
 @app.command()
@@ -161,8 +161,8 @@ def projection(
         for row in rows:
             figures[part].append(row)
             typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
-    told = {"samples": samples, "seeds": seeds, "edited": edited, "threads": torch.get_num_threads()}
-    keep(name, "projection", {**told, **figures})
+    settings = {"samples": samples, "seeds": seeds, "edited": edited, "threads": torch.get_num_threads()}
+    keep(name, "projection", {**settings, **figures})
 
 
 @app.command()

@@ -35,12 +35,12 @@ def push(
             typer.echo(f"note: {note}", err=True)
     if dry_run:
         return _tell(uploads)
-    told = []
+    pushed = []
     for upload in uploads:
         sent = send(upload, private=private)
-        told.append({"repo": sent.repo_id, "url": sent.url, "commit": sent.commit})
+        pushed.append({"repo": sent.repo_id, "url": sent.url, "commit": sent.commit})
         typer.echo(f"{sent.repo_id}: {'pushed' if sent.commit else 'nothing has changed'}", err=True)
-    summary: dict = {"pushed": told}
+    summary: dict = {"pushed": pushed}
     if everything:
         summary["collection"] = gather(uploads, private=private)
         typer.echo(f"{COLLECTION}: {len(uploads)} models", err=True)
@@ -93,6 +93,6 @@ def cards(
 
 def _tell(uploads: "list[Upload]") -> None:
     """What would be pushed."""
-    told = [{"repo": one.repo_id, "kind": one.kind, "bytes": sum(one.sizes.values()), "files": one.sizes}
+    planned = [{"repo": one.repo_id, "kind": one.kind, "bytes": sum(one.sizes.values()), "files": one.sizes}
             for one in uploads]  # fmt: skip
-    typer.echo(json.dumps({"would push": told}, indent=1))
+    typer.echo(json.dumps({"would push": planned}, indent=1))

@@ -280,12 +280,12 @@ def _show(records: Iterator[dict], counter: str, total: int, figures: tuple[str,
     with Progress(
         *columns, TimeRemainingColumn(), console=console, disable=quiet or not console.is_terminal
     ) as progress:
-        task, told = progress.add_task(counter, total=total), time.monotonic()
+        task, last_report = progress.add_task(counter, total=total), time.monotonic()
         for record in records:
             text = " ".join(f"{key} {record[key]:.4g}" for key in figures if key in record)
             progress.update(task, completed=record.get(counter, 0), description=f"{counter} {text}")
-            if not quiet and not progress.console.is_terminal and time.monotonic() - told > 30:
-                told = time.monotonic()
+            if not quiet and not progress.console.is_terminal and time.monotonic() - last_report > 30:
+                last_report = time.monotonic()
                 typer.echo(f"{counter} {record.get(counter)} of {total} {text}", err=True)
 
 

@@ -32,7 +32,7 @@ def sheet(images: Tensor, *, columns: int | None = None) -> Image.Image:
     return page
 
 
-def told_sheet(
+def labelled_sheet(
     rows: Sequence[Sequence[tuple[str, Image.Image]]], *, titles: Sequence[str] = (), side: int = 128
 ) -> Image.Image:
     """Rows of pictures, each with words under it, on white.

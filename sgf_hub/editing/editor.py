@@ -14,7 +14,7 @@ from sgf_hub.editing.stepping import EditContext, Fixed, SteppingRule, tuned
 from sgf_hub.editing.trajectory import EditStep, Trajectory, edit
 from sgf_hub.errors import BadValueError, SpaceError, UnknownNameError
 from sgf_hub.generators import load_generator
-from sgf_hub.hub.names import beside, locate
+from sgf_hub.hub.names import locate, sibling
 from sgf_hub.hub.user_code import is_code
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import load_predictor
@@ -87,7 +87,7 @@ class SGFEditor:
                     f"{name!r} was fitted to its maker's own code, {part}: give the generator and the predictor, "
                     "--generator and --predictor, or generator= and predictor= in Python."
                 )
-            return str(beside(folder, part) or part)
+            return str(sibling(folder, part) or part)
 
         return cls(
             mapping,

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from sgf_hub.data.pictures import to_pictures, told_sheet
+from sgf_hub.data.pictures import labelled_sheet, to_pictures
 from sgf_hub.editing import SGFEditor, StopReason
 from sgf_hub.evaluation.disentanglement.sweep import flip
 from sgf_hub.evaluation.edits import FlipResult, flips, keypoint_moves, measured_with
@@ -85,7 +85,7 @@ def draw_preview(editor: SGFEditor, path: Path) -> None:
         c0 = editor.predictor(images)
     before = [("before", picture) for picture in to_pictures(images)]
     columns = [_column(editor, latent, c0, number) for number in _wishes(editor)]
-    told_sheet([[before[row], *(column[row] for column in columns)] for row in range(ROWS)]).save(path)
+    labelled_sheet([[before[row], *(column[row] for column in columns)] for row in range(ROWS)]).save(path)
 
 
 def _wishes(editor: SGFEditor) -> list[int]:
@@ -110,11 +110,11 @@ def _column(editor: SGFEditor, latent: Latent, c0: torch.Tensor, number: int) ->
         words = said(target.c) if spec.caption and said is not None else ["another's keypoints"] * len(latent)
     editor, config = measured_with(editor, "tuned", keypoints=not spec.attributes)
     trajectory = editor.edit(latent, target, config)
-    told = [
+    labels = [
         words if reason is StopReason.TARGET_REACHED else f"{words} (missed)"
         for words, reason in zip(words, trajectory.reasons, strict=True)
     ]
-    return list(zip(told, to_pictures(trajectory.result.images), strict=True))
+    return list(zip(labels, to_pictures(trajectory.result.images), strict=True))
 
 
 def _swapped(editor: SGFEditor, c0: torch.Tensor, *, seed: int = SEED + 1) -> Target:

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from sgf_hub.data.pictures import to_pictures, told_sheet
+from sgf_hub.data.pictures import labelled_sheet, to_pictures
 from sgf_hub.editing import EditConfig, SGFEditor
 from sgf_hub.predictors import CaptionPredictor
 
@@ -37,7 +37,7 @@ def draw_sentences(editor: SGFEditor, path: Path, config: EditConfig | None = No
     """
     predictor = editor.predictor
     assert isinstance(predictor, CaptionPredictor)
-    told: list[dict[str, str]] = []
+    asked: list[dict[str, str]] = []
 
     def row(seed: int, targets: tuple[str, ...]) -> list[tuple[str, Image.Image]]:
         latent = editor.generator.sample(1, seed=seed)
@@ -45,11 +45,11 @@ def draw_sentences(editor: SGFEditor, path: Path, config: EditConfig | None = No
         cells = [(f"read as: {predictor.words(predictor(image))[0]}", to_pictures(image)[0])]
         for text in targets:
             result = editor.edit(latent, {"caption": text}, config).result
-            told.append({"seed": str(seed), "asked": text, "read": predictor.words(result.c)[0]})
+            asked.append({"seed": str(seed), "asked": text, "read": predictor.words(result.c)[0]})
             cells.append((f"\u201c{text}\u201d", to_pictures(result.images)[0]))
         return cells
 
     titles = ("(a) target captions", "", "", "(b) the same words composed", "")
     rows = [row(seed, TARGETS) for seed in SEEDS] + [row(SEEDS[-1], words) for words in COMPOSED]
-    told_sheet(rows, titles=titles).save(path)
-    return told
+    labelled_sheet(rows, titles=titles).save(path)
+    return asked

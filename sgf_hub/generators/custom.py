@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators.layers import check_shape, draw_z
-from sgf_hub.hub.wrapping import BROKEN, described, frozen, told
+from sgf_hub.hub.wrapping import BROKEN, described, first_words, frozen
 from sgf_hub.types import Latent, Space
 from sgf_hub.validation import bounded, short
 
@@ -174,8 +174,8 @@ class CustomGenerator(nn.Module):
             pictures, again = self._drawn(data), self._drawn(data)
         except BROKEN as error:
             raise BadValueError(
-                f"the network cannot read latents {[2, *self.latent_shape]} ({told(error)}): say the shape of one "
-                f"latent as the network takes it, such as latent_shape=({self.latent_dim}, 1, 1)."
+                f"the network cannot read latents {[2, *self.latent_shape]} ({first_words(error)}): say the shape of "
+                f"one latent as the network takes it, such as latent_shape=({self.latent_dim}, 1, 1)."
             ) from None
         side, width = pictures.shape[-1], self.high - self.low
         if wanted not in (None, side):

@@ -13,7 +13,7 @@ from sgf_hub.hub import names as zoo
 from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.kinds import of_role
 from sgf_hub.hub.module import HubModule, shapes_only
-from sgf_hub.hub.names import called
+from sgf_hub.hub.names import repo_name
 from sgf_hub.validation import read_json, short
 
 _UNET = "unet/config.json"
@@ -140,7 +140,7 @@ def _blank(kind: type[HubModule], config: dict, folder: Path) -> Any:
             return kind(**arguments)
     except (TypeError, ValueError, RuntimeError, OverflowError, ArithmeticError, LookupError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable: {reason}") from None
+        raise CorruptFileError(f"{CONFIG} of {repo_name(folder)!r} is not usable: {reason}") from None
 
 
 def _mapping_notes(network: Any) -> tuple[str, ...]:
@@ -148,8 +148,8 @@ def _mapping_notes(network: Any) -> tuple[str, ...]:
         return ()
     spec = network.spec
     counts = {"attributes": len(spec.attributes), "keypoints": len(spec.keypoints), "caption components": spec.caption}
-    told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-    return (f"edits {network.generator_name} by {told}, read by {', '.join(network.predictor_names)}",)
+    conditions = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    return (f"edits {network.generator_name} by {conditions}, read by {', '.join(network.predictor_names)}",)
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:

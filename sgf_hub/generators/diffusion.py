@@ -17,7 +17,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.generators.custom import CustomGenerator
 from sgf_hub.hub.files import read_weights
 from sgf_hub.hub.module import shapes_only
-from sgf_hub.hub.names import called, locate
+from sgf_hub.hub.names import locate, repo_name
 from sgf_hub.validation import bounded, read_json, short
 
 INDEX = "model_index.json"
@@ -115,7 +115,7 @@ class DiffusionGenerator(CustomGenerator):
                 raise BadValueError(f"it draws {drawn}, not pictures [1, 3, {side}, {side}].")
         except (SGFError, TypeError, ValueError, RuntimeError, LookupError, AttributeError, ArithmeticError) as error:
             reason = " ".join(str(error).split())[:300] or type(error).__name__
-            raise CorruptFileError(f"{called(folder)!r} is not usable as a generator: {reason}") from None
+            raise CorruptFileError(f"{repo_name(folder)!r} is not usable as a generator: {reason}") from None
         weights = read_weights(folder / _WEIGHTS, network.state_dict(), folder.name)
         network.load_state_dict(weights, strict=True, assign=True)
         return cls(step, resolution=side)
@@ -128,12 +128,13 @@ def _check_pipeline(folder: Path) -> None:
     if kind != _PIPELINE:
         held = short(kind).strip("'") if kind else "foreign model"
         raise CorruptFileError(
-            f"{called(folder)!r} holds a {held}; of diffusers' pipelines only {_PIPELINE} draws a picture in one step."
+            f"{repo_name(folder)!r} holds a {held}; of diffusers' pipelines only {_PIPELINE} draws a picture in one "
+            "step."
         )
     for part, wanted in (("unet", "UNet2DModel"), ("scheduler", "CMStochasticIterativeScheduler")):
         if index.get(part) != ["diffusers", wanted]:
             given = short(index.get(part))
-            raise CorruptFileError(f"the {part} of {called(folder)!r} is {given}; it must be diffusers' {wanted}.")
+            raise CorruptFileError(f"the {part} of {repo_name(folder)!r} is {given}; it must be diffusers' {wanted}.")
 
 
 def _network_class() -> Any:

@@ -110,7 +110,7 @@ def _choice(
         )
     if CONFIG in names:
         return "folder", ""  # of another library; who loads it says so
-    others = [(one, told) for one in sorted(names) for suffix, told in _OTHERS.items() if one.lower().endswith(suffix)]
+    others = [(one, what) for one in sorted(names) for suffix, what in _OTHERS.items() if one.lower().endswith(suffix)]
     held = f"it holds {others[0][0]}, {others[0][1]}" if others else "it holds neither config.json nor a checkpoint"
     raise CorruptFileError(
         f"{name!r} is no generator that sgf-hub can load: {held}. A folder written by `sgf-hub convert`, a diffusers "

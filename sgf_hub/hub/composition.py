@@ -3,7 +3,7 @@
 `SGFEditor.from_pretrained` trusts who calls it: a name may be a folder of this machine, and a private repo is read with
 the token that is logged in. Here neither is so. Names are entries of the embedded zoo or ids of public Hub repos, what
 would be fetched is known and bounded before it is, and all of it ends up side by side in a folder, where the library
-finds each part beside the one that names it (`zoo.beside`) and looks nowhere else.
+finds each part beside the one that names it (`names.sibling`) and looks nowhere else.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub import names as zoo
-from sgf_hub.hub.download import hub_told, reach_hub
+from sgf_hub.hub.download import hub_errors, reach_hub
 from sgf_hub.hub.files import CONFIG, INDEX, WEIGHTS
 from sgf_hub.hub.kinds import KINDS, MINILM, kind_of, of_role
 from sgf_hub.hub.names import NAMESPACE, embedded, entries, is_hub_id
@@ -194,7 +194,7 @@ def _on_hub(name: str, into: Path, commit: str | None = None) -> Part:
     from huggingface_hub.hf_api import RepoFile
 
     api = HfApi(token=False)  # what only the owner of this machine may read is not a stranger's
-    with hub_told(name, commit):
+    with hub_errors(name, commit):
         try:
             reach_hub()
             commit = str(api.model_info(name, revision=commit).sha)
@@ -227,7 +227,7 @@ def _download(name: str, commit: str, file: str, folder: Path) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    with hub_told(name, commit):
+    with hub_errors(name, commit):
         try:
             return Path(hf_hub_download(name, file, revision=commit, local_dir=folder, token=False))
         except RepositoryNotFoundError:

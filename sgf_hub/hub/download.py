@@ -29,7 +29,7 @@ def listing(name: str, *, revision: str | None = None) -> list[str]:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        with hub_told(name, revision):
+        with hub_errors(name, revision):
             reach_hub()
             return _listed(name, revision)
     except UnknownNameError:
@@ -47,7 +47,7 @@ def download(name: str, revision: str | None, files: tuple[str, ...]) -> Path:
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    with hub_told(name, revision):
+    with hub_errors(name, revision):
         if not all(isinstance(try_to_load_from_cache(name, file, revision=revision), str) for file in files):
             reach_hub()
         try:
@@ -79,7 +79,7 @@ def _listed(name: str, revision: str | None) -> list[str]:
 
 
 @contextmanager
-def hub_told(name: str, revision: str | None) -> Iterator[None]:
+def hub_errors(name: str, revision: str | None) -> Iterator[None]:
     """What goes wrong with a repo of the Hub, as one sentence; the client's own warnings are not shown."""
     from huggingface_hub.errors import (
         GatedRepoError,

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from sgf_hub.errors import CorruptFileError
-from sgf_hub.hub.names import called
+from sgf_hub.hub.names import repo_name
 from sgf_hub.validation import read_json
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -36,7 +36,7 @@ def shards_of(folder: Path) -> list[str]:
     shards = sorted(set(map(str, listed.values()))) if isinstance(listed, dict) else []
     if not shards or len(shards) > _MOST_SHARDS or not all(_SHARD.fullmatch(name) for name in shards):
         raise CorruptFileError(
-            f"{INDEX} of {called(folder)!r} must name 1 to {_MOST_SHARDS} files, such as "
+            f"{INDEX} of {repo_name(folder)!r} must name 1 to {_MOST_SHARDS} files, such as "
             "model-00001-of-00002.safetensors."
         )
     return shards

@@ -21,7 +21,7 @@ from typing_extensions import Self
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub.files import CONFIG, WEIGHTS, read_weights, sha256
-from sgf_hub.hub.names import called, locate
+from sgf_hub.hub.names import locate, repo_name
 from sgf_hub.validation import read_json, short
 
 FORMAT = 2  # of config.json, the newest that is read; 2: generators whose latents come from a mixture
@@ -54,16 +54,16 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
         if unknown:
             raise BadValueError(f"from_pretrained takes no {', '.join(unknown)}: the config.json decides.")
         folder = locate(str(source), revision=revision, files=(CONFIG, WEIGHTS))
-        config = cls._checked_config(read_json(folder / CONFIG), called(folder))
+        config = cls._checked_config(read_json(folder / CONFIG), repo_name(folder))
         try:
             with shapes_only():
                 module = cls(**config)
         except SGFError as error:
-            raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable: {error}") from None
+            raise CorruptFileError(f"{CONFIG} of {repo_name(folder)!r} is not usable: {error}") from None
         except (TypeError, ValueError, RuntimeError, OverflowError, ArithmeticError, LookupError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable: {reason}") from None
-        weights = read_weights(folder / WEIGHTS, module.state_dict(), called(folder))
+            raise CorruptFileError(f"{CONFIG} of {repo_name(folder)!r} is not usable: {reason}") from None
+        weights = read_weights(folder / WEIGHTS, module.state_dict(), repo_name(folder))
         module.load_state_dict(weights, strict=True, assign=True)
         module.folder = folder
         return module.eval().requires_grad_(False)

@@ -106,7 +106,7 @@ def is_hub_id(name: object) -> bool:
     return isinstance(name, str) and _HUB_ID.fullmatch(name) is not None and ".." not in name
 
 
-def beside(folder: Path, name: str) -> Path | None:
+def sibling(folder: Path, name: str) -> Path | None:
     """The folder of the repo `name` beside another's, if it is there: a zoo in the making."""
     bare = name.rsplit("/", 1)[-1]
     if bare in ("", ".", ".."):  # of a config that may come from anywhere
@@ -115,7 +115,7 @@ def beside(folder: Path, name: str) -> Path | None:
     return neighbour if any((neighbour / file).is_file() for file in ("config.json", "model_index.json")) else None
 
 
-def called(folder: Path) -> str:
+def repo_name(folder: Path) -> str:
     """What the repo in a folder is called: the folder's name, or "owner/name" in the Hub's cache."""
     cached = re.fullmatch(r"models--(.+?)--(.+)", folder.parent.parent.name)
     return f"{cached[1]}/{cached[2]}" if cached and folder.parent.name == "snapshots" else folder.name
@@ -133,5 +133,5 @@ def _with_files(folder: Path, files: tuple[str, ...]) -> Path:
     missing = [file for file in files if not (folder / file).is_file()]
     if missing:
         held = [file.name for file in folder.iterdir()]
-        raise CorruptFileError(f"the folder {called(folder)!r} lacks {incomplete(missing, held)}")
+        raise CorruptFileError(f"the folder {repo_name(folder)!r} lacks {incomplete(missing, held)}")
     return folder

@@ -73,8 +73,8 @@ def _run(path: Path) -> Any:
             if Path(frame.filename).resolve() == path.resolve()
         ]
         line = f" line {at[-1].lineno}" if at else ""
-        told = str(error).splitlines()[0] if str(error) else ""
-        raise SGFError(f"{path.name}{line} fails with {type(error).__name__}: {told}") from error
+        reason = str(error).splitlines()[0] if str(error) else ""
+        raise SGFError(f"{path.name}{line} fails with {type(error).__name__}: {reason}") from error
     finally:
         sys.path.pop(0)
     return module

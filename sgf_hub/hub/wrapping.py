@@ -42,6 +42,6 @@ def described(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def told(error: BaseException) -> str:
+def first_words(error: BaseException) -> str:
     """The beginning of what a network says, in one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sgf_hub.data.drawn import WORLDS, load_world
-from sgf_hub.data.unlike import KINDS, sample_strangers
+from sgf_hub.data.out_of_domain import KINDS, sample_strangers
 from sgf_hub.inversion.perceptual import distance
 from sgf_hub.inversion.projection import ProjectionConfig
 from sgf_hub.inversion.projector import Projector
@@ -77,7 +77,7 @@ def of_world(world: str, count: int, seed: int, side: int) -> Tensor:
 
 
 def strangers(kind: str, world: str, count: int, seed: int, side: int) -> Tensor:
-    """Pictures that are not of a world: of a kind of `sgf_hub.data.unlike`, or "other", the other worlds'."""
+    """Pictures that are not of a world: of a kind of `sgf_hub.data.out_of_domain`, or "other", the other worlds'."""
     if kind == "other":
         return of_world(next(one for one in WORLDS if one != world), count, seed, side)
     return torch.from_numpy(sample_strangers(kind, count, seed=seed, resolution=side)).float() / 127.5 - 1

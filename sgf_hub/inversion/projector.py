@@ -20,7 +20,7 @@ from sgf_hub.errors import BadValueError, UnknownNameError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.layers import draw_z
 from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.hub.names import beside, entries, locate
+from sgf_hub.hub.names import entries, locate, sibling
 from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.inversion.perceptual import Perceptual, distance
 from sgf_hub.inversion.projection import Projection, ProjectionConfig, ProjectionStep
@@ -72,7 +72,7 @@ class Projector:
         encoder = LatentEncoder.from_pretrained(folder)
 
         def near(part: str) -> str:
-            return str(beside(folder, part) or part)
+            return str(sibling(folder, part) or part)
 
         made = load_generator(near(encoder.generator_name)) if generator is None else generator
         backbones = (Perceptual(load_backbone(near(one))) for one in (encoder.backbone_name, encoder.judge_name))

@@ -21,7 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub.files import CONFIG, WEIGHTS, read_weights, sha256
 from sgf_hub.hub.module import shapes_only
-from sgf_hub.hub.names import called, locate
+from sgf_hub.hub.names import locate, repo_name
 from sgf_hub.predictors.resnet import plain_resnet
 from sgf_hub.validation import bounded, read_json
 
@@ -184,8 +184,8 @@ def load_backbone(source: str | Path, *, revision: str | None = None) -> Backbon
                 Backbone(network)  # shapes only: does the network read a picture of image_size at all?
     except (SGFError, TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
         reason = " ".join(str(error).split())
-        raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable as a backbone: {reason}") from None
-    weights = read_weights(folder / WEIGHTS, network.state_dict(), called(folder))
+        raise CorruptFileError(f"{CONFIG} of {repo_name(folder)!r} is not usable as a backbone: {reason}") from None
+    weights = read_weights(folder / WEIGHTS, network.state_dict(), repo_name(folder))
     network.load_state_dict(weights, strict=True, assign=True)
     network = fold_batchnorm(network.eval().requires_grad_(False))
     # channels_last and folded: 3.0 ms => 2.0 ms a picture of 128 px (a plain float32 ResNet takes 4.6 ms)

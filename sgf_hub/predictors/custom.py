@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.hub.wrapping import BROKEN, described, frozen, told
+from sgf_hub.hub.wrapping import BROKEN, described, first_words, frozen
 from sgf_hub.predictors.attributes import groups_of
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.pretrained.preprocessing import check_images
@@ -84,7 +84,7 @@ class CustomPredictor(BasePredictor):
             return self.network(images)
         except BROKEN as error:
             raise BadValueError(
-                f"the network cannot read images {list(images.shape)} in [-1, 1] ({told(error)}): wrap it in a "
+                f"the network cannot read images {list(images.shape)} in [-1, 1] ({first_words(error)}): wrap it in a "
                 "function that resizes and normalises them as it needs."
             ) from None
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.hub.files import CONFIG, WEIGHTS
-from sgf_hub.hub.names import beside, called, locate
+from sgf_hub.hub.names import locate, repo_name, sibling
 from sgf_hub.predictors.attributes import AttributeHead
 from sgf_hub.predictors.backbone import Backbone, load_backbone
 from sgf_hub.predictors.base import BasePredictor
@@ -149,7 +149,7 @@ def _kind(name: str) -> type:
                 return kind
     held = short(ours or theirs or "foreign model").strip("'")
     raise CorruptFileError(
-        f"{called(folder)!r} holds a {held}; a predictor is made of {', '.join(_KINDS)} repos, and of image "
+        f"{repo_name(folder)!r} holds a {held}; a predictor is made of {', '.join(_KINDS)} repos, and of image "
         "classifiers and ViTPoses of transformers."
     )
 
@@ -160,20 +160,20 @@ def _load(name: str, kind: type, backbones: dict[Path, Backbone]) -> Branch:
     folder = locate(name, files=(CONFIG, WEIGHTS))
     if kind is CaptionPredictor:
         captions = CaptionPredictor.from_pretrained(folder)
-        captions.captioner_name = str(beside(folder, captions.captioner_name) or captions.captioner_name)
+        captions.captioner_name = str(sibling(folder, captions.captioner_name) or captions.captioner_name)
         return None, captions
     if kind is PromptPredictor:
         prompts = PromptPredictor.from_pretrained(folder)
-        prompts.model_name = str(beside(folder, prompts.model_name) or prompts.model_name)
+        prompts.model_name = str(sibling(folder, prompts.model_name) or prompts.model_name)
         return None, prompts
     head: Head = kind.from_pretrained(folder)  # type: ignore[attr-defined]
-    where = beside(folder, head.backbone) or locate(head.backbone, files=(CONFIG, WEIGHTS)).resolve()
+    where = sibling(folder, head.backbone) or locate(head.backbone, files=(CONFIG, WEIGHTS)).resolve()
     if where not in backbones:
         backbones[where] = load_backbone(where)
     try:
         _check_fit(backbones[where], head)
     except BadValueError as error:
-        raise CorruptFileError(f"{called(folder)!r} cannot be used: {error}") from None
+        raise CorruptFileError(f"{repo_name(folder)!r} cannot be used: {error}") from None
     return backbones[where], head
 
 

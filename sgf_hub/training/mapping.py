@@ -231,8 +231,8 @@ def measure(mapping: SGFMapping, z: Tensor, c: Tensor, *, at: int = 256, seed: i
 def refuse_degenerate(report: MappingReport) -> None:
     """Raise a DegenerateMappingError if F ignores c (assumption 3, Eq. 4)."""
     strongest = max(report.slopes.values())
-    told = report.loss_shuffled > LEAST_GAP * report.loss or report.certainty >= LEAST_CERTAINTY
-    if strongest < LEAST_SLOPE or not told:
+    conditioned = report.loss_shuffled > LEAST_GAP * report.loss or report.certainty >= LEAST_CERTAINTY
+    if strongest < LEAST_SLOPE or not conditioned:
         raise DegenerateMappingError(
             f"the mapping ignores its condition (largest ||dF/dc|| {strongest:.3f}, error {report.loss:.3f} with the "
             f"right c and {report.loss_shuffled:.3f} with a shuffled one), so its field is zero: train longer, on more "

@@ -93,7 +93,7 @@ def models():
 
 @pytest.fixture
 def benches(zoo, models):
-    """The workbenches of a page that is built, and not served."""
+    """The panels of a page that is built, and not served."""
     faces, flowers = FacePanel(Faces(), models, Stops()), FlowerPanel(Flowers(), Models(), Stops())
     build_page(faces, flowers)
     return faces, flowers
@@ -101,11 +101,11 @@ def benches(zoo, models):
 
 @pytest.fixture
 def panel(benches):
-    """The faces' workbench."""
+    """The faces' panel."""
     return benches[0]
 
 
 @pytest.fixture
 def flowers(benches):
-    """The flowers' workbench, with nothing loaded."""
+    """The flowers' panel, with nothing loaded."""
     return benches[1]

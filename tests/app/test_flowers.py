@@ -20,7 +20,7 @@ from tests.app.visits import begin, handle, opening, run
 
 @pytest.fixture
 def captions(flowers):
-    """The predictor of the flowers' workbench."""
+    """The predictor of the flowers' panel."""
     return with_fake_flowers(flowers.models, flowers.model_set)
 
 
@@ -104,10 +104,10 @@ def test_an_edit_streams_captions_and_similarities(flowers, session):
 
 def test_unfamiliar_words_are_said_before_the_first_step(flowers, session):
     updates = list(run(flowers, session, plan("a bicycle"), "me"))
-    told_at = next(i for i, update in enumerate(updates) if flowers.notice in update and notice(flowers, update))
+    shown_at = next(i for i, update in enumerate(updates) if flowers.notice in update and notice(flowers, update))
     begun_at = next(i for i, update in enumerate(updates) if update.get(flowers.stage, {}).get("run"))
-    assert told_at < begun_at
-    sentence = notice(flowers, updates[told_at])
+    assert shown_at < begun_at
+    sentence = notice(flowers, updates[shown_at])
     assert "knows no flower described like this" in sentence and "this flower has red petals" in sentence
     assert "Step limit" in updates[-1][flowers.verdict] and "similarity of 0." in updates[-1][flowers.verdict]
     after = updates[-1][flowers.session]

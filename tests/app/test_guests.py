@@ -68,7 +68,7 @@ def guest_zoo(toy_zoo, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def guests(guest_zoo):
-    """The guests' workbench of a page that is built; captions are read and edited by fakes."""
+    """The guests' panel of a page that is built; captions are read and edited by fakes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sgf_hub.hub.names, "root", lambda: guest_zoo)
         yield _built()

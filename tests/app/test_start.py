@@ -31,7 +31,7 @@ def python(code: str, *arguments: str) -> list[str]:
 
 
 def panel(models: Models) -> FacePanel:
-    """The faces' workbench of a page that is built."""
+    """The faces' panel of a page that is built."""
     faces = FacePanel(WORLD, models, Stops())
     build_page(faces, FlowerPanel(Flowers(), models, Stops()))
     return faces

@@ -12,7 +12,7 @@ import pytest
 
 from app.compare.comparison import METHODS, Comparison
 from app.compare.paths import Progress
-from app.compare.vote import ATTRIBUTES, Ballot, Booth, Pair, Urn, revealed
+from app.compare.vote import ATTRIBUTES, Pair, VotePair, VoteService, VoteStore, revealed
 from app.core.errors import UserError
 from app.tabs.vote import counts, shown
 from sgf_hub.errors import BadValueError
@@ -21,65 +21,65 @@ from tests.hub.client import world
 
 
 @pytest.fixture
-def booth(panel, tmp_path):
-    return Booth(Comparison(panel.model_set, panel.models), Urn(tmp_path / "votes", ""))
+def service(panel, tmp_path):
+    return VoteService(Comparison(panel.model_set, panel.models), VoteStore(tmp_path / "votes", ""))
 
 
-def drawn(booth) -> Pair:
-    *steps, pair = booth.draw()
+def drawn(service) -> Pair:
+    *steps, pair = service.draw()
     assert steps and all(isinstance(step, Progress) for step in steps)
     return pair
 
 
-def ballot(**changes) -> Ballot:
-    return Ballot(**{"key": "k", "seed": 7, "attribute": "glasses", "wanted": True, "left": "sgf", "right": "ganspace",
-                     **changes})  # fmt: skip
+def vote_pair(**changes) -> VotePair:
+    plain = {"key": "k", "seed": 7, "attribute": "glasses", "wanted": True, "left": "sgf", "right": "ganspace"}
+    return VotePair(**{**plain, **changes})
 
 
 # -- pairs -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_pair_is_sgf_and_a_baseline_in_random_order(booth, monkeypatch):
+def test_a_pair_is_sgf_and_a_baseline_in_random_order(service, monkeypatch):
     monkeypatch.setattr("app.compare.vote._RANDOM", random.Random(0))
-    pairs = [drawn(booth) for _ in range(5)]
+    pairs = [drawn(service) for _ in range(5)]
     for pair in pairs:
-        methods = {pair.ballot.left, pair.ballot.right}
+        methods = {pair.vote_pair.left, pair.vote_pair.right}
         assert "sgf" in methods and len(methods) == 2 and methods < set(METHODS) - {"sgf-paper"}
-        assert pair.ballot.attribute in ATTRIBUTES
-    assert len({pair.ballot.left == "sgf" for pair in pairs}) == 2, "on either side"
-    assert len({pair.ballot.seed for pair in pairs}) == 5
+        assert pair.vote_pair.attribute in ATTRIBUTES
+    assert len({pair.vote_pair.left == "sgf" for pair in pairs}) == 2, "on either side"
+    assert len({pair.vote_pair.seed for pair in pairs}) == 5
 
 
-def test_two_equal_pictures_are_no_pair(booth, monkeypatch):
-    same, other = (Pair(ballot(key=key), "source", "left", right) for key, right in (("a", "left"), ("b", "right")))
+def test_two_equal_pictures_are_no_pair(service, monkeypatch):
+    same, other = (Pair(vote_pair(key=key), "source", "left", right) for key, right in (("a", "left"), ("b", "right")))
     pairs = iter([same, same, other])
 
     def one():
         yield Progress("sgf", 1)
         return next(pairs)
 
-    monkeypatch.setattr(booth, "_drawn", one)
-    assert drawn(booth) is other
+    monkeypatch.setattr(service, "_drawn", one)
+    assert drawn(service) is other
     with pytest.raises(UserError, match="has its vote already"):
-        booth.cast(same.ballot, "left")
-    booth.cast(other.ballot, "left")
+        service.cast(same.vote_pair, "left")
+    service.cast(other.vote_pair, "left")
 
 
-def test_the_page_cannot_tell_which_is_which(booth, monkeypatch):
+def test_the_page_cannot_tell_which_is_which(service, monkeypatch):
     monkeypatch.setattr("app.compare.vote._RANDOM", random.Random(0))
-    pair = drawn(booth)
+    pair = drawn(service)
     assert pair.left != pair.right
     html = re.sub(r'src="[^"]+"', "", shown(pair))
-    for name in (*METHODS, *METHODS.values(), str(pair.ballot.seed), pair.ballot.key):
+    for name in (*METHODS, *METHODS.values(), str(pair.vote_pair.seed), pair.vote_pair.key):
         assert name not in html
-    assert pair.ballot.wish in html and shown(pair).index(pair.left) < shown(pair).index(pair.right)
+    assert pair.vote_pair.wish in html and shown(pair).index(pair.left) < shown(pair).index(pair.right)
 
 
-def test_the_results_are_at_each_ones_best(booth):
-    pair = drawn(booth)
-    comparison = booth.comparison
-    latent = comparison.models.sample(comparison.model_set, pair.ballot.seed, 0.8)
-    events = comparison.attribute(latent, pair.ballot.attribute, pair.ballot.wanted, [pair.ballot.left])
+def test_the_results_are_at_each_ones_best(service):
+    pair = drawn(service)
+    comparison = service.comparison
+    latent = comparison.models.sample(comparison.model_set, pair.vote_pair.seed, 0.8)
+    events = comparison.attribute(latent, pair.vote_pair.attribute, pair.vote_pair.wanted, [pair.vote_pair.left])
     *_, path = events
     assert path.frames[path.best].image == pair.left and path.frames[0].image == pair.source
 
@@ -89,44 +89,44 @@ def test_the_results_are_at_each_ones_best(booth):
     [("male", False, "but a woman"), ("black_hair", True, "but with black hair"), ("smile", False, "without a smile")],
 )
 def test_the_wish_in_words(attribute, wanted, words):
-    assert ballot(attribute=attribute, wanted=wanted).wish.startswith("The same face, ")
-    assert ballot(attribute=attribute, wanted=wanted).wish.endswith(words)
+    assert vote_pair(attribute=attribute, wanted=wanted).wish.startswith("The same face, ")
+    assert vote_pair(attribute=attribute, wanted=wanted).wish.endswith(words)
 
 
 # -- votes -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_vote_is_kept_and_counted(booth):
-    pair = drawn(booth)
-    counted = booth.cast(pair.ballot, "left")
-    (vote,) = read([booth.urn.file]).votes
-    assert vote.chosen == pair.ballot.left and vote.seed == pair.ballot.seed
+def test_a_vote_is_kept_and_counted(service):
+    pair = drawn(service)
+    counted = service.cast(pair.vote_pair, "left")
+    (vote,) = read([service.store.file]).votes
+    assert vote.chosen == pair.vote_pair.left and vote.seed == pair.vote_pair.seed
     assert vote.day == date.today().isoformat()
-    rival = ({pair.ballot.left, pair.ballot.right} - {"sgf"}).pop()
+    rival = ({pair.vote_pair.left, pair.vote_pair.right} - {"sgf"}).pop()
     count = counted.pairs[("sgf", rival)]
-    assert (count.wins, count.losses) == ((1, 0) if pair.ballot.left == "sgf" else (0, 1))
-    assert counted == tally(read([booth.urn.folder]).votes)
+    assert (count.wins, count.losses) == ((1, 0) if pair.vote_pair.left == "sgf" else (0, 1))
+    assert counted == tally(read([service.store.folder]).votes)
 
 
-def test_a_vote_needs_a_pair_and_counts_once(booth):
+def test_a_vote_needs_a_pair_and_counts_once(service):
     for nothing in (None, "k", {"key": "k"}):
         with pytest.raises(UserError, match="There is no pair to vote on yet: press Show a pair"):
-            booth.cast(nothing, "left")
+            service.cast(nothing, "left")
     with pytest.raises(UserError, match="has its vote already"):
-        booth.cast(ballot(), "left")  # never shown
-    pair = drawn(booth)
-    booth.cast(pair.ballot, "neither")
+        service.cast(vote_pair(), "left")  # never shown
+    pair = drawn(service)
+    service.cast(pair.vote_pair, "neither")
     with pytest.raises(UserError, match="has its vote already"):
-        booth.cast(pair.ballot, "left")
-    assert len(read([booth.urn.file]).votes) == 1
+        service.cast(pair.vote_pair, "left")
+    assert len(read([service.store.file]).votes) == 1
 
 
-def test_of_clicks_at_once_one_counts(booth):
-    pair, told = drawn(booth), Counter()
+def test_of_clicks_at_once_one_counts(service):
+    pair, told = drawn(service), Counter()
 
     def click():
         try:
-            booth.cast(pair.ballot, "right")
+            service.cast(pair.vote_pair, "right")
             told["taken"] += 1
         except UserError:
             told["refused"] += 1
@@ -136,34 +136,34 @@ def test_of_clicks_at_once_one_counts(booth):
         thread.start()
     for thread in threads:
         thread.join()
-    assert told == {"taken": 1, "refused": 7} and len(read([booth.urn.file]).votes) == 1
+    assert told == {"taken": 1, "refused": 7} and len(read([service.store.file]).votes) == 1
 
 
-def test_a_made_up_choice_is_told(booth):
+def test_a_made_up_choice_is_told(service):
     with pytest.raises(BadValueError, match="must be left, right or neither"):
-        booth.cast(drawn(booth).ballot, "both")
+        service.cast(drawn(service).vote_pair, "both")
 
 
-def test_a_full_file_is_told(booth, monkeypatch):
+def test_a_full_file_is_told(service, monkeypatch):
     monkeypatch.setattr("sgf_hub.evaluation.user_study.append.__kwdefaults__", {"limit": 10})
     with pytest.raises(BadValueError, match="is full"):
-        booth.cast(drawn(booth).ballot, "left")
+        service.cast(drawn(service).vote_pair, "left")
 
 
 def test_votes_of_before_are_counted(tmp_path, caplog):
     append(tmp_path / "votes.jsonl", vote())
     (tmp_path / "votes.jsonl").open("a").write("nonsense\n")
     with caplog.at_level(logging.WARNING):
-        assert Urn(tmp_path, "").tally().pairs[("sgf", "ganspace")].wins == 1
+        assert VoteStore(tmp_path, "").tally().pairs[("sgf", "ganspace")].wins == 1
     assert "1 line was no vote" in caplog.text
 
 
 def test_the_folder_is_the_environments(monkeypatch, tmp_path):
     monkeypatch.setenv("SGF_HUB_VOTES", str(tmp_path / "here"))
     monkeypatch.delenv("SGF_HUB_VOTES_REPO", raising=False)
-    assert Urn().file == tmp_path / "here" / "votes.jsonl" and Urn().repo == ""
+    assert VoteStore().file == tmp_path / "here" / "votes.jsonl" and VoteStore().repo == ""
     monkeypatch.delenv("SGF_HUB_VOTES")
-    assert str(Urn().file) == "votes/votes.jsonl"
+    assert str(VoteStore().file) == "votes/votes.jsonl"
 
 
 def vote(**changes) -> Vote:
@@ -172,8 +172,8 @@ def vote(**changes) -> Vote:
 
 
 def test_what_a_voter_is_told_afterwards():
-    assert revealed(ballot(), "right") == "You chose GANSpace. Left was SGF (ours), right was GANSpace."
-    assert revealed(ballot(), "neither").startswith("You could not tell.")
+    assert revealed(vote_pair(), "right") == "You chose GANSpace. Left was SGF (ours), right was GANSpace."
+    assert revealed(vote_pair(), "neither").startswith("You could not tell.")
     html = counts(tally([vote(), vote(), vote(choice="right"), vote(choice="neither")]))
     assert "SGF (ours) or GANSpace" in html and "2 : 1" in html and "67% (21% to 94%)" in html
     assert "–" in counts(tally([vote(choice="neither")]))
@@ -185,27 +185,27 @@ def test_what_a_voter_is_told_afterwards():
 def test_votes_are_pushed_to_a_dataset_repo(tmp_path):
     (tmp_path / "zoo").mkdir()
     with world(tmp_path / "zoo", tmp_path / "home") as here:
-        urn = Urn(tmp_path / "votes", "ann/votes")
-        urn.cast(vote())
-        threads = [thread for thread in threading.enumerate() if thread._target == urn.publish]
+        store = VoteStore(tmp_path / "votes", "ann/votes")
+        store.cast(vote())
+        threads = [thread for thread in threading.enumerate() if thread._target == store.publish]
         for thread in threads:
             thread.join(20)
-        assert urn.publisher is not None
-        urn.cast(vote(choice="right"))
-        urn.publisher.trigger().result(timeout=20)
-        urn.publisher.stop()
+        assert store.publisher is not None
+        store.cast(vote(choice="right"))
+        store.publisher.trigger().result(timeout=20)
+        store.publisher.stop()
         files = here.hub.repos["dataset", "ann/votes"].head.files
-        pushed = files[urn.file.name].decode().splitlines()
+        pushed = files[store.file.name].decode().splitlines()
         assert [json.loads(line)["choice"] for line in pushed] == ["left", "right"]
-        assert re.fullmatch(r"votes-[0-9a-f]{8}\.jsonl", urn.file.name), "another process pushes another file"
+        assert re.fullmatch(r"votes-[0-9a-f]{8}\.jsonl", store.file.name), "another process pushes another file"
 
 
 def test_without_a_token_votes_stay_here(tmp_path, caplog):
     (tmp_path / "zoo").mkdir()
     with world(tmp_path / "zoo", tmp_path / "home") as here, caplog.at_level(logging.WARNING):
         here.log_in(None)
-        urn = Urn(tmp_path / "votes", "ann/votes")
-        urn.cast(vote())
-        urn.publish()
-        assert urn.publisher is None and "no token of the Hub is set" in caplog.text
-        assert not here.hub.repos and len(read([urn.folder]).votes) == 1
+        store = VoteStore(tmp_path / "votes", "ann/votes")
+        store.cast(vote())
+        store.publish()
+        assert store.publisher is None and "no token of the Hub is set" in caplog.text
+        assert not here.hub.repos and len(read([store.folder]).votes) == 1

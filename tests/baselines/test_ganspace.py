@@ -232,7 +232,7 @@ def editor_of(space: str = "w", **choices: Choice) -> GANSpaceEditor:
     return GANSpaceEditor(PlainGenerator(3, space), PlainPredictor(torch.eye(3)), made, step_size=0.5)
 
 
-class TestWalk:
+class TestPath:
     start = Latent(torch.tensor([[-0.5, 0.1, 0.2], [0.5, 0.1, 0.2], [0.0, 0.3, 0.1]]), "w")
 
     def moved(self, editor: GANSpaceEditor, target, config: EditConfig = STEPS) -> Tensor:
@@ -274,22 +274,22 @@ class TestWalk:
 
 class TestBrowsing:
     def test_all_layers_stay_in_w(self) -> None:
-        moved = editor_of().edit_component(TestWalk.start, 0, -1.5)
+        moved = editor_of().edit_component(TestPath.start, 0, -1.5)
         assert moved.space == "w"
-        torch.testing.assert_close(moved.data - TestWalk.start.data, torch.tensor([-3.0, 0, 0]).expand(3, 3))
+        torch.testing.assert_close(moved.data - TestPath.start.data, torch.tensor([-3.0, 0, 0]).expand(3, 3))
 
     def test_a_range_of_layers(self) -> None:
-        moved = editor_of().edit_component(TestWalk.start, 1, 2, (1, 3))
+        moved = editor_of().edit_component(TestPath.start, 1, 2, (1, 3))
         assert moved.space == "w+"
         assert moved.data[0, :, 1].tolist() == pytest.approx([0.1, 1.1, 1.1, 0.1])
 
     def test_mistakes(self) -> None:
         editor, z = editor_of(), Latent(torch.zeros(1, 3), "z")
         with pytest.raises(BadValueError, match="component is 3; it must be a number from 0 to 2"):
-            editor.edit_component(TestWalk.start, 3, 1)
+            editor.edit_component(TestPath.start, 3, 1)
         with pytest.raises(BadValueError, match="sigmas is nan"):
-            editor.edit_component(TestWalk.start, 0, float("nan"))
+            editor.edit_component(TestPath.start, 0, float("nan"))
         with pytest.raises(BadValueError, match="layers are 0 to 9; this latent has layers 0 to 4"):
-            editor.edit_component(TestWalk.start, 0, 1, (0, 9))
+            editor.edit_component(TestPath.start, 0, 1, (0, 9))
         with pytest.raises(SpaceError, match="this one is in 'z'"):
             editor_of("z").edit_component(z, 0, 1, (0, 1))

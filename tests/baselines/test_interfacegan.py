@@ -186,7 +186,7 @@ def editor_of(
     return InterFaceGANEditor(*networks, made, conditions=conditions, step_size=step_size)
 
 
-class TestWalk:
+class TestPath:
     start = Latent(torch.tensor([[-0.5, 0.1, 0.2], [0.5, 0.1, 0.2], [0.0, 0.3, 0.1]]), "w")
 
     def path(self, editor: InterFaceGANEditor, target, config: EditConfig = STEPS) -> torch.Tensor:
@@ -253,9 +253,9 @@ class TestMistakes:
     def test_an_attribute_without_a_boundary(self) -> None:
         editor = editor_of(spec=ConditionSpec(("smile", "hat", "blond")))
         with pytest.raises(UnknownNameError, match="no direction was fitted for 'hat'. There are: smile, black, blond"):
-            edit(editor, TestWalk.start, {"hat": 1}, STEPS)
+            edit(editor, TestPath.start, {"hat": 1}, STEPS)
 
     def test_a_keypoint(self) -> None:
         editor = editor_of(spec=ConditionSpec(("smile",), ("nose",)))
         with pytest.raises(BadValueError, match="this method edits attributes only: ask for no keypoint"):
-            edit(editor, TestWalk.start, {"nose": (0.5, 0.5)}, STEPS)
+            edit(editor, TestPath.start, {"nose": (0.5, 0.5)}, STEPS)

@@ -35,7 +35,7 @@ class Visitor:
 
     Args:
         url: of the demo.
-        prefix: of the ids of the workbench's components: "" for faces, "flower-" for flowers.
+        prefix: of the ids of the panel's components: "" for faces, "flower-" for flowers.
     """
 
     def __init__(self, url: str, prefix: str = "") -> None:

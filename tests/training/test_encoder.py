@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sgf_hub.data.unlike import KINDS, sample_strangers
+from sgf_hub.data.out_of_domain import KINDS, sample_strangers
 from sgf_hub.errors import BadValueError
 from sgf_hub.inversion import calibration
 from sgf_hub.inversion.calibration import calibrate, of_world, pairs_apart, strangers

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sgf_hub.generators.formats.allowance import Allowance, Unreadable
+from sgf_hub.generators.formats.allowlist import Global, key
+from sgf_hub.generators.formats.budget import ReadBudget, Unreadable
 from sgf_hub.generators.formats.pickles import Machine
-from sgf_hub.generators.formats.standins import Global, key
 from sgf_hub.generators.formats.tensors import fill_storage, new_storage
 from sgf_hub.validation import short
 
@@ -25,41 +25,41 @@ _MAX_EXTRA = 256  # bytes; zip64 takes 32
 _Storages = dict[str | int, Tensor]  # flat tensors, by the key that the pickle calls them by
 
 
-def read_pickle(data: memoryview, allowance: Allowance) -> Any:
+def read_pickle(data: memoryview, budget: ReadBudget) -> Any:
     """The value of a plain pickle, or of a legacy file, which begins with the pickle of a magic number."""
-    machine = Machine(data, 0, allowance)
+    machine = Machine(data, 0, budget, nested=lambda data: nested_storage(data, budget))
     value = machine.run()
     if type(value) is int and value == MAGIC:
-        return _read_legacy(data, machine.at, allowance)
+        return _read_legacy(data, machine.at, budget)
     if machine.at != len(data):
         raise Unreadable(f"goes on after its end at byte {machine.at}: it is damaged or foreign.")
     return value
 
 
-def nested_storage(data: Any, allowance: Allowance) -> Tensor:
+def nested_storage(data: Any, budget: ReadBudget) -> Tensor:
     """`torch.storage._load_from_bytes`: a legacy file that holds one storage, inside a pickle."""
-    if type(data) not in (bytes, memoryview) or allowance.inside:
+    if type(data) not in (bytes, memoryview) or budget.inside:
         raise Unreadable("hides a storage inside a storage: it is damaged or was made to do harm.")
     view = memoryview(data)
-    allowance.inside = True
-    machine = Machine(view, 0, allowance)
+    budget.inside = True
+    machine = Machine(view, 0, budget)
     magic = machine.run()
     if type(magic) is not int or magic != MAGIC:
         raise Unreadable("holds a storage in a format that torch does not write: it is damaged.")
-    storage = _read_legacy(view, machine.at, allowance)
-    allowance.inside = False
+    storage = _read_legacy(view, machine.at, budget)
+    budget.inside = False
     if not isinstance(storage, Tensor) or storage.dim() != 1:
         raise TypeError("not a storage")
     return storage
 
 
-def _read_legacy(data: memoryview, at: int, allowance: Allowance) -> Any:
+def _read_legacy(data: memoryview, at: int, budget: ReadBudget) -> Any:
     """Protocol, machine, value and keys, a pickle each; then each storage: its length (int64) and its bytes."""
     storages: _Storages = {}
 
     def following(storage: Callable[[Any], Tensor] | None = None) -> Any:
         nonlocal at
-        machine = Machine(data, at, allowance, storage)
+        machine = Machine(data, at, budget, storage, lambda data: nested_storage(data, budget))
         value = machine.run()
         at = machine.at
         return value
@@ -69,7 +69,7 @@ def _read_legacy(data: memoryview, at: int, allowance: Allowance) -> Any:
         if name not in storages:
             if count * dtype.itemsize > len(data):
                 raise Unreadable(f"declares a storage of {count} values: more than it holds.")
-            storages[name] = new_storage(allowance, dtype, count)
+            storages[name] = new_storage(budget, dtype, count)
         return _of(storages[name], dtype, count)
 
     protocol, system = following(), following()
@@ -79,7 +79,7 @@ def _read_legacy(data: memoryview, at: int, allowance: Allowance) -> Any:
     names = [key(name) for name in following()]
     if len(names) != len(storages) or set(names) != storages.keys():
         raise Unreadable("names storages that it does not hold: it is damaged.")
-    reader = Machine(data, at, allowance)  # for its bounds
+    reader = Machine(data, at, budget)  # for its bounds
     for name in names:
         flat = storages[name]
         if reader.number("q") != flat.numel():
@@ -90,7 +90,7 @@ def _read_legacy(data: memoryview, at: int, allowance: Allowance) -> Any:
     return value
 
 
-def read_zip(data: memoryview, allowance: Allowance) -> Any:
+def read_zip(data: memoryview, budget: ReadBudget) -> Any:
     """The value of a torch zip file: the pickle NAME/data.pkl with storages NAME/data/KEY."""
     entries = _entries(data)
     roots = [name.removesuffix("data.pkl") for name in entries if name.endswith("/data.pkl") and name.count("/") == 1]
@@ -109,13 +109,13 @@ def read_zip(data: memoryview, allowance: Allowance) -> Any:
             entry = f"{root}data/{name}"
             if entry not in entries or entries[entry][1] < count * dtype.itemsize:
                 raise Unreadable(f"declares a storage of {count} values that it does not hold: it is damaged.")
-            storages[name] = new_storage(allowance, dtype, count)
-            if allowance.tensors:
+            storages[name] = new_storage(budget, dtype, count)
+            if budget.tensors:
                 fill_storage(storages[name], _content(data, entries, entry)[: count * dtype.itemsize])
         return _of(storages[name], dtype, count)
 
     content = _content(data, entries, root + "data.pkl")
-    machine = Machine(content, 0, allowance, storage)
+    machine = Machine(content, 0, budget, storage, lambda data: nested_storage(data, budget))
     value = machine.run()
     if machine.at != len(content):
         raise Unreadable("has a pickle that goes on after its end: it is damaged or foreign.")

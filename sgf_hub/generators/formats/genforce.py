@@ -41,9 +41,9 @@ def read(tree: Any, name: str) -> Checkpoint | None:
         return None
     lod = tensors.get("lod")
     if lod is not None and not lod.is_meta and (lod.numel() != 1 or lod.item() != 0):
-        told = f"{lod.item():g}" if lod.numel() == 1 else f"of shape {list(lod.shape)}"
+        value = f"{lod.item():g}" if lod.numel() == 1 else f"of shape {list(lod.shape)}"
         raise UnsupportedError(
-            FORMAT, f"{name!r} is of an unfinished growth (lod {told}): only whole networks, lod 0, are supported."
+            FORMAT, f"{name!r} is of an unfinished growth (lod {value}): only whole networks, lod 0, are supported."
         )
     levels = max(highest(tensors, "output") + 1, 1)
     channels = [side(name, tensors, f"layer{2 * i + 1}.conv.weight", 0, dims=4) for i in range(levels)]

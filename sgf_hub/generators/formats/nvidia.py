@@ -25,7 +25,7 @@ from sgf_hub.generators.formats.checkpoint import (
     named,
     side,
 )
-from sgf_hub.generators.formats.reader import Inert
+from sgf_hub.generators.formats.reader import Opaque
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.validation import short
 
@@ -56,7 +56,7 @@ def read(tree: Any, name: str) -> Checkpoint | None:
 
 
 def _is_persistent(value: Any) -> bool:
-    return isinstance(value, Inert) and value.name == PERSISTENT
+    return isinstance(value, Opaque) and value.name == PERSISTENT
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class _Unpacked:
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
 
-def _unpacked(root: Inert, name: str) -> _Unpacked:
+def _unpacked(root: Opaque, name: str) -> _Unpacked:
     """All modules under `root`, each visited once: a pickle may refer to one object from many places."""
     found, seen, waiting = _Unpacked(), set(), [("", root)]
     while waiting:
@@ -141,8 +141,8 @@ def _refuse_others(network: _Network) -> None:
         )
     architecture = network.common(r"synthesis\.b\d+\.architecture")
     if architecture != {"skip"}:
-        told = " and ".join(str(one) for one in sorted(map(str, architecture)))
-        raise network.refuse(f"has synthesis blocks of architecture {short(told)}: only 'skip' is supported.")
+        names = " and ".join(str(one) for one in sorted(map(str, architecture)))
+        raise network.refuse(f"has synthesis blocks of architecture {short(names)}: only 'skip' is supported.")
     for what, wanted in ((r"synthesis\.b\d+\.conv\d", "lrelu"), (r"mapping\.fc\d+", "lrelu")):
         if (found := network.common(what + r"\.activation")) != {wanted}:
             raise network.refuse(f"has the activations {short(sorted(map(str, found)))}: only 'lrelu' is supported.")

@@ -1,10 +1,11 @@
 """A pickle machine that can only build plain data: our own, since Python's cannot be made to stop.
 
 `pickle.Unpickler` with a guarded `find_class` still lets a file choose what memory it takes (the C machine allocates
-its memo by the index a file names), calls whatever object a file can reach by REDUCE, BUILD or a subclass's
-`append`, hashes nested tuples until the C stack ends, and decodes a million digits in quadratic time. Here an operation
-is a dozen lines of Python at most, those that no checkpoint needs do not exist, every one of them is paid for out of an
-`Allowance`, and the only functions that REDUCE can reach are those of `standins.py`.
+its memo by the index that a file names: nine bytes take 4 GB), calls whatever object a file can reach by REDUCE, BUILD
+or a subclass's `append`, hashes nested tuples until the C stack ends (200 KB of them end the process), and decodes a
+million digits in quadratic time. Here an operation is a dozen lines of Python at most, those that no checkpoint needs
+do not exist, every one of them is paid for out of a `ReadBudget`, and the only functions that REDUCE can reach are
+those of `allowlist.py`.
 
 What the operations mean is documented in the standard library's `pickletools`.
 """
@@ -16,8 +17,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from sgf_hub.generators.formats.allowance import Allowance, Inert, Unreadable
-from sgf_hub.generators.formats.standins import Global, find, key
+from sgf_hub.generators.formats.allowlist import NESTED, Global, find, key
+from sgf_hub.generators.formats.budget import Opaque, ReadBudget, Unreadable
 from sgf_hub.generators.formats.tensors import Array, Dtype
 from sgf_hub.validation import short
 
@@ -34,18 +35,20 @@ class Machine:
     Args:
         data: the bytes that hold it.
         at: where it begins.
-        allowance: what it may cost.
+        budget: what it may cost.
         storage: what a persistent id stands for; None where a pickle may hold none.
+        nested: what the bytes of a storage inside the pickle stand for; None where they may not be.
     """
 
     def __init__(
         self,
         data: memoryview,
         at: int,
-        allowance: Allowance,
+        budget: ReadBudget,
         storage: Callable[[Any], Any] | None = None,
+        nested: Callable[[Any], Any] | None = None,
     ) -> None:
-        self.data, self.at, self.allowance, self.storage = data, at, allowance, storage
+        self.data, self.at, self.budget, self.storage, self.nested = data, at, budget, storage, nested
         self.stack: list[Any] = []
         self.marks: list[int] = []  # heights of the stack
         self.memo: dict[int, Any] = {}
@@ -58,7 +61,7 @@ class Machine:
                 Python raise (an empty stack, a missing memo) is left to the caller.
         """
         while True:
-            self.allowance.operations()
+            self.budget.operations()
             code = self.take(1)[0]
             if code == pickle.STOP[0]:
                 break
@@ -106,14 +109,14 @@ class Machine:
     def push_text(self, form: str, encoding: str) -> None:
         """A string, after its length."""
         text = str(self.take(self.number(form)), encoding)
-        self.allowance.copied(sys.getsizeof(text))  # one rare letter makes all letters take four bytes
+        self.budget.copied(sys.getsizeof(text))  # one rare letter makes all letters take four bytes
         self.push(text)
 
     def push_bytes(self, form: str) -> None:
         """A byte string, after its length."""
         view = self.take(self.number(form))
         if len(view) <= _LONG_BYTES:
-            self.allowance.copied(len(view))
+            self.budget.copied(len(view))
         self.push(view if len(view) > _LONG_BYTES else bytes(view))
 
     def push_integer(self, size: int) -> None:
@@ -181,18 +184,21 @@ class Machine:
     def reduce(self) -> None:
         """Call the function on the stack: only a stand-in of ours can be called."""
         args, function = self.stack.pop(), self.stack.pop()
+        if function is NESTED and self.nested is not None and type(args) is tuple:
+            self.push(self.nested(args[0]))
+            return
         if type(args) is not tuple or type(function) is not Global or function.make is None:
             what = function.name if type(function) is Global else type(function).__name__
             raise Unreadable(f"calls {short(what)}, which is nothing that can be called here: it is refused.")
-        self.push(function.make(self.allowance, args))
+        self.push(function.make(self.budget, args))
 
     def build(self) -> None:
         """Give an object its state."""
         state, target = self.stack.pop(), self.stack[-1]
-        if type(target) is Inert:
+        if type(target) is Opaque:
             target.state = state
         elif type(target) is Array:
-            self.stack[-1] = target.build(self.allowance, state)
+            self.stack[-1] = target.build(self.budget, state)
         elif type(target) is Dtype:
             target.build(state)
         elif type(target) is not dict:  # the attributes of an OrderedDict (a state dict's `_metadata`) are dropped

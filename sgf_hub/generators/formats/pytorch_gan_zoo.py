@@ -22,7 +22,7 @@ from sgf_hub.generators.formats.checkpoint import (
     side,
     tensors_of,
 )
-from sgf_hub.generators.formats.reader import Inert
+from sgf_hub.generators.formats.reader import Opaque
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.validation import short
 
@@ -52,7 +52,7 @@ def read(tree: Any, name: str) -> Checkpoint | None:
     if not any(key.startswith(("formatLayer.module.", "groupScale0.")) for key in tensors):
         return None
     config = tree.get("config")
-    settings = dict(named(config.state if isinstance(config, Inert) else config))
+    settings = dict(named(config.state if isinstance(config, Opaque) else config))
     for key, wanted in _FIXED.items():
         if key in settings and not (is_plain(settings[key]) and settings[key] == wanted):
             raise UnsupportedError(

@@ -1,8 +1,8 @@
 """`read_checkpoint`: what a .pkl, .pt or .pth file of anybody holds, read without running any of it.
 
 torch's own `weights_only` loading reads neither NVIDIA's pickles nor the older files, and bounds neither memory nor
-time. Here a pickle goes through a machine of ours (`pickles.py`) that knows an exact list of names (`standins.py`), and
-every byte and operation is paid for (`allowance.py`), so that any file ends, soon, in a value or in one sentence.
+time. Here a pickle goes through a machine of ours (`pickles.py`) that knows an exact list of names (`allowlist.py`),
+and every byte and operation is paid for (`budget.py`), so that any file ends, soon, in a value or in one sentence.
 """
 
 import struct
@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from sgf_hub.errors import CorruptFileError
-from sgf_hub.generators.formats.allowance import MAX_FILE, Allowance, Inert, Unreadable
+from sgf_hub.generators.formats.budget import MAX_FILE, Opaque, ReadBudget, Unreadable
 from sgf_hub.generators.formats.containers import read_pickle, read_zip
 
 _MAX_DEPTH = 100  # a StyleGAN3 pickle nests 20 deep
@@ -29,7 +29,7 @@ def read_checkpoint(path: Path, *, tensors: bool = True) -> Any:
 
     Returns:
         Dicts (of OrderedDict and EasyDict too), lists, tuples, sets, numbers (of NumPy too), strings, tensors on the
-        CPU (NumPy arrays and parameters too), and `Inert` objects, nested at most 100 deep and in no circle.
+        CPU (NumPy arrays and parameters too), and `Opaque` objects, nested at most 100 deep and in no circle.
 
     Raises:
         CorruptFileError: for everything else, in one sentence. No code of the file has run, and memory stayed within
@@ -37,9 +37,9 @@ def read_checkpoint(path: Path, *, tensors: bool = True) -> Any:
     """
     path = Path(path)
     data = _bytes_of(path)
-    allowance = Allowance(len(data), tensors=tensors)
+    budget = ReadBudget(len(data), tensors=tensors)
     try:
-        value = (read_zip if data[:4] == b"PK\3\4" else read_pickle)(data, allowance)
+        value = (read_zip if data[:4] == b"PK\3\4" else read_pickle)(data, budget)
         _weigh(value, 0, {})
     except Unreadable as reason:
         raise CorruptFileError(f"{path.name} {reason}") from None
@@ -87,7 +87,7 @@ def _weigh(value: Any, depth: int, known: dict[int, tuple[int, int]]) -> tuple[i
             parts = list(value.values())
         elif type(value) in (list, tuple, set):
             parts = list(value)
-        elif type(value) is Inert:
+        elif type(value) is Opaque:
             parts = [value.args, value.state]
         else:
             raise Unreadable("holds values that are neither plain data nor tensors: it is damaged or foreign.")
@@ -106,4 +106,4 @@ def _weigh(value: Any, depth: int, known: dict[int, tuple[int, int]]) -> tuple[i
     return count, height
 
 
-__all__ = ["Inert", "read_checkpoint"]
+__all__ = ["Opaque", "read_checkpoint"]

@@ -11,19 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sgf_hub.generators.formats.allowance import Allowance, Unreadable
+from sgf_hub.generators.formats.budget import ReadBudget, Unreadable
 from sgf_hub.validation import short
 
 _MAX_DIMS = 8
 _TENSOR = 8  # operations: what a tensor object takes in time and memory, however few its values
 
 
-def new_storage(allowance: Allowance, dtype: torch.dtype, count: int) -> Tensor:
+def new_storage(budget: ReadBudget, dtype: torch.dtype, count: int) -> Tensor:
     """A storage of `count` values, not yet filled: a flat tensor, on the "meta" device where only shapes are wanted."""
-    allowance.operations(_TENSOR)
-    if not allowance.tensors:
+    budget.operations(_TENSOR)
+    if not budget.tensors:
         return torch.empty(count, dtype=dtype, device="meta")
-    allowance.copied(count * dtype.itemsize)
+    budget.copied(count * dtype.itemsize)
     return torch.empty(count * dtype.itemsize, dtype=torch.uint8).view(dtype)
 
 
@@ -35,7 +35,7 @@ def fill_storage(storage: Tensor, data: memoryview | np.ndarray) -> None:
             storage.copy_(storage.view(torch.uint8) != 0)  # a byte beyond 0 and 1 is no truth value
 
 
-def tensor(allowance: Allowance, args: tuple) -> Tensor:
+def tensor(budget: ReadBudget, args: tuple) -> Tensor:
     """`torch._utils._rebuild_tensor_v2`: a view of a storage, which it must not outgrow."""
     storage, offset, size, stride = args[:4]
     if not isinstance(storage, Tensor) or storage.dim() != 1:
@@ -47,12 +47,12 @@ def tensor(allowance: Allowance, args: tuple) -> Tensor:
     count = math.prod(size)
     if count and (count > held or offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) >= held):
         raise Unreadable(f"declares a tensor of shape {short(list(size))} over a storage of {held} values.")
-    allowance.operations(_TENSOR)
-    allowance.viewed(count * storage.itemsize)
+    budget.operations(_TENSOR)
+    budget.viewed(count * storage.itemsize)
     return storage.as_strided(size, stride, offset) if count else storage.new_empty(size)
 
 
-def parameter(allowance: Allowance, args: tuple) -> Tensor:
+def parameter(budget: ReadBudget, args: tuple) -> Tensor:
     """`torch._utils._rebuild_parameter`: its tensor."""
     if not isinstance(args[0], Tensor):
         raise TypeError("not a tensor")
@@ -74,7 +74,7 @@ def sides(value: Any) -> tuple[int, ...]:
 class Dtype:
     """Stands for a `numpy.dtype`: numbers of the machine's byte order only."""
 
-    def __init__(self, allowance: Allowance, args: tuple) -> None:
+    def __init__(self, budget: ReadBudget, args: tuple) -> None:
         name = args[0] if type(args[0]) is str and len(args[0]) < 8 else "unknown"
         self.code = name.lstrip("<|=")
         if self.code not in _NUMBERS:
@@ -85,55 +85,55 @@ class Dtype:
         if type(state) is not tuple or state[1] not in ("<", "|", "="):
             raise Unreadable("holds NumPy data in big-endian order, which is not read here.")
 
-    def read(self, allowance: Allowance, data: Any, count: int) -> np.ndarray:
+    def read(self, budget: ReadBudget, data: Any, count: int) -> np.ndarray:
         """`count` numbers out of bytes, or out of the text that Python 2 wrote for bytes."""
         if type(data) is str:
-            allowance.copied(len(data))
+            budget.copied(len(data))
             data = data.encode("latin-1")
         if type(data) not in (bytes, memoryview) or len(data) != count * np.dtype(self.code).itemsize:
             raise Unreadable("holds a NumPy array whose bytes do not fit its shape: it is damaged.")
         return np.frombuffer(data, self.code)
 
-    def tensor(self, allowance: Allowance, data: Any, size: Any, fortran: bool) -> Tensor:
+    def tensor(self, budget: ReadBudget, data: Any, size: Any, fortran: bool) -> Tensor:
         """An array as a tensor."""
         shape = sides(size)
         dtype = _NUMBERS[self.code]
         if dtype is None or math.prod(shape) > len(data):
             raise Unreadable(f"holds a NumPy array of {self.code} of shape {short(shape)}: it is damaged or foreign.")
-        flat = new_storage(allowance, dtype, math.prod(shape))
-        fill_storage(flat, self.read(allowance, data, flat.numel()))
+        flat = new_storage(budget, dtype, math.prod(shape))
+        fill_storage(flat, self.read(budget, data, flat.numel()))
         return flat.view(shape[::-1]).permute(tuple(range(len(shape)))[::-1]) if fortran else flat.view(shape)
 
 
 class Array:
     """Stands for a `numpy.ndarray` until its state is known; then `value` is a tensor."""
 
-    def __init__(self, allowance: Allowance, args: tuple) -> None:
+    def __init__(self, budget: ReadBudget, args: tuple) -> None:
         self.value: Tensor | None = None
 
-    def build(self, allowance: Allowance, state: Any) -> Tensor:
+    def build(self, budget: ReadBudget, state: Any) -> Tensor:
         """From (version, shape, dtype, in Fortran's order, bytes)."""
         _, shape, dtype, fortran, data = state if type(state) is tuple else ()
         if type(dtype) is not Dtype or self.value is not None:
             raise TypeError("not an array's state")
-        self.value = dtype.tensor(allowance, data, shape, fortran is True)
+        self.value = dtype.tensor(budget, data, shape, fortran is True)
         return self.value
 
 
-def scalar(allowance: Allowance, args: tuple) -> int | float | bool:
+def scalar(budget: ReadBudget, args: tuple) -> int | float | bool:
     """`numpy._core.multiarray.scalar`: a Python number."""
     dtype, data = args
     if type(dtype) is not Dtype:
         raise TypeError("not a dtype")
-    return dtype.read(allowance, data, 1)[0].item()
+    return dtype.read(budget, data, 1)[0].item()
 
 
-def from_buffer(allowance: Allowance, args: tuple) -> Tensor:
+def from_buffer(budget: ReadBudget, args: tuple) -> Tensor:
     """`numpy._core.numeric._frombuffer`: how pickles of protocol 5 hold arrays."""
     data, dtype, shape, order = args
     if type(dtype) is not Dtype:
         raise TypeError("not a dtype")
-    return dtype.tensor(allowance, data, shape, order == "F")
+    return dtype.tensor(budget, data, shape, order == "F")
 
 
 _NUMBERS: dict[str, torch.dtype | None] = {  # None: as a single number only

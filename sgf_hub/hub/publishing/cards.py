@@ -85,8 +85,8 @@ def fresh_card(folder: Path, *, repo_id: str | None = None, names: Mapping[str, 
             config[key] = [names.get(one, one) for one in value]
         elif isinstance(value, str):
             config[key] = names.get(value, value)
-    training = _told(folder / "training.json")
-    results, table = figures(kind, config, training, _told(folder / "measured.json"))
+    training = _read_if_there(folder / "training.json")
+    results, table = figures(kind, config, training, _read_if_there(folder / "measured.json"))
     old, block = _kept(folder)
     known = {one.metric_type for one in results}
     base, ours = config.get(about.parts[0]) if about.parts else None, own_id(folder).startswith(f"{NAMESPACE}/")
@@ -159,7 +159,9 @@ def figures_of(folder: Path) -> list[tuple[str, str, str]]:
     Of an evaluation only what it says of all attributes together.
     """
     config = read_json(folder / CONFIG)
-    rows = rows_of(kind_of(config), config, _told(folder / "training.json"), _told(folder / "measured.json"))
+    rows = rows_of(
+        kind_of(config), config, _read_if_there(folder / "training.json"), _read_if_there(folder / "measured.json")
+    )
     known = {row[2] for row in rows}
     found = [(title, data, shown) for title, data, _, _, shown in rows]
     for one in _kept(folder)[0]:
@@ -176,7 +178,7 @@ def licence_of(folder: Path) -> str:
     return found[1] if found else ""
 
 
-def _told(path: Path) -> dict:
+def _read_if_there(path: Path) -> dict:
     return read_json(path) if path.is_file() else {}
 
 

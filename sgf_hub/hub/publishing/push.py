@@ -12,7 +12,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub import names as zoo
 from sgf_hub.hub.files import CONFIG, INDEX, WEIGHTS, shards_of
 from sgf_hub.hub.kinds import KINDS
-from sgf_hub.hub.names import NAMESPACE, beside, entries
+from sgf_hub.hub.names import NAMESPACE, entries, sibling
 from sgf_hub.hub.publishing.cards import CARD, card_of, pictures_of
 from sgf_hub.hub.publishing.upload import Sent, Upload, check_namespace, collect, send, whoami
 from sgf_hub.hub.user_code import is_code
@@ -143,7 +143,7 @@ def _order(folder: Path, together: set[Path], ordered: dict[str, Path]) -> None:
         raise CorruptFileError(f"the folder {name!r} lacks {CONFIG}: it is not a complete model.")
     config = read_json(folder / CONFIG)
     for reference in [one for key in REFERENCES for one in _names(config.get(key))]:
-        part = beside(folder, reference)
+        part = sibling(folder, reference)
         if part and part != folder.resolve() and ("/" not in reference or part.resolve() in together):
             _order(part, together, ordered)
     ordered[name] = folder

@@ -176,7 +176,7 @@ def _tried(attempt: Callable[[], Result], what: str, token: str | None) -> Resul
             last = _heart(error)
             if not _passes(last):
                 break
-    raise _told(last, what) from None
+    raise _read_if_there(last, what) from None
 
 
 @contextmanager
@@ -222,7 +222,7 @@ def _passes(error: BaseException) -> bool:
     return _status(error) in _PASSING or isinstance(error, transport_error())
 
 
-def _told(error: BaseException | None, what: str) -> SGFError:
+def _read_if_there(error: BaseException | None, what: str) -> SGFError:
     """The sentence. Nothing of a request is quoted: addresses of large files are signed, and headers hold the token."""
     from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub.files import CONFIG, INDEX, WEIGHTS, shards_of
-from sgf_hub.hub.names import called, locate
+from sgf_hub.hub.names import locate, repo_name
 from sgf_hub.predictors.backbone import check_keys, fold_batchnorm, resize
 from sgf_hub.predictors.pretrained.repos import PREPROCESSOR, PROCESSOR, quietly, reason, usable
 from sgf_hub.validation import bounded, read_json, short
@@ -150,7 +150,7 @@ def load_captioner(source: str | Path, *, revision: str | None = None) -> Captio
     try:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # what tokenizers raises has no narrower class
-        raise CorruptFileError(f"{TOKENIZER} of {called(folder)!r} cannot be read: {reason(error)}") from None
+        raise CorruptFileError(f"{TOKENIZER} of {repo_name(folder)!r} cannot be read: {reason(error)}") from None
     with usable(folder, "a captioner"), quietly():
         network = _load_network(folder, config)
         captioner = Captioner(
@@ -194,7 +194,9 @@ def _load_network(folder: Path, config: dict[str, Any]) -> Any:
     for what in ("missing", "unexpected"):
         if keys := sorted(report[f"{what}_keys"]):
             more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-            raise CorruptFileError(f"{WEIGHTS} of {called(folder)!r} does not fit its config: {what} {keys[0]}{more}.")
+            raise CorruptFileError(
+                f"{WEIGHTS} of {repo_name(folder)!r} does not fit its config: {what} {keys[0]}{more}."
+            )
     return fold_batchnorm(network.eval().requires_grad_(False))
 
 
@@ -229,7 +231,7 @@ def _preprocessing(folder: Path) -> tuple[int, tuple[float, ...], tuple[float, .
             for value in values:
                 bounded(key, value, low, 10.0)
     except (SGFError, TypeError) as error:
-        raise CorruptFileError(f"{file} of {called(folder)!r} is not usable: {error}") from None
+        raise CorruptFileError(f"{file} of {repo_name(folder)!r} is not usable: {error}") from None
     return side, tuple(mean), tuple(std)
 
 

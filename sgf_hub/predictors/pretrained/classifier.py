@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub.files import CONFIG
-from sgf_hub.hub.names import called
+from sgf_hub.hub.names import repo_name
 from sgf_hub.predictors.attributes import groups_of
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.pretrained.preprocessing import check_images, read_preprocessing
@@ -56,7 +56,7 @@ class TransformersClassifier(BasePredictor):
         name = architecture(config)
         if KIND not in name:
             raise CorruptFileError(
-                f"{called(folder)!r} holds a {short(name or 'foreign model')[1:-1]}; an image classifier of "
+                f"{repo_name(folder)!r} holds a {short(name or 'foreign model')[1:-1]}; an image classifier of "
                 f"transformers is called ...{KIND}."
             )
         self.preprocessing = read_preprocessing(folder)
@@ -73,8 +73,8 @@ class TransformersClassifier(BasePredictor):
                 raise BadValueError("it gives quantities (a regression), and no probabilities.")
         if known is None and not isinstance(labels, Mapping):
             raise BadValueError(
-                f"{called(folder)!r} does not say what its {outputs} outputs mean (its {CONFIG} has no id2label): name "
-                "those to take, labels={'label_0': 'smiling', ...}."
+                f"{repo_name(folder)!r} does not say what its {outputs} outputs mean (its {CONFIG} has no id2label): "
+                "name those to take, labels={'label_0': 'smiling', ...}."
             )
         known = known or tuple(f"label_{i}" for i in range(outputs))
         places, names = _picked(known, labels)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.hub.files import CONFIG
-from sgf_hub.hub.names import called
+from sgf_hub.hub.names import repo_name
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.head import MAX_NAMES
 from sgf_hub.predictors.pretrained.preprocessing import check_images, read_preprocessing
@@ -48,7 +48,7 @@ class TransformersKeypoints(BasePredictor):
         name = architecture(config)
         if name != KIND:
             raise CorruptFileError(
-                f"{called(folder)!r} holds a {short(name or 'foreign model')[1:-1]}; of transformers' models {KIND} "
+                f"{repo_name(folder)!r} holds a {short(name or 'foreign model')[1:-1]}; of transformers' models {KIND} "
                 "gives keypoints that have names."
             )
         self.preprocessing = read_preprocessing(folder)

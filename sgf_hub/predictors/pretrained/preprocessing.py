@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.hub.names import called
+from sgf_hub.hub.names import repo_name
 from sgf_hub.predictors.pretrained.repos import PREPROCESSOR, PROCESSOR
 from sgf_hub.validation import bounded, read_json, short
 
@@ -96,7 +96,7 @@ def read_preprocessing(folder: Path) -> Preprocessing:
     file = PREPROCESSOR if (folder / PREPROCESSOR).is_file() else PROCESSOR
     if not (folder / file).is_file():
         raise CorruptFileError(
-            f"{called(folder)!r} lacks {PREPROCESSOR}: it does not say how its network reads pictures."
+            f"{repo_name(folder)!r} lacks {PREPROCESSOR}: it does not say how its network reads pictures."
         )
     settings = read_json(folder / file)
     settings = settings.get("image_processor", settings)
@@ -105,7 +105,7 @@ def read_preprocessing(folder: Path) -> Preprocessing:
             raise BadValueError("it describes no image processor.")
         return _preprocessing(settings)
     except (SGFError, TypeError, ArithmeticError) as error:
-        raise CorruptFileError(f"{file} of {called(folder)!r} is not usable: {error}") from None
+        raise CorruptFileError(f"{file} of {repo_name(folder)!r} is not usable: {error}") from None
 
 
 def _preprocessing(settings: dict[str, Any]) -> Preprocessing:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.module import HubModule
-from sgf_hub.hub.names import called
+from sgf_hub.hub.names import repo_name
 from sgf_hub.predictors.backbone import fingerprint as fingerprint_of
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.captions.sentences import clean
@@ -153,7 +153,7 @@ def embed(prompts: Mapping[str, Sequence[str]], model: str) -> tuple[Tensor, Ten
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         tokenizer.no_padding()
     except Exception as error:  # what tokenizers raises has no narrower class
-        raise CorruptFileError(f"{TOKENIZER} of {called(folder)!r} cannot be read: {reason(error)}") from None
+        raise CorruptFileError(f"{TOKENIZER} of {repo_name(folder)!r} cannot be read: {reason(error)}") from None
     longest, found = network.config.max_position_embeddings, []
     for sentence in (sentence for pair in prompts.values() for sentence in pair):
         tokens = tokenizer.encode(sentence).ids
@@ -204,7 +204,7 @@ def _config(folder: Path) -> Any:
     kind = read_json(folder / CONFIG).get("model_type")
     if kind != "clip":
         raise CorruptFileError(
-            f"{called(folder)!r} holds a {short(kind or 'foreign model')[1:-1]}; prompts need a clip."
+            f"{repo_name(folder)!r} holds a {short(kind or 'foreign model')[1:-1]}; prompts need a clip."
         )
     from transformers.models.clip.configuration_clip import CLIPConfig
 

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.module import shapes_only
-from sgf_hub.hub.names import called, locate
+from sgf_hub.hub.names import locate, repo_name
 from sgf_hub.predictors.backbone import fold_batchnorm
 from sgf_hub.validation import bounded, read_json
 
@@ -57,7 +57,7 @@ def fetch(source: str | Path, *, revision: str | None = None, files: tuple[str, 
     try:
         _check_counts(read_json(folder / CONFIG))
     except BadValueError as error:
-        raise CorruptFileError(f"{CONFIG} of {called(folder)!r} is not usable: {error}") from None
+        raise CorruptFileError(f"{CONFIG} of {repo_name(folder)!r} is not usable: {error}") from None
     return folder
 
 
@@ -79,7 +79,7 @@ def load_network(kind: Any, folder: Path, config: Any, build: Callable[[Any], An
         held = sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
     if described > 2 * held:  # some weights are stored once and used twice
         raise CorruptFileError(
-            f"{WEIGHTS} of {called(folder)!r} does not fit its config: it holds {held} numbers of {described}."
+            f"{WEIGHTS} of {repo_name(folder)!r} does not fit its config: it holds {held} numbers of {described}."
         )
     with quietly():
         network, report = kind.from_pretrained(
@@ -93,7 +93,9 @@ def load_network(kind: Any, folder: Path, config: Any, build: Callable[[Any], An
         )
     if missing := sorted(report["missing_keys"]):  # which transformers would leave random
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise CorruptFileError(f"{WEIGHTS} of {called(folder)!r} does not fit its config: missing {missing[0]}{more}.")
+        raise CorruptFileError(
+            f"{WEIGHTS} of {repo_name(folder)!r} does not fit its config: missing {missing[0]}{more}."
+        )
     return fold_batchnorm(network.eval().requires_grad_(False))
 
 
@@ -114,7 +116,7 @@ def usable(folder: Path, what: str) -> Iterator[None]:
     except CorruptFileError:
         raise
     except (*BROKEN, BadValueError) as error:
-        raise CorruptFileError(f"{called(folder)!r} is not usable as {what}: {reason(error)}") from None
+        raise CorruptFileError(f"{repo_name(folder)!r} is not usable as {what}: {reason(error)}") from None
 
 
 def reason(error: BaseException) -> str:

@@ -67,7 +67,7 @@ def train(
     over = state.shown >= config.images
     with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
 
-        def told(record: dict[str, Any]) -> dict[str, Any]:
+        def logged(record: dict[str, Any]) -> dict[str, Any]:
             log.write(json.dumps(record) + "\n")
             log.flush()
             return record
@@ -89,12 +89,12 @@ def train(
                 state.seconds += now - mark
                 mark, shown_then = now, state.shown
                 numbers |= {"images": state.shown, "seconds": round(state.seconds, 1), "images_per_second": speed}
-                yield told(numbers)
+                yield logged(numbers)
             if state.shown % config.sheet_every < config.batch or over:
                 probing = time.monotonic()
                 state.fit_mixture(batch_of)
                 record = {"images": state.shown, "seconds": round(state.seconds, 1)}
-                yield told(record | probe.distances())
+                yield logged(record | probe.distances())
                 probe.page().save(folder / f"samples-{state.shown // 1000:05d}k.png")
                 aside = time.monotonic() - probing
                 mark, began = mark + aside, began + aside  # the minutes are for training
@@ -203,8 +203,8 @@ def export(state: GuidedTraining, out: Path, command: str) -> dict[str, Any]:
     found = calibrate(Projector(encoder, generator, *looks), config.world)
     known = {"apart": found.apart, "expressible_from": found.expressible_from}
     encoder.save_pretrained(out / f"{name}-encoder", config={**encoder.config(), **known})
-    told = json.dumps({**report, "calibration": found.report}, indent=1)
-    (out / f"{name}-encoder" / REPORT).write_text(told + "\n", "utf-8")
+    text = json.dumps({**report, "calibration": found.report}, indent=1)
+    (out / f"{name}-encoder" / REPORT).write_text(text + "\n", "utf-8")
     return report
 
 

@@ -16,7 +16,7 @@ from sgf_hub.errors import CorruptFileError, SGFError
 from sgf_hub.generators import inspect, load_generator
 from sgf_hub.generators.formats import FORMATS
 from sgf_hub.generators.formats.checkpoint import MEAN_DRAWS
-from sgf_hub.generators.formats.reader import Inert, read_checkpoint
+from sgf_hub.generators.formats.reader import Opaque, read_checkpoint
 from sgf_hub.generators.layers import draw_z
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from tests import foreign
@@ -116,7 +116,7 @@ class TestLayouts:
             [],
             {},
             (1,),
-            Inert("x.y"),
+            Opaque("x.y"),
             torch.zeros(0),
             torch.ones(2),
         ]
@@ -215,7 +215,7 @@ class TestNvidia:
     def test_a_network_in_many_places(self) -> None:
         """A tree that unfolds without end is visited once."""
         meta: dict = {"class_name": "Generator"}
-        module = Inert("torch_utils.persistence._reconstruct_persistent_obj", (meta,))
+        module = Opaque("torch_utils.persistence._reconstruct_persistent_obj", (meta,))
         meta["state"] = {"_modules": {"a": module, "b": module}, "_parameters": {}, "_buffers": {}}
         with pytest.raises(CorruptFileError, match="is no pickle as NVIDIA's code writes it: 'b' is odd"):
             FORMATS[0].read({"G_ema": module}, "file.pkl")
@@ -376,7 +376,7 @@ def _each(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 def _holders(value: Any) -> Any:
     """All (dict, key) below a tree."""
-    if isinstance(value, Inert):
+    if isinstance(value, Opaque):
         value = value.args
     if isinstance(value, dict):
         for key in list(value):

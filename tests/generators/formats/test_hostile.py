@@ -14,9 +14,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.alterations import ALTERATIONS, MARK, PLANTS, goldens
-from benchmarks.hazards import HAZARDS, PROTO
 from benchmarks.hostile import attempt, growth, watching
+from benchmarks.hostile_files import HAZARDS, PROTO
+from benchmarks.mutations import ALTERATIONS, MARK, PLANTS, goldens
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.generators.formats.reader import read_checkpoint
 

@@ -16,7 +16,7 @@ import torch
 
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.generators.formats import reader
-from sgf_hub.generators.formats.reader import Inert, read_checkpoint
+from sgf_hub.generators.formats.reader import Opaque, read_checkpoint
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NVIDIA = GOLDEN / "nvidia_stylegan2_ada_64px.pkl"
@@ -47,7 +47,7 @@ def tensors_of(value):
     """All tensors below `value`, in order."""
     if isinstance(value, torch.Tensor):
         yield value
-    elif isinstance(value, Inert):
+    elif isinstance(value, Opaque):
         yield from tensors_of((value.args, value.state))
     elif isinstance(value, (dict, list, tuple)):
         for part in value.values() if isinstance(value, dict) else value:
@@ -66,8 +66,8 @@ class OldReader(pickle.Unpickler):
 
 
 def plain(value):
-    """`Inert` objects of NVIDIA as their meta, for comparison."""
-    if isinstance(value, Inert):
+    """`Opaque` objects of NVIDIA as their meta, for comparison."""
+    if isinstance(value, Opaque):
         assert value.name == PERSISTENT and value.state is None
         return plain(value.args[0])
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
 """The exact list of classes and functions a checkpoint may ask for, each with a stand-in of ours that runs nothing.
 
 Seen in checkpoints of StyleGAN2-ADA, StyleGAN3, rosinality, pytorch_GAN_zoo and genforce, written by Python 2 and 3, by
-torch since 0.4 and by NumPy 1 and 2. A stand-in builds a dict, set, number or tensor, or an `Inert` object that only
+torch since 0.4 and by NumPy 1 and 2. A stand-in builds a dict, set, number or tensor, or an `Opaque` object that only
 says what the file said.
 """
 
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from sgf_hub.generators.formats.allowance import Allowance, Inert, Unreadable
+from sgf_hub.generators.formats.budget import Opaque, ReadBudget, Unreadable
 from sgf_hub.generators.formats.tensors import Array, Dtype, from_buffer, parameter, scalar, sides, tensor
 from sgf_hub.validation import short
 
@@ -30,11 +29,11 @@ class Global:
     """
 
     name: str
-    make: Callable[[Allowance, tuple], Any] | None = None
+    make: Callable[[ReadBudget, tuple], Any] | None = None
     dtype: torch.dtype | None = None
 
 
-def find(module: str, name: str) -> Global | Inert:
+def find(module: str, name: str) -> Global | Opaque:
     """What stands for a class or function of a file.
 
     Raises:
@@ -44,7 +43,7 @@ def find(module: str, name: str) -> Global | Inert:
         raise Unreadable("asks for a class with a name of hundreds of letters: it is refused.")
     full = f"{module}.{name}"
     if full in _TORCH_DTYPES:
-        return Inert(full)
+        return Opaque(full)
     if full not in _ALLOWED:
         advice = next((f"; {text}" for prefix, text in _ADVICE.items() if full.startswith(prefix)), "")
         raise Unreadable(
@@ -62,53 +61,47 @@ def key(value: Any) -> Any:
     raise Unreadable(f"uses {what} as a key, which no generator checkpoint does.")
 
 
-def _dict(allowance: Allowance, args: tuple) -> dict:
-    pairs = _items(allowance, args)
+def _dict(budget: ReadBudget, args: tuple) -> dict:
+    pairs = _items(budget, args)
     if not all(type(pair) in (list, tuple) for pair in pairs):
         raise TypeError("not pairs")
     return {key(name): value for name, value in pairs}
 
 
-def _set(allowance: Allowance, args: tuple) -> set:
-    return set(map(key, _items(allowance, args)))
+def _set(budget: ReadBudget, args: tuple) -> set:
+    return set(map(key, _items(budget, args)))
 
 
-def _items(allowance: Allowance, args: tuple) -> list | tuple | set:
+def _items(budget: ReadBudget, args: tuple) -> list | tuple | set:
     """The one argument of a collection, or nothing; a tensor is none, since to walk one makes a tensor of each row."""
     (items,) = args or ((),)
     if type(items) not in (list, tuple, set):
         raise TypeError("not a collection")
-    allowance.operations(len(items))
+    budget.operations(len(items))
     return items
 
 
-def _size(allowance: Allowance, args: tuple) -> tuple:
+def _size(budget: ReadBudget, args: tuple) -> tuple:
     (size,) = args
     return sides(size)
 
 
-def _bytes(allowance: Allowance, args: tuple) -> bytes:
+def _bytes(budget: ReadBudget, args: tuple) -> bytes:
     if args:
         raise ValueError("only the empty byte string is written so")
     return b""
 
 
-def _encode(allowance: Allowance, args: tuple) -> bytes:
+def _encode(budget: ReadBudget, args: tuple) -> bytes:
     text, encoding = args
     if type(text) is not str or encoding not in ("latin1", "latin-1"):
         raise ValueError("not how byte strings are written")
-    allowance.copied(len(text))
+    budget.copied(len(text))
     return text.encode("latin-1")
 
 
-def _inert(name: str) -> Callable[[Allowance, tuple], Inert]:
-    return lambda allowance, args: Inert(name, args)
-
-
-def _storage(allowance: Allowance, args: tuple) -> Tensor:
-    from sgf_hub.generators.formats.containers import nested_storage  # which itself reads pickles
-
-    return nested_storage(args[0], allowance)
+def _opaque(name: str) -> Callable[[ReadBudget, tuple], Opaque]:
+    return lambda budget, args: Opaque(name, args)
 
 
 _STORAGES = {
@@ -124,13 +117,13 @@ _STORAGES = {
     "torch.BoolStorage": torch.bool,
 }
 _TORCH_DTYPES = {str(dtype) for dtype in _STORAGES.values()}  # "torch.float32", ...: named, and nothing to call
-_INERT = (
+_OPAQUE = (
     "argparse.Namespace",
     "models.utils.config.BaseConfig",  # of pytorch_GAN_zoo
     "torch.device",
     "torch_utils.persistence._reconstruct_persistent_obj",  # of NVIDIA: its meta holds code, which nobody runs
 )
-_MADE: dict[str, Callable[[Allowance, tuple], Any] | None] = {
+_MADE: dict[str, Callable[[ReadBudget, tuple], Any] | None] = {
     "collections.OrderedDict": _dict,
     "dnnlib.util.EasyDict": _dict,
     "builtins.set": _set,
@@ -145,7 +138,6 @@ _MADE: dict[str, Callable[[Allowance, tuple], Any] | None] = {
     "torch._utils._rebuild_tensor_v2": tensor,
     "torch._utils._rebuild_parameter": parameter,
     "torch.nn.parameter.Parameter": parameter,
-    "torch.storage._load_from_bytes": _storage,
     "numpy.dtype": Dtype,
     "numpy.ndarray": None,
     **{
@@ -158,9 +150,12 @@ _MADE: dict[str, Callable[[Allowance, tuple], Any] | None] = {
         )
     },
 }
+NESTED = Global("torch.storage._load_from_bytes")
+"""A storage as the bytes of a file inside a pickle: who reads files answers for it (`Machine.nested`)."""
 _ALLOWED = (
-    {name: Global(name, make) for name, make in _MADE.items()}
-    | {name: Global(name, _inert(name)) for name in _INERT}
+    {NESTED.name: NESTED}
+    | {name: Global(name, make) for name, make in _MADE.items()}
+    | {name: Global(name, _opaque(name)) for name in _OPAQUE}
     | {name: Global(name, dtype=dtype) for name, dtype in _STORAGES.items()}
 )
 _ADVICE = {

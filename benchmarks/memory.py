@@ -1,4 +1,4 @@
-"""How the cost of an edit's step grows, beside the expected law. `python -m benchmarks.growth [--json]`."""
+"""How the cost of an edit's step grows, beside the expected law. `python -m benchmarks.memory [--json]`."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.field import toy
 from benchmarks.generator import operations, real
-from benchmarks.lines import Section, duration, report
+from benchmarks.sections import Section, duration, report
 from benchmarks.timing import medians
 from sgf_hub.field import SurrogateGradientField
 from sgf_hub.generators.stylegan2 import StyleGAN2

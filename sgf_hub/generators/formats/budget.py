@@ -13,7 +13,7 @@ class Unreadable(Exception):
 
 
 @dataclass(eq=False, repr=False, slots=True)
-class Inert:
+class Opaque:
     """An object of an allowed class as the file describes it; nothing of the class was called.
 
     Args:
@@ -27,10 +27,10 @@ class Inert:
     state: Any = None
 
     def __repr__(self) -> str:
-        return f"Inert({self.name!r})"  # without what it holds, which may unfold without end
+        return f"Opaque({self.name!r})"  # without what it holds, which may unfold without end
 
 
-class Allowance:
+class ReadBudget:
     """What is left of the operations and bytes that one file may cost; every part of the file spends from it.
 
     A file that is read honestly spends each of its bytes about twice (bytes inside the pickle, then a tensor) and an

@@ -123,7 +123,7 @@ HAZARDS: dict[str, tuple[bytes, str]] = {
         "asks for 'os.system'",
     ),
     "a call of a string": (PROTO + text("a") + b")R.", "calls 'str', which is nothing that can be called"),
-    "a call of an object": (PROTO + b"cargparse\nNamespace\n)R)R.", "calls 'Inert'"),
+    "a call of an object": (PROTO + b"cargparse\nNamespace\n)R)R.", "calls 'Opaque'"),
     "a call of a class of storages": (PROTO + b"ctorch\nFloatStorage\n)R.", "calls 'torch.FloatStorage'"),
     "INST": (PROTO + b"(ios\nsystem\n.", "has the pickle operation INST"),
     "OBJ": (PROTO + b"(cargparse\nNamespace\no.", "has the pickle operation OBJ"),

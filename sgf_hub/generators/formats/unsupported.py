@@ -7,7 +7,7 @@ from typing import Any
 
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.generators.formats.checkpoint import UnsupportedError, named, tensors_of
-from sgf_hub.generators.formats.reader import Inert
+from sgf_hub.generators.formats.reader import Opaque
 from sgf_hub.validation import short
 
 ACCEPTED = "StyleGAN2 of NVIDIA and rosinality, and ProgressiveGAN of pytorch_GAN_zoo and genforce, are read"
@@ -54,7 +54,7 @@ def refuse_file(path: Path) -> None:
 
 def refusal(tree: Any, name: str) -> UnsupportedError:
     """Why what was read is no generator of a format we know."""
-    if isinstance(tree, Inert):
+    if isinstance(tree, Opaque):
         return _unknown("a pickle", f"{name!r} holds {short(tree.name)}", ())
     if not isinstance(tree, Mapping):
         return _unknown("a pickle", f"{name!r} holds {short(type(tree).__name__)}", ())

@@ -7,7 +7,8 @@ GRADIO_MCP_SERVER=True, also serves the endpoints as tools (docs/api.md).
 import gc
 import sys
 
-from app.server.start import import_gradio, import_libraries
+from app.server.gradio_private import import_gradio
+from app.server.start import import_libraries
 
 if __name__ == "__main__":
     gc.disable()  # what is imported stays: looking for garbage in it takes a tenth of the start

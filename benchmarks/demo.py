@@ -38,7 +38,8 @@ def lap(part, begun):
     print(f"{part}: {time.perf_counter() - begun}")
     return time.perf_counter()
 now = time.perf_counter()
-from app.server.start import import_gradio, import_libraries
+from app.server.gradio_private import import_gradio
+from app.server.start import import_libraries
 import_gradio()
 now = lap("Gradio and what it imports", now)
 from app.server.page import build_demo, check_tools

@@ -14,6 +14,7 @@ import torch
 
 from app.core.model_sets import Faces
 from app.core.session import Plan
+from app.models.edit_run import steps as edit_steps
 from app.models.services import Models
 from app.widgets import render
 from benchmarks.sections import Line, Section, duration, report
@@ -78,7 +79,7 @@ def edited(page: Visitor, pid: int, models: Models, seed: int) -> dict[str, floa
     status = page.edit("attributes", **_ASKED).status
     laps.append(time.perf_counter())
     spent += [computing(pid), time.process_time()]
-    steps = list(models.steps(Plan(world.attributes, WISHES, max_steps=STEPS), latent))
+    steps = list(edit_steps(models, Plan(world.attributes, WISHES, max_steps=STEPS), latent))
     spent.append(time.process_time())
     laps.append(time.perf_counter())
     for step in steps:

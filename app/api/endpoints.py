@@ -20,9 +20,8 @@ from app.core.session import Origin, Plan, Session
 from app.models import latents
 from app.models.services import Models
 from app.panels.events import COMPUTE
-from app.panels.faces import FacePanel
+from app.panels.faces import FacePanel, plan_of
 from app.panels.flowers import FlowerPanel
-from app.panels.plans import plan_of
 from app.panels.views import ConditionView
 from app.widgets import photo_search as photo
 

@@ -18,6 +18,7 @@ from app.core.errors import UserError
 from app.core.gestures import Point, gesture, releases
 from app.core.model_sets import Faces
 from app.core.session import Plan
+from app.models.edit_run import steps
 from app.models.services import Models
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class Comparison:
                 changed=tuple(n for n in held if abs(new[n] - old[n]) > 0.5),
             )  # fmt: skip
 
-        yield from self._alone(self.models.steps(plan, latent), frame)
+        yield from self._alone(steps(self.models, plan, latent), frame)
 
     def sentence(self, flowers: CaptionView, latent: Latent, words: str) -> Iterator[Event]:
         """SGF's path of a flower to a sentence.
@@ -213,7 +214,7 @@ class Comparison:
             asked = min(1.0, max(0.0, seen.similarity or 0.0))
             return Frame(step.index, seconds, picture(seen.image), asked, says=seen.caption)
 
-        yield from self._alone(self.models.steps(plan, latent), frame)
+        yield from self._alone(steps(self.models, plan, latent), frame)
 
     def _alone(self, steps: Iterator[EditStep], frame: Callable[[EditStep, float], Frame]) -> Iterator[Event]:
         frames: list[Frame] = []

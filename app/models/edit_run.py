@@ -1,17 +1,32 @@
-"""An edit of a visitor's picture: its steps as they are taken, and what came of it. No Gradio in here."""
+"""An edit of a visitor's picture: its steps as they are taken, and what came of it. No Gradio in here.
+
+On a Space with ZeroGPU, the package `spaces` runs what is marked `on_gpu` in a process that it forks off, where a GPU
+is: arguments and results are pickled. That is done for edits; one picture is quicker drawn here than a GPU is lent.
+"""
 
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
+
+try:
+    from spaces import GPU as on_gpu  # before torch is imported; elsewhere than on ZeroGPU it changes nothing
+except ImportError:
+
+    def on_gpu(function: Callable) -> Callable:
+        """What marks a function for the GPU of a Space; here it changes nothing."""
+        return function
+
 
 from app.core.session import STOPPED, TAKEN, Edit, Plan
 from app.models.services import Models
 
 if TYPE_CHECKING:
-    from sgf_hub.editing import EditStep, Trajectory
+    from sgf_hub.editing import EditConfig, EditStep, SGFEditor, Trajectory
     from sgf_hub.types import Latent
 
 Item = TypeVar("Item")
@@ -39,7 +54,7 @@ class EditRun:
 
     def steps(self) -> Iterator[EditStep]:
         """The steps, each kept as it is given; closing the iterator ends the work."""
-        for step in prefetched(self.models.steps(self.plan, self.latent)):
+        for step in prefetched(steps(self.models, self.plan, self.latent)):
             self.trajectory.add(step)
             self.distances.append(float(step.distance[0]))
             yield step
@@ -60,6 +75,68 @@ class EditRun:
 
     def _edit(self, result: EditStep, steps: int, reason: str) -> Edit:
         return Edit(self.plan, result.latent, steps, reason, float(result.distance[0]))
+
+
+def steps(models: Models, plan: Plan, latent: Latent) -> Iterator[EditStep]:
+    """The steps of a plan, begun at `latent`; closing the iterator ends the work."""
+    # what a caption's predictor read it remembers, and the page asks for it here
+    here = models.editor(plan.editor).predictor.spec.caption
+    yield from (steps_on if here else steps_on_gpu)(models, plan, latent)
+
+
+@on_gpu
+def steps_on_gpu(models: Models, plan: Plan, latent: Latent) -> Iterator[EditStep]:
+    """`steps`, where the GPU is."""
+    import torch
+
+    yield from steps_on(models, plan, latent, device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def steps_on(models: Models, plan: Plan, latent: Latent, *, device: str = "cpu") -> Iterator[EditStep]:
+    """`steps` on a device; those that come out are on the CPU."""
+    from sgf_hub.editing import EditRequest
+
+    editor, config = config_of(plan, editor_on(models, plan.editor, device))
+    path = editor.steps(_moved(latent, device), EditRequest(plan.wishes, plan.release), config)
+    while True:
+        with models.computing:
+            step = next(path, None)
+        if step is None:
+            return
+        yield _moved(step, "cpu")
+
+
+def editor_on(models: Models, name: str, device: str) -> SGFEditor:
+    """The editor, or a copy of it on a GPU."""
+    editor = models.editor(name)
+    if device == "cpu":
+        return editor
+    parts: list[Any] = [editor.mapping, editor.generator, editor.predictor]
+    return models.once(
+        ("editor", name, device), lambda: type(editor)(*(copy.deepcopy(part).to(device) for part in parts))
+    )
+
+
+def config_of(plan: Plan, editor: SGFEditor) -> tuple[SGFEditor, EditConfig]:
+    """A mapping's editor as a plan has it step, and the settings of the edit."""
+    from sgf_hub.editing import EditConfig, GainControlled
+
+    config = EditConfig(max_steps=plan.max_steps, layers=plan.layers)
+    if plan.step_size is None or editor.predictor.spec.caption:  # a caption's steps have no size
+        return editor, config
+    return editor.with_stepping(GainControlled(step_size=plan.step_size)), config
+
+
+def _moved(value: Any, device: str) -> Any:
+    """A `Latent`, `Target` or `EditStep` with its tensors on a device."""
+    import torch
+
+    parts = {
+        name: _moved(part, device) if name in ("latent", "target") else part.to(device)
+        for name, part in vars(value).items()
+        if isinstance(part, torch.Tensor) or name in ("latent", "target")
+    }
+    return replace(value, **parts)
 
 
 def prefetched(items: Iterator[Item]) -> Iterator[Item]:

@@ -2,39 +2,25 @@
 
 Loading has one lock a model, so that two visitors wait for one load and two models can load side by side. Computing
 has one lock in all: the page runs on a few cores, and a step is short.
-
-On a Space with ZeroGPU, the package `spaces` runs what is marked `on_gpu` in a process that it forks off, where a GPU
-is: arguments and results are pickled. That is done for edits; one picture is quicker drawn here than a GPU is lent.
 """
 
 from __future__ import annotations
 
-import copy
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-try:
-    from spaces import GPU as on_gpu  # before torch is imported; elsewhere than on ZeroGPU it changes nothing
-except ImportError:
-
-    def on_gpu(function: Callable) -> Callable:
-        """What marks a function for the GPU of a Space; here it changes nothing."""
-        return function
-
 
 from app.core.model_sets import ModelSet
 from app.core.queue import FairQueue
-from app.core.session import Plan
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sgf_hub.editing import EditConfig, EditStep, SGFEditor
+    from sgf_hub.editing import SGFEditor
     from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor
 
 MOST = 24  # pictures drawn in one pass
@@ -181,40 +167,6 @@ class Models:
                         images[i] = image
         return images
 
-    def steps(self, plan: Plan, latent: Latent) -> Iterator[EditStep]:
-        """The steps of a plan, begun at `latent`; closing the iterator ends the work."""
-        # what a caption's predictor read it remembers, and the page asks for it here
-        here = self.editor(plan.editor).predictor.spec.caption
-        yield from (self._steps if here else self._steps_on_gpu)(plan, latent)
-
-    @on_gpu
-    def _steps_on_gpu(self, plan: Plan, latent: Latent) -> Iterator[EditStep]:
-        import torch
-
-        yield from self._steps(plan, latent, device="cuda" if torch.cuda.is_available() else "cpu")
-
-    def _steps(self, plan: Plan, latent: Latent, *, device: str = "cpu") -> Iterator[EditStep]:
-        from sgf_hub.editing import EditRequest
-
-        editor, config = config_of(plan, self._editor_on(plan.editor, device))
-        steps = editor.steps(_moved(latent, device), EditRequest(plan.wishes, plan.release), config)
-        while True:
-            with self.computing:
-                step = next(steps, None)
-            if step is None:
-                return
-            yield _moved(step, "cpu")
-
-    def _editor_on(self, name: str, device: str) -> SGFEditor:
-        """The editor, or a copy of it on a GPU."""
-        editor = self.editor(name)
-        if device == "cpu":
-            return editor
-        parts: list[Any] = [editor.mapping, editor.generator, editor.predictor]
-        return self.once(
-            ("editor", name, device), lambda: type(editor)(*(copy.deepcopy(part).to(device) for part in parts))
-        )
-
 
 _ALL: weakref.WeakValueDictionary[int, Models] = weakref.WeakValueDictionary()
 
@@ -230,25 +182,3 @@ def _renew_locks() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_renew_locks)
-
-
-def _moved(value: Any, device: str) -> Any:
-    """A `Latent`, `Target` or `EditStep` with its tensors on a device."""
-    import torch
-
-    parts = {
-        name: _moved(part, device) if name in ("latent", "target") else part.to(device)
-        for name, part in vars(value).items()
-        if isinstance(part, torch.Tensor) or name in ("latent", "target")
-    }
-    return replace(value, **parts)
-
-
-def config_of(plan: Plan, editor: SGFEditor) -> tuple[SGFEditor, EditConfig]:
-    """A mapping's editor as a plan has it step, and the settings of the edit."""
-    from sgf_hub.editing import EditConfig, GainControlled
-
-    config = EditConfig(max_steps=plan.max_steps, layers=plan.layers)
-    if plan.step_size is None or editor.predictor.spec.caption:  # a caption's steps have no size
-        return editor, config
-    return editor.with_stepping(GainControlled(step_size=plan.step_size)), config

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.core.errors import UserError
 from app.core.session import Edit, Session, present
+from app.models.edit_run import steps
 from app.panels.panel import EditorPanel
 from app.panels.views import ConditionView
 from app.widgets import render
@@ -82,7 +83,7 @@ def _film(
 
 def _path(view: ConditionView, edit: Edit, before: Latent) -> Iterator[Tensor]:
     """The pictures of an edit's steps: they are not kept, the same plan takes them again from the same latent."""
-    for step in itertools.islice(view.models.steps(edit.plan, before), edit.steps + 1):
+    for step in itertools.islice(steps(view.models, edit.plan, before), edit.steps + 1):
         yield step.images[0]
     if (step.latent.data != edit.latent.data).any():  # the result is the closest step, which need not be the last
         yield view.models.draw(view.model_set, edit.latent)

@@ -1,12 +1,20 @@
-"""The faces' panel: sliders of attributes, and keypoints on the picture."""
+"""The faces' panel: sliders of attributes, and keypoints on the picture.
+
+Sliders and dragged points are on one face: where both ask for something, the mapping that edits attributes and
+keypoints jointly takes it all; where one does, the mapping of its kind.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
-from app.core.gestures import FEATURES
+from app.core.errors import UserError
+from app.core.gestures import FEATURES, GESTURES, Points, gesture, releases
 from app.core.model_sets import Faces
-from app.core.session import Session
+from app.core.requests import attribute_wishes, keypoint_wishes, part_of_the_way
+from app.core.session import Plan, Session
 from app.panels.panel import EditorPanel
 from app.panels.views import AttributeView
 from app.widgets import attribute_sliders
@@ -28,3 +36,43 @@ class FacePanel(EditorPanel):
     def view_of(self, session: Session | None = None) -> AttributeView:
         """The same for all visitors."""
         return AttributeView(self.models, self.model_set, self.sliders, "A drawn face", grouped=False)
+
+
+def plan_of(
+    view: AttributeView, session: Session, sliders: object, stage: object, options: dict[str, Any], strength: float = 1
+) -> Plan:
+    """The plan that sliders and points ask for.
+
+    Args:
+        view: the faces'.
+        session: the face.
+        sliders: what they sent.
+        stage: what the picture with its points sent.
+        options: of the plan.
+        strength: how much of the way is to be gone.
+
+    Raises:
+        UserError: for what cannot be read, or where nothing is asked for.
+    """
+    now, faces = view.read(session.latent), view.model_set
+    assert isinstance(faces, Faces)
+    wishes, free = attribute_wishes(sliders, now.spec.attributes, needed=False)
+    moved = keypoint_wishes(stage, now.spec.keypoints)
+    if not wishes and not moved:
+        raise UserError("Nothing is asked for yet: move a slider, or drag a point in the tab Keypoints.")
+    asked = part_of_the_way({**wishes, **moved}, {**now.attributes, **now.points}, strength)
+    if not moved:
+        return Plan(faces.attributes, asked, free, **options)
+    points = {name: asked[name] for name in moved}
+    pulled = [name for name in (*free, *releases(now.points, points)) if name not in asked]
+    placed_by = gesture_of(now.points, moved)
+    return Plan(faces.keypoints, asked, tuple(dict.fromkeys(pulled)), gesture=placed_by, **options)
+
+
+def gesture_of(points: Points, moved: Points) -> str:
+    """The gesture that places the points of a face like this, pressed once or twice; "" if none does."""
+    for name in GESTURES:
+        once = gesture(name, points, {})
+        if moved in (once, gesture(name, points, once)):
+            return name
+    return ""

@@ -22,7 +22,7 @@ from app.panels.events import wire, wire_link
 from app.panels.faces import FacePanel
 from app.panels.flowers import FlowerPanel
 from app.panels.hub import HubPanel
-from app.server.gradio_private import Page
+from app.server import gradio_private
 from app.server.limits import guards
 from app.tabs import attributes, captions, compare, guest, keypoints, photo, zoo
 
@@ -114,7 +114,7 @@ def build_demo(
 def build_page(faces: FacePanel, flowers: FlowerPanel, guests: HubPanel | None = None) -> gr.Blocks:
     """The page around its panels; the style sheet shows the one whose tab is selected."""
     guests = guests or HubPanel(faces.models, Stops())
-    with Page(title="sgf-hub: change one thing, keep the rest", delete_cache=FILES) as demo:
+    with gradio_private.page_class()(title="sgf-hub: change one thing, keep the rest", delete_cache=FILES) as demo:
         gr.HTML(HERO, apply_default_css=False)
         with gr.Row(elem_classes="bench"):
             with gr.Column(scale=5, min_width=300, elem_classes="left"):
@@ -153,7 +153,7 @@ LAUNCH: dict[str, Any] = {
     "ssr_mode": False,
     "show_error": False,
     "enable_monitoring": False,
-    "_frontend": False,  # it would ask itself for the page, and end where visitors keep it from answering in 3 seconds
+    **gradio_private.LAUNCH,
 }
 """What Gradio 6 takes at launch. Host and port stay Gradio's: GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
 

@@ -1,27 +1,8 @@
-"""What `app.py` imports before it serves the page, and how. This module itself imports nothing large."""
+"""What `app.py` imports before it serves the page. This module itself imports nothing large."""
 
 from __future__ import annotations
 
-import inspect
 from contextlib import suppress
-from typing import Any
-
-
-def import_gradio() -> None:
-    """Import Gradio without the stub files for editors that it writes each time, which take a third of its import.
-
-    It asks in which file each component's class is, and leaves out those that are in none.
-    """
-    asked = inspect.getfile
-    inspect.getfile = _in_no_file  # type: ignore[assignment]
-    try:
-        import gradio  # noqa: F401
-    finally:
-        inspect.getfile = asked
-
-
-def _in_no_file(thing: Any) -> str:
-    raise FileNotFoundError(f"{thing} has no file while Gradio is imported.")
 
 
 def import_libraries() -> None:

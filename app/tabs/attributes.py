@@ -5,11 +5,10 @@ from __future__ import annotations
 import gradio as gr
 
 from app.core.session import Plan, Session
-from app.panels.faces import FacePanel
-from app.panels.plans import plan_of
+from app.panels.faces import FacePanel, plan_of
 from app.panels.views import AttributeView
 from app.tabs.options import build_options
-from app.widgets.other_tab import build_asked
+from app.tabs.other_tab import build_asked
 
 
 def build(panel: FacePanel) -> None:

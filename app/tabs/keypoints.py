@@ -10,11 +10,10 @@ from app.core.gestures import GESTURES, gesture
 from app.core.requests import keypoint_wishes
 from app.core.session import Plan, Session, present
 from app.panels.events import COMPUTE, QUIET, in_turn
-from app.panels.faces import FacePanel
-from app.panels.plans import plan_of
+from app.panels.faces import FacePanel, plan_of
 from app.panels.views import AttributeView
 from app.tabs.options import build_options
-from app.widgets.other_tab import build_asked
+from app.tabs.other_tab import build_asked
 from app.widgets.stage import moves
 
 POSES = {"← Turn left": "turn left", "Turn right →": "turn right", "↑ Look up": "look up", "↓ Look down": "look down"}

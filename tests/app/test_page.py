@@ -6,7 +6,7 @@ import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
-from app.server.gradio_private import Page
+from app.server.gradio_private import page_class
 from app.server.page import build_demo
 
 
@@ -49,22 +49,22 @@ UPDATES = {
 
 @pytest.mark.parametrize("name", UPDATES)
 def test_the_page_is_told_what_gradio_would_tell_it(name):
-    ours, other = told(Page, UPDATES[name]), told(gr.Blocks, UPDATES[name])
+    ours, other = told(page_class(), UPDATES[name]), told(gr.Blocks, UPDATES[name])
     assert ours[:2] == other[:2]
 
 
 @pytest.mark.parametrize("update", [lambda parts: {}, lambda parts: {gr.HTML("another page's"): "new"}])
 def test_what_gradio_refuses_is_refused(update):
-    for kind in (Page, gr.Blocks):
+    for kind in (page_class(), gr.Blocks):
         with pytest.raises(ValueError, match="output"):
             told(kind, update)
 
 
 def test_what_is_not_named_is_not_made_anew():
-    _, _, state, parts = told(Page, UPDATES["an update"])
+    _, _, state, parts = told(page_class(), UPDATES["an update"])
     made = [name for name, part in parts.items() if name != "state" and state[part._id] is not part]
     assert made == ["button"]
 
 
 def test_the_demo_is_such_a_page():
-    assert isinstance(build_demo(), Page)
+    assert isinstance(build_demo(), page_class())

@@ -8,7 +8,7 @@ import torch
 
 from app.core.model_sets import Flowers
 from app.core.session import Plan
-from app.models.edit_run import prefetched
+from app.models.edit_run import prefetched, steps
 from tests.app.fakes import with_fake_flowers
 from tests.app.visits import begin, run
 
@@ -76,7 +76,7 @@ PLANS = {
 @pytest.mark.parametrize("name", PLANS)
 def test_a_step_is_looked_at_as_its_latent_is(panel, name):
     latent = begin(panel, "7", 0.8)[panel.session].latent
-    for step in panel.models.steps(PLANS[name], latent):
+    for step in steps(panel.models, PLANS[name], latent):
         ours, plain = panel.view_of().read_result(step, PLANS[name]), panel.view_of().read(step.latent)
         assert ours.spec == plain.spec
         assert torch.allclose(ours.image, plain.image, atol=1e-5) and torch.allclose(ours.c, plain.c, atol=1e-5)
@@ -84,7 +84,7 @@ def test_a_step_is_looked_at_as_its_latent_is(panel, name):
 
 def test_a_step_that_was_drawn_small_is_drawn_again(panel):
     latent = begin(panel, "7", 0.8)[panel.session].latent
-    step = next(panel.models.steps(PLANS["points"], latent))
+    step = next(steps(panel.models, PLANS["points"], latent))
     small = replace(step, images=step.images[..., ::2, ::2])
     assert torch.equal(panel.view_of().read_result(small, PLANS["points"]).image, panel.view_of().read(latent).image)
 
@@ -93,7 +93,7 @@ def test_a_step_of_a_flower_as_well(flowers):
     with_fake_flowers(flowers.models, Flowers())
     latent = begin(flowers, "7", 0.8)[flowers.session].latent
     plan = Plan("sgf-flowers-captions", {"caption": "a blue flower"}, max_steps=3)
-    for step in flowers.models.steps(plan, latent):
+    for step in steps(flowers.models, plan, latent):
         ours, plain = flowers.view_of().read_result(step, plan), flowers.view_of().read(step.latent, plan)
         assert torch.allclose(ours.image, plain.image, atol=1e-5) and ours.caption == plain.caption
         assert ours.similarity == pytest.approx(plain.similarity, rel=1e-4)

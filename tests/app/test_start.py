@@ -42,7 +42,7 @@ class TestImports:
         code = (
             "import sys; opened = []\n"
             "sys.addaudithook(lambda what, args: what == 'open' and opened.append(str(args[0])))\n"
-            "from app.server.start import import_gradio; import_gradio()\n"
+            "from app.server.gradio_private import import_gradio; import_gradio()\n"
             "import gradio, inspect\n"
             "assert inspect.getfile(gradio.Button).endswith('button.py')\n"
             "print(len(opened) > 100, *[one for one in opened if one.endswith('.pyi')])"
@@ -52,7 +52,8 @@ class TestImports:
     def test_a_first_edit_needs_no_other_library(self, toy_zoo):
         code = (
             "import sys, pathlib, sgf_hub.hub.names; sgf_hub.hub.names.root = lambda: pathlib.Path(sys.argv[1])\n"
-            "from app.server.start import import_gradio, import_libraries; import_gradio()\n"
+            "from app.server.gradio_private import import_gradio; import_gradio()\n"
+            "from app.server.start import import_libraries\n"
             "from app.server.page import build_page\n"
             "from app.panels.faces import FacePanel; from app.panels.flowers import FlowerPanel\n"
             "from app.models.services import Models; from app.core.stopping import Stops\n"

@@ -15,7 +15,7 @@ from app.core.requests import layers_of, part_of_the_way, strength_of
 from app.core.session import STOPPED, TAKEN, Edit, Plan, Session
 from app.models.edit_run import EditRun
 from app.panels import history
-from app.panels.plans import plan_of
+from app.panels.faces import plan_of
 from app.tabs.options import Options
 from app.widgets.code import as_python
 from app.widgets.report import report

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import torch
 
-import app.models.services
 from app.core.model_sets import Faces
 from app.core.session import Plan
+from app.models import edit_run
+from app.models.services import Models
 
-MODULE = "app_services_on_zero_gpu"
+MODULE = "app_edit_run_on_zero_gpu"
 CALLS: list[str] = []
 
 
@@ -54,49 +55,49 @@ def gpu(task: Callable) -> Callable:
 
 
 @pytest.fixture
-def services(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """`app.models.services` as it is imported where there is a package `spaces`."""
+def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """`app.models.edit_run` as it is imported where there is a package `spaces`."""
     spaces = ModuleType("spaces")
     spaces.GPU = gpu  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "spaces", spaces)
-    spec = importlib.util.spec_from_file_location(MODULE, str(app.models.services.__file__))
+    spec = importlib.util.spec_from_file_location(MODULE, str(edit_run.__file__))
     assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, MODULE, module)
-    spec.loader.exec_module(module)
-    return module
+    found = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, MODULE, found)
+    spec.loader.exec_module(found)
+    return found
 
 
 WORLD = Faces()
 PLAN = Plan(WORLD.attributes, {"smile": 1.0}, max_steps=4)  # the face of seed 3 does not
 
 
-def test_an_edit_runs_where_the_gpu_is(services: ModuleType) -> None:
+def test_an_edit_runs_where_the_gpu_is(module: ModuleType) -> None:
     del CALLS[:]
-    models, plain = services.Models(), app.models.services.Models()
+    models, plain = Models(), Models()
     latent = models.sample(WORLD, 3, 0.8)
-    expected = [step.images for step in plain.steps(PLAN, latent)]
+    expected = [step.images for step in edit_run.steps(plain, PLAN, latent)]
     with models.computing:  # another visitor's, at the moment of the fork
-        steps = list(models._steps_on_gpu(PLAN, latent))
-    assert CALLS == ["_steps_on_gpu"] and len(steps) == len(expected) > 1
+        steps = list(module.steps_on_gpu(models, PLAN, latent))
+    assert CALLS == ["steps_on_gpu"] and len(steps) == len(expected) > 1
     for step, images in zip(steps, expected, strict=True):
         assert torch.allclose(step.images, images, atol=1e-5)
-    assert [len(step.c) for step in models.steps(PLAN, latent)] == [1] * len(steps)
-    assert CALLS == ["_steps_on_gpu"] * 2
+    assert [len(step.c) for step in module.steps(models, PLAN, latent)] == [1] * len(steps)
+    assert CALLS == ["steps_on_gpu"] * 2
 
 
 def test_without_the_package_nothing_changes() -> None:
-    assert not hasattr(app.models.services.Models._steps_on_gpu, "__wrapped__")
+    assert not hasattr(edit_run.steps_on_gpu, "__wrapped__")
 
 
-def test_an_edit_of_a_gpu_moves_everything(services: ModuleType) -> None:
+def test_an_edit_of_a_gpu_moves_everything(module: ModuleType) -> None:
     """With "cpu" by another name, a copy of the editor is made, once, and the steps come back."""
-    models = services.Models()
+    models = Models()
     latent = models.sample(WORLD, 3, 0.8)
-    steps = list(models._steps(PLAN, latent, device="cpu:0"))
-    again = models._editor_on(PLAN.editor, "cpu:0")
-    assert again is models._editor_on(PLAN.editor, "cpu:0") and again is not models.editor(PLAN.editor)
-    plain = list(models._steps(PLAN, latent))
+    steps = list(module.steps_on(models, PLAN, latent, device="cpu:0"))
+    again = module.editor_on(models, PLAN.editor, "cpu:0")
+    assert again is module.editor_on(models, PLAN.editor, "cpu:0") and again is not models.editor(PLAN.editor)
+    plain = list(module.steps_on(models, PLAN, latent))
     assert len(steps) == len(plain)
     for one, other in zip(steps, plain, strict=True):
         assert torch.equal(one.latent.data, other.latent.data) and one.reasons == other.reasons

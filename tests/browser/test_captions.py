@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.models.services import config_of
+from app.models.edit_run import config_of
 from app.screenshots import WORDS, finish_edit, open_captions, open_page
 from app.tabs.captions import EXAMPLES
 
@@ -27,9 +27,12 @@ def flower(page):
 @pytest.fixture
 def endless(monkeypatch, taken):
     """Slow edits that never arrive, and the steps that the server took."""
-    monkeypatch.setattr(
-        "app.models.services.config_of", lambda plan: replace(config_of(plan), tolerance=0.0, patience=None)
-    )
+
+    def never(plan, editor):
+        editor, config = config_of(plan, editor)
+        return editor, replace(config, tolerance=0.0, patience=None)
+
+    monkeypatch.setattr("app.models.edit_run.config_of", never)
     return taken
 
 

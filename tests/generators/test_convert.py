@@ -18,7 +18,7 @@ from sgf_hub.generators.convert import SOURCE
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.sources import Found, find
 from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.hub import names as zoo
+from sgf_hub.hub import download, names
 from sgf_hub.hub.files import CONFIG, WEIGHTS
 from tests.foreign import GOLDEN, even_first_bias, gan_zoo, genforce, nvidia, rosinality, write
 from tests.hub.client import world
@@ -202,12 +202,13 @@ class TestSources:
 
 
 class FakeHub:
-    """Repos in folders, in place of `zoo`'s ways to the Hub."""
+    """Repos in folders, in place of the Hub."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root, self.asked = root, []
-        for name in ("fetch", "listing", "_download"):
-            monkeypatch.setattr(zoo, name, getattr(self, name))
+        for name in ("fetch", "listing"):
+            monkeypatch.setattr(download, name, getattr(self, name))
+        monkeypatch.setattr(names, "download", self.download)
 
     def fetch(self, name: str, file: str, *, revision: str | None = None) -> Path:
         self.asked.append((name, file, revision))
@@ -216,7 +217,7 @@ class FakeHub:
     def listing(self, name: str, *, revision: str | None = None) -> list[str]:
         return [str(path.relative_to(self.root / name)) for path in (self.root / name).rglob("*") if path.is_file()]
 
-    def _download(self, name: str, revision: str | None, files: tuple[str, ...]) -> Path:
+    def download(self, name: str, revision: str | None, files: tuple[str, ...]) -> Path:
         if not all((self.root / name / file).is_file() for file in files):
             raise CorruptFileError(f"{name!r} on the Hub lacks {files}.")
         return self.root / name

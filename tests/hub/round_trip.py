@@ -10,6 +10,7 @@ def first_edit() -> None:
     from app.core.model_sets import Faces
     from app.core.session import Plan
     from app.core.stopping import Stops
+    from app.models.edit_run import steps as edit_steps
     from app.models.services import Models
     from app.panels.faces import FacePanel
     from sgf_hub import SGFEditor
@@ -21,7 +22,7 @@ def first_edit() -> None:
     panel = FacePanel(world, models, Stops())
     latent = models.sample(world, 7, 0.8)
     face = panel.view_of().read(latent)
-    steps = list(models.steps(Plan(world.attributes, {"glasses": 1.0}), latent))
+    steps = list(edit_steps(models, Plan(world.attributes, {"glasses": 1.0}), latent))
     demo = time.monotonic() - begun
     editor = SGFEditor.from_pretrained(f"sgf-hub/{world.attributes}")
     edited = editor.edit(latent, {"glasses": 1}).result

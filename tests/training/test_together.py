@@ -31,7 +31,7 @@ from dataclasses import replace
 from pathlib import Path
 from sgf_hub.generators import load_generator
 from sgf_hub.predictors import load_predictor
-from sgf_hub.training import pairs as module
+from sgf_hub.data import pairs as module
 from sgf_hub.data.distributed import group
 from sgf_hub.training.mapping import PRESETS, train
 

@@ -1,14 +1,14 @@
-"""Tensors to pictures: previews, overlays of keypoints, thumbnails, and files: PNG, GIF, MP4. On the CPU."""
+"""Tensors to pictures: previews, thumbnails, and files: PNG, GIF, MP4. On the CPU."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from app.core.errors import UserError
 
@@ -36,27 +36,6 @@ def jpeg_uri(drawn: Image.Image, quality: int = 88) -> str:
     buffer = io.BytesIO()
     drawn.save(buffer, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def overlay(drawn: Image.Image, points: Mapping[str, Point], moved: Mapping[str, Point] | None = None) -> Image.Image:
-    """The picture with its keypoints as dots, and an arrow from each one in `moved` to where it should go."""
-    scale = 2  # drawn larger and shrunk: PIL's lines are not anti-aliased
-    side = drawn.width * scale
-    layer = drawn.convert("RGB").resize((side, side))
-    pen = ImageDraw.Draw(layer)
-    radius = max(2, side // 150)
-
-    def dot(place: Point, size: int, colour: tuple[int, int, int]) -> None:
-        x, y = place[0] * side, place[1] * side
-        pen.ellipse((x - size, y - size, x + size, y + size), fill=colour, outline=(255, 255, 255), width=scale)
-
-    for name, place in points.items():
-        goal = (moved or {}).get(name)
-        if goal is not None:
-            pen.line((*(v * side for v in place), *(v * side for v in goal)), fill=ACCENT, width=radius)
-            dot(goal, radius + scale, ACCENT)
-        dot(place, radius, (60, 50, 90))
-    return layer.resize(drawn.size, Image.Resampling.LANCZOS)
 
 
 def thumbnail(image: Tensor, side: int = THUMB) -> str:

@@ -173,11 +173,11 @@ def page(
     ),
 ) -> None:
     """Gather all figures of the zoo into one page, and the main ones into the README."""
-    from sgf_hub.evaluation.page import full_page, renew_block, summary
+    from sgf_hub.evaluation.page import full_page, headline, renew_block
 
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(full_page())
-    renew_block(readme, summary())
+    renew_block(readme, headline())
     typer.echo(json.dumps({"out": str(out), "readme": str(readme)}))
 
 

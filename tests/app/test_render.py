@@ -45,15 +45,6 @@ def test_strip_keeps_both_ends(image, count, most, kept):
     assert frames[-1] == (count - 1, render.thumbnail(images[-1]))
 
 
-def test_overlay_marks_points_and_moves(image):
-    plain = render.picture(image, 128)
-    marked = render.overlay(plain, {"a": (0.5, 0.5)}, {"a": (0.9, 0.5)})
-    assert marked.size == plain.size
-    assert marked.getpixel((64, 64)) != plain.getpixel((64, 64))
-    assert marked.getpixel((115, 64)) != plain.getpixel((115, 64))
-    assert marked.getpixel((10, 10)) == pytest.approx(plain.getpixel((10, 10)), abs=3)
-
-
 def test_files(image, tmp_path):
     with Image.open(render.write_png(image, tmp_path / "a.png")) as drawn:
         assert (drawn.format, drawn.size) == ("PNG", (render.SIDE, render.SIDE))

@@ -14,7 +14,7 @@ from sgf_hub.evaluation.projection import measure_edits_after, measure_projectio
 from sgf_hub.inversion.projection import ProjectionConfig
 from sgf_hub.inversion.projector import Projector
 from sgf_hub.predictors import load_predictor
-from tests.inversion_toys import write_encoder
+from tests.inversion.toys import write_encoder
 
 SHORT = ProjectionConfig(steps=3, plus_steps=3)
 

@@ -16,7 +16,7 @@ from sgf_hub.evaluation import page
 from sgf_hub.evaluation.disentanglement import tasks
 from sgf_hub.evaluation.disentanglement.card import BEGIN
 from sgf_hub.evaluation.disentanglement.summary import figures, mean_curves, tables
-from tests.test_cli import Run
+from tests.cli.test_cli import Run
 
 MAPPING = "sgf-toy-attributes"
 SMALL = ("--methods", "sgf,sgf-paper", "--attributes", "smile,black_hair", "--samples", 3, "--seeds", 2, "--workers", 1)

@@ -18,7 +18,7 @@ from sgf_hub.inversion.projector import Projector
 from sgf_hub.training import encoder as training
 from sgf_hub.training.encoder import PRESETS, EncoderConfig, train_encoder
 from sgf_hub.types import Latent
-from tests.inversion_toys import write_encoder
+from tests.inversion.toys import write_encoder
 
 TOY = EncoderConfig(
     generator="toy-stylegan2",

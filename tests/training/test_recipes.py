@@ -11,8 +11,8 @@ from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.generators import load_generator
 from sgf_hub.training.mapping import PRESETS
 from tests.caption_toys import WordCounter, describe, fitted
+from tests.cli.test_cli import Run, run  # noqa: F401
 from tests.predictors.foreign import write_classifier, write_vitpose
-from tests.test_cli import Run, run  # noqa: F401
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SMALL = ("--preset", "fast", "--layers", 2, "--samples", 2)

@@ -14,7 +14,7 @@ from sgf_hub.editing.trajectory import Trajectory
 from sgf_hub.errors import BadValueError
 from sgf_hub.generators import load_generator
 from sgf_hub.types import Latent
-from tests.test_cli import ATTRIBUTES, KEYPOINTS, Run, run  # noqa: F401
+from tests.cli.test_cli import ATTRIBUTES, KEYPOINTS, Run, run  # noqa: F401
 
 
 class TestSeeds:

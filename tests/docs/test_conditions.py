@@ -18,7 +18,7 @@ from tests.generators.test_diffusion import write_consistency
 from tests.predictors.foreign import write_classifier, write_clip, write_vitpose
 from tests.toys import toy_mapping, write_predictor
 
-PAGE = Path(__file__).parents[1] / "docs" / "conditions.md"
+PAGE = Path(__file__).parents[2] / "docs" / "conditions.md"
 
 
 class DCGAN(nn.Module):

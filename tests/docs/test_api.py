@@ -10,7 +10,7 @@ import pytest
 
 from app.screenshots import served
 
-PAGE = (Path(__file__).parents[1] / "docs" / "api.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
 ADDRESS = "http://127.0.0.1:7860"
 
 

@@ -16,7 +16,7 @@ from sgf_hub.inversion.perceptual import Perceptual, distance
 from sgf_hub.inversion.projection import Projection, ProjectionConfig, said
 from sgf_hub.inversion.projector import Projector, find_encoder
 from sgf_hub.types import Latent
-from tests.inversion_toys import toy_encoder, write_encoder
+from tests.inversion.toys import toy_encoder, write_encoder
 from tests.toys import edit_config, toy_generator, toy_progan
 
 SHORT = ProjectionConfig(steps=12, plus_steps=12, learning_rate=0.2, plus_learning_rate=0.1, rare=0.0)

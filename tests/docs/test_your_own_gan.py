@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_cli import Run
+from tests.cli.test_cli import Run
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "your-own-gan.md").read_text()
 SMALLER = {"--pairs 20000": "--pairs 1500", "--iterations 3000": "--iterations 250"}
 STEPS = "200"  # of the GAN

@@ -169,19 +169,19 @@ def zoo(page: Any) -> None:
     page.wait_for_selector("#zoo-cards img", timeout=60_000)
 
 
-def guest(page: Any) -> None:
+def loaded(page: Any) -> None:
     """A mapping of another generator, opened by its name, and an edit with it."""
     open_tab(page, "Zoo")
     page.fill("#zoo-name input, #zoo-name textarea", GUEST)
-    settle(page, lambda: page.click("#zoo-open"), "guest-stage")
-    move_slider(page, ATTRIBUTE, 100, "#guest-panel")
-    settle(page, lambda: page.click("#edit-guest"), "guest-stage")
-    page.wait_for_selector("#edit-guest", state="visible", timeout=60_000)
-    page.wait_for_selector("#guest-result .verdict", timeout=10_000)
+    settle(page, lambda: page.click("#zoo-open"), "loaded-stage")
+    move_slider(page, ATTRIBUTE, 100, "#loaded-panel")
+    settle(page, lambda: page.click("#edit-loaded"), "loaded-stage")
+    page.wait_for_selector("#edit-loaded", state="visible", timeout=60_000)
+    page.wait_for_selector("#loaded-result .verdict", timeout=10_000)
 
 
 SCENES: dict[str, Callable[[Any], None]] = {
-    scene.__name__: scene for scene in (attributes, keypoints, captions, photo, compare, zoo, guest)
+    scene.__name__: scene for scene in (attributes, keypoints, captions, photo, compare, zoo, loaded)
 }
 
 

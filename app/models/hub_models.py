@@ -164,7 +164,7 @@ class HubModels:
             if len(self._jobs) >= MOST_WAITING:
                 raise UserError("Many models are being fetched at the moment: try again in a minute.")
             if self._worker is None:
-                self._worker = ThreadPoolExecutor(1, "guests")
+                self._worker = ThreadPoolExecutor(1, "hub-models")
             job = self._jobs[name, commit] = Fetch(name, f"Waiting for others to fetch theirs, then {name} …")
             self._worker.submit(self._run, job, commit)
             return job
@@ -250,7 +250,7 @@ class HubModels:
 
     def _root(self) -> str:
         if self._home is None:
-            self._home = tempfile.TemporaryDirectory(prefix="sgf-hub-guests-", ignore_cleanup_errors=True)
+            self._home = tempfile.TemporaryDirectory(prefix="sgf-hub-models-", ignore_cleanup_errors=True)
         return self._home.name
 
     def _given_limits(self) -> Limits:

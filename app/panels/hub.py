@@ -40,8 +40,8 @@ class HubPanel(EditorPanel):
     """
 
     noun = "picture"
-    prefix = "guest-"
-    tab = "guest"
+    prefix = "loaded-"
+    tab = "loaded"
     alone = True
     sliders: gr.HTML
     notice: gr.HTML
@@ -83,9 +83,9 @@ class HubPanel(EditorPanel):
 
     def build_sections(self) -> None:
         """Everything that a condition may need; `sections` shows what one does."""
-        with gr.Row(elem_classes="guest-head"):
-            self.about = gr.HTML(elem_id="guest-about", apply_default_css=False)
-            self.another = gr.Button("Open another", size="sm", min_width=110, elem_id="guest-another", scale=0)
+        with gr.Row(elem_classes="loaded-head"):
+            self.about = gr.HTML(elem_id="loaded-about", apply_default_css=False)
+            self.another = gr.Button("Open another", size="sm", min_width=110, elem_id="loaded-another", scale=0)
         with gr.Column(visible=False) as self.points_part:
             gr.HTML(
                 "<p class='hint'>Drag the points on the picture to where they should be.</p>", apply_default_css=False
@@ -95,14 +95,14 @@ class HubPanel(EditorPanel):
                 "<p class='hint'>Move a slider to ask for a change. The rest is held, unless you open its lock.</p>",
                 apply_default_css=False,
             )
-            self.sliders = build_sliders(elem_id="guest-panel", tab=self.tab, alone=True)
+            self.sliders = build_sliders(elem_id="loaded-panel", tab=self.tab, alone=True)
         with gr.Column(visible=False) as self.words_part:
             self.text = gr.Textbox(
-                label="What the picture should become", lines=1, max_lines=4, elem_id="guest-caption",
+                label="What the picture should become", lines=1, max_lines=4, elem_id="loaded-caption",
                 elem_classes="caption",
             )  # fmt: skip
             self.notice = gr.HTML(elem_id="caption-notice", apply_default_css=False, visible=False)
-        self.build_actions("guest")
+        self.build_actions("loaded")
         with gr.Accordion("Advanced", open=False, elem_classes="options"), gr.Row():
             self.max_steps = gr.Slider(5, 120, 60, step=1, label="Steps at most", buttons=[], min_width=150)
             self.step_size = gr.Slider(
@@ -230,4 +230,4 @@ def _about(model_set: HubModelSet, spec: ConditionSpec) -> str:
     asked = conditions_in_words(len(spec.attributes), len(spec.keypoints), spec.caption)
     rows = (("Edits", asked), ("Draws with", model_set.generator), ("Reads with", ", ".join(model_set.heads)))
     listed = "".join(f"<div><dt>{title}</dt><dd>{safe(text)}</dd></div>" for title, text in rows)
-    return f"<h2 class='guest-name'>{safe(model_set.mapping)}</h2><dl class='guest-facts'>{listed}</dl>"
+    return f"<h2 class='loaded-name'>{safe(model_set.mapping)}</h2><dl class='loaded-facts'>{listed}</dl>"

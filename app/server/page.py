@@ -24,7 +24,7 @@ from app.panels.flowers import FlowerPanel
 from app.panels.hub import HubPanel
 from app.server import gradio_private
 from app.server.limits import guards
-from app.tabs import attributes, captions, compare, guest, keypoints, photo, zoo
+from app.tabs import attributes, captions, compare, keypoints, loaded_model, photo, zoo
 
 FILES = (300, 900)  # every so many seconds, files older than so many are removed: pages have fetched them long before
 STATIC = Path(__file__).parents[1] / "static"
@@ -111,40 +111,40 @@ def build_demo(
     return build_page(FacePanel(faces or Faces(), models, Stops()), FlowerPanel(flowers or Flowers(), models, Stops()))
 
 
-def build_page(faces: FacePanel, flowers: FlowerPanel, guests: HubPanel | None = None) -> gr.Blocks:
+def build_page(faces: FacePanel, flowers: FlowerPanel, hub_panel: HubPanel | None = None) -> gr.Blocks:
     """The page around its panels; the style sheet shows the one whose tab is selected."""
-    guests = guests or HubPanel(faces.models, Stops())
+    hub_panel = hub_panel or HubPanel(faces.models, Stops())
     with gradio_private.page_class()(title="sgf-hub: change one thing, keep the rest", delete_cache=FILES) as demo:
         gr.HTML(HERO, apply_default_css=False)
         with gr.Row(elem_classes="bench"):
             with gr.Column(scale=5, min_width=300, elem_classes="left"):
                 faces.build_stage()
                 flowers.build_stage()
-                guests.build_stage()
+                hub_panel.build_stage()
             with gr.Column(scale=6, min_width=300, elem_classes="right"), gr.Tabs(elem_id="tabs") as tabs:
                 attributes.build(faces)
                 keypoints.build(faces)  # while it is selected, the style sheet shows the points on the picture
                 captions_tab = captions.build(flowers)
                 photo_found = photo.build(faces)
                 compare.build(faces, flowers)  # it uses the whole width: while it is selected, there is no stage
-                zoo_tab = zoo.build(guests)
-                guest_tab = guest.build(guests)
+                zoo_tab = zoo.build(hub_panel)
+                loaded_tab = loaded_model.build(hub_panel)
         faces.build_result()
         flowers.build_result()
-        guests.build_result()
+        hub_panel.build_result()
         gr.HTML(FOOT, apply_default_css=False)
         wire(faces, demo.load, [faces.sliders, photo_found])
         wire(flowers, captions_tab.select, [flowers.notice])
         wire_link(flowers, demo.load, tabs, "captions", [flowers.notice])
-        wire(guests, None, [guests.sliders, guests.notice])
-        zoo_tab.wire(tabs, guest_tab)
+        wire(hub_panel, None, [hub_panel.sliders, hub_panel.notice])
+        zoo_tab.wire(tabs, loaded_tab)
         endpoints.build(faces, flowers)
     return demo
 
 
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
-    "css_paths": [STATIC / f"{name}.css" for name in ("style", "comfort", "photo", "compare", "zoo")],
+    "css_paths": [STATIC / f"{name}.css" for name in ("style", "history", "photo", "compare", "zoo")],
     "footer_links": ["api"],
     "run_history": False,
     "max_file_size": "1mb",

@@ -27,7 +27,7 @@ def build_asked(of: str) -> gr.HTML:
     """
     return gr.HTML(
         html_template=_TEMPLATE,
-        js_on_load=(STATIC / "asked.js").read_text("utf-8"),
+        js_on_load=(STATIC / "other_tab.js").read_text("utf-8"),
         apply_default_css=False,
         elem_id=f"asked-{of}",
         setup={"of": of},

@@ -57,17 +57,17 @@ class ZooTab:
     ) -> None:
         self.panel, self.tab, self.name, self.button, self.status, self.shown = panel, tab, name, button, status, shown
 
-    def wire(self, tabs: gr.Tabs, guest: gr.Tab) -> None:
+    def wire(self, tabs: gr.Tabs, loaded: gr.Tab) -> None:
         """Listen; call it when all tabs are built.
 
         Args:
             tabs: all of them.
-            guest: the one that shows what is opened.
+            loaded: the one that shows what is opened.
         """
         panel, quiet = self.panel, dict[str, Any](QUIET)
         outputs = [
             *panel.outputs, panel.sliders, panel.notice, *panel.sections, self.status, self.name, self.button, tabs,
-            guest,
+            loaded,
         ]  # fmt: skip
 
         def opening(name: object, request: gr.Request) -> Iterator[dict[Any, Any]]:
@@ -79,7 +79,7 @@ class ZooTab:
                     _, updates = news
                     yield {
                         **updates, self.status: _said(""), self.name: "", self.button: gr.Button(interactive=True),
-                        tabs: gr.Tabs(selected="guest"), guest: gr.Tab(label="Loaded model", visible=True),
+                        tabs: gr.Tabs(selected="loaded"), loaded: gr.Tab(label="Loaded model", visible=True),
                     }  # fmt: skip
             except Exception:
                 yield {self.status: _said("It could not be opened."), self.button: gr.Button(interactive=True)}

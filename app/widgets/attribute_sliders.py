@@ -44,7 +44,7 @@ def reads(attributes: Mapping[str, float], done: Iterable[str] | None = (), **mo
 
 
 def groups_of(names: Iterable[str]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Attributes as a visitor looks for them: [(title, [(name, label), ...]), ...]; strangers come last."""
+    """Attributes as a visitor looks for them: [(title, [(name, label), ...]), ...]; others come last."""
     names = tuple(names)
     known = {name for members in GROUPS.values() for name in members}
     groups = {title: [name for name in members if name in names] for title, members in GROUPS.items()}

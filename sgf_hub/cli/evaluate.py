@@ -128,12 +128,12 @@ def _judge(text: str, attributes: tuple[str, ...]) -> tuple[str, ...]:
     heads = JUDGE if automatic else tuple(name.strip() for name in text.split(",") if name.strip())
     if automatic and not all((root() / head.removeprefix(NAMESPACE + "/")).is_dir() for head in heads):
         return ()
-    strangers = [name for name in attributes if name not in load_predictor(heads).spec.attributes]
-    if not strangers:
+    unknown = [name for name in attributes if name not in load_predictor(heads).spec.attributes]
+    if not unknown:
         return heads
     if automatic:
         return ()
-    raise BadValueError(f"the judge {text!r} does not know {', '.join(strangers)}: choose another, or --judge none.")
+    raise BadValueError(f"the judge {text!r} does not know {', '.join(unknown)}: choose another, or --judge none.")
 
 
 def make_folder(folder: Path) -> None:

@@ -140,7 +140,7 @@ def projection(
     import torch
 
     from sgf_hub.editing.editor import SGFEditor
-    from sgf_hub.evaluation.projection import measure_edits_after, measure_projection, measure_strangers
+    from sgf_hub.evaluation.projection import measure_edits_after, measure_out_of_domain, measure_projection
     from sgf_hub.inversion.projection import ProjectionConfig
     from sgf_hub.inversion.projector import Projector
     from sgf_hub.predictors import load_predictor
@@ -152,7 +152,7 @@ def projection(
     judge, world = load_predictor(JUDGE), "avatars"
     parts = {
         "rows": measure_projection(projector, judge, world=world, samples=samples, seeds=seeds, config=config),
-        "strangers": measure_strangers(projector, world=world, samples=min(samples, 20), config=config),
+        "out_of_domain": measure_out_of_domain(projector, world=world, samples=min(samples, 20), config=config),
         "edits": measure_edits_after(projector, editor, world=world, samples=edited, config=config),
     }
     figures: dict[str, list[dict]] = {}

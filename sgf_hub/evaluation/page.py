@@ -172,14 +172,14 @@ def projection_tables(name: str, made: dict) -> list[str]:
     ]
     others = [
         f"| {r['kind']} | {r['similarity']:.1%} | {r['most']:.1%} | {r['expressible']:.0%} | {r['said']} |"
-        for r in made["strangers"]
+        for r in made["out_of_domain"]
     ]
     edits = [f"| {titles[r['start']]} | {r['reached']:.1%} | {r['steps']:.1f} |" for r in made["edits"]]
     head = "| search | similarity | least | attributes agree | keypoint error | pixel error | expressible | seconds |"
     return [
         _table(f"{name}: {made['samples']} held-out drawn pictures x {made['seeds']} seeds, by the judge", head, drawn),
         _table(
-            f"{name}: pictures that the generator cannot draw ({made['strangers'][0]['pictures']} of each)",
+            f"{name}: pictures that the generator cannot draw ({made['out_of_domain'][0]['pictures']} of each)",
             "| kind | similarity | most | called expressible | what is said of the first |",
             others,
         ),

@@ -13,7 +13,7 @@ from torch import Tensor
 from sgf_hub.editing import SGFEditor, StopReason
 from sgf_hub.evaluation.disentanglement.sweep import flip
 from sgf_hub.evaluation.edits import mean_and_spread
-from sgf_hub.inversion.calibration import of_world, strangers
+from sgf_hub.inversion.calibration import of_world, out_of_domain
 from sgf_hub.inversion.projection import Projection, ProjectionConfig
 from sgf_hub.inversion.projector import Projector
 from sgf_hub.types import Latent, Predictor
@@ -21,7 +21,7 @@ from sgf_hub.types import Latent, Predictor
 SEEDS = 940_000_000  # of the pictures: neither trained on nor calibrated with
 SEARCHES = {"encoder": "guess", "w": "w", "w+": "w+"}  # name to the phase whose last step it ends with
 BATCH, TIMED = 10, 5  # pictures searched at once, and pictures timed one by one
-STRANGERS = {"other": "flower", "digit": "digit", "gradient": "gradient of colours"}  # kind to its name in tables
+OUT_OF_DOMAIN = {"other": "flower", "digit": "digit", "gradient": "gradient of colours"}  # kind to its name in tables
 
 
 def measure_projection(
@@ -52,10 +52,12 @@ def measure_projection(
         yield {"search": name, **mean_and_spread(rows[name]), "seconds": seconds}
 
 
-def measure_strangers(projector: Projector, *, world: str, samples: int, config: ProjectionConfig) -> Iterator[dict]:
+def measure_out_of_domain(
+    projector: Projector, *, world: str, samples: int, config: ProjectionConfig
+) -> Iterator[dict]:
     """Project pictures that the generator cannot draw; a record a kind, with what is said of the first."""
-    for kind, name in STRANGERS.items():
-        pictures = strangers(kind, world, samples, SEEDS, projector.generator.resolution)
+    for kind, name in OUT_OF_DOMAIN.items():
+        pictures = out_of_domain(kind, world, samples, SEEDS, projector.generator.resolution)
         found = _searched(projector, pictures, config)["w+"]
         similarity = torch.tensor([one.similarity[0] for one in found])
         yield {

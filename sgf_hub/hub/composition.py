@@ -95,7 +95,7 @@ def survey(name: str, into: Path, *, commit: str | None = None, limits: Limits |
 
     Raises:
         UnknownNameError: if there is no such public repo, or the Hub cannot be reached.
-        CorruptFileError: if it is no mapping, or names what is not opened for strangers.
+        CorruptFileError: if it is no mapping, or names what is not opened for visitors.
         BadValueError: if it is larger than the limits.
     """
     limits = limits or Limits()

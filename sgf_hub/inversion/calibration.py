@@ -48,7 +48,7 @@ def calibrate(projector: Projector, world: str, config: ProjectionConfig | None 
     apart = pairs_apart(projector)
     config = replace(config or ProjectionConfig(), plus_steps=0)
     own = _similarities(projector, of_world(world, OWN, SEED, projector.generator.resolution), apart, config)
-    kinds = {kind: strangers(kind, world, EACH, SEED, projector.generator.resolution) for kind in (*KINDS, "other")}
+    kinds = {kind: out_of_domain(kind, world, EACH, SEED, projector.generator.resolution) for kind in (*KINDS, "other")}
     others = {kind: _similarities(projector, images, apart, config) for kind, images in kinds.items()}
     low, high = own.quantile(RARE).item(), max(found.max().item() for found in others.values())
     threshold = (low + high) / 2 if high < low else low
@@ -76,7 +76,7 @@ def of_world(world: str, count: int, seed: int, side: int) -> Tensor:
     return torch.from_numpy(images).float() / 127.5 - 1
 
 
-def strangers(kind: str, world: str, count: int, seed: int, side: int) -> Tensor:
+def out_of_domain(kind: str, world: str, count: int, seed: int, side: int) -> Tensor:
     """Pictures that are not of a world: of a kind of `sgf_hub.data.out_of_domain`, or "other", the other worlds'."""
     if kind == "other":
         return of_world(next(one for one in WORLDS if one != world), count, seed, side)

@@ -68,7 +68,7 @@ def groups_of(value: object, names: Sequence[str]) -> tuple[tuple[str, ...], ...
     if not isinstance(value, (list, tuple)) or len(value) > MAX_NAMES:
         raise BadValueError(f"groups must be a list of at most {MAX_NAMES} lists of attributes.")
     sets = tuple(names_of("a group", group) for group in value)
-    strangers = sorted({name for group in sets for name in group} - set(names))
-    if strangers:
-        raise BadValueError(f"groups name unknown attributes: {', '.join(strangers)}.")
+    unknown = sorted({name for group in sets for name in group} - set(names))
+    if unknown:
+        raise BadValueError(f"groups name unknown attributes: {', '.join(unknown)}.")
     return sets

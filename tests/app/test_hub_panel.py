@@ -35,9 +35,9 @@ WORDS = HubModelSet("flowers-stylegan2", ("flowers-captions",), mapping="sgf-flo
 
 
 @pytest.fixture(scope="module")
-def guest_zoo(toy_zoo, tmp_path_factory):
+def hub_zoo(toy_zoo, tmp_path_factory):
     """The toy zoo, with mappings of other conditions."""
-    root = tmp_path_factory.mktemp("guests") / "zoo"
+    root = tmp_path_factory.mktemp("hub_panel") / "zoo"
     shutil.copytree(toy_zoo, root)
     torch.manual_seed(1)
     ProGAN(resolution=16, latent_dim=8, channels=(8, 8, 8)).save_pretrained(root / "toy-progan")
@@ -67,10 +67,10 @@ def guest_zoo(toy_zoo, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def guests(guest_zoo):
-    """The guests' panel of a page that is built; captions are read and edited by fakes."""
+def hub_panel(hub_zoo):
+    """The hub_panel' panel of a page that is built; captions are read and edited by fakes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sgf_hub.hub.names, "root", lambda: guest_zoo)
+        patch.setattr(sgf_hub.hub.names, "root", lambda: hub_zoo)
         yield _built()
 
 
@@ -112,19 +112,21 @@ ASKED = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_each_kind_is_opened_edited_and_undone(guests, name):
-    session, updates = opened(guests, name)
-    stage = updates[guests.stage]
+def test_each_kind_is_opened_edited_and_undone(hub_panel, name):
+    session, updates = opened(hub_panel, name)
+    stage = updates[hub_panel.stage]
     assert isinstance(session.model_set, HubModelSet) and session.model_set.mapping == name
     assert stage["image"].startswith("data:image/jpeg") and stage["alt"].startswith("A picture")
-    after, shown = edited(guests, session, plan_for(guests, session, **ASKED[name]))
+    after, shown = edited(hub_panel, session, plan_for(hub_panel, session, **ASKED[name]))
     assert after.model_set == session.model_set and after.cursor == 1
-    assert after.last.steps == 3 and 'class="verdict' in shown[guests.verdict]
-    back = handle(guests, history.moved(Session.undone), after)
-    assert back[guests.session].latent is session.latent
-    again = guests.begin(guests.view_of(after), "11", 0.8)[guests.session]
+    assert after.last.steps == 3 and 'class="verdict' in shown[hub_panel.verdict]
+    back = handle(hub_panel, history.moved(Session.undone), after)
+    assert back[hub_panel.session].latent is session.latent
+    again = hub_panel.begin(hub_panel.view_of(after), "11", 0.8)[hub_panel.session]
     assert again.model_set == session.model_set
-    assert handle(guests, downloads.png, after)[guests.download].endswith(f"picture-{session.origin.seed}-edit-1.png")
+    assert handle(hub_panel, downloads.png, after)[hub_panel.download].endswith(
+        f"picture-{session.origin.seed}-edit-1.png"
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,26 +138,26 @@ def test_each_kind_is_opened_edited_and_undone(guests, name):
         ("sgf-flowers-captions", False, False, True),
     ],
 )
-def test_what_the_condition_allows_is_offered(guests, name, points, sliders, words):
-    _, updates = opened(guests, name)
-    shown = [updates[part].visible for part in (guests.points_part, guests.sliders_part, guests.words_part)]
+def test_what_the_condition_allows_is_offered(hub_panel, name, points, sliders, words):
+    _, updates = opened(hub_panel, name)
+    shown = [updates[part].visible for part in (hub_panel.points_part, hub_panel.sliders_part, hub_panel.words_part)]
     assert shown == [points, sliders, words]
-    assert bool(updates[guests.stage]["features"]) == points
-    assert updates[guests.step_size].visible != words
-    assert name in updates[guests.about]
+    assert bool(updates[hub_panel.stage]["features"]) == points
+    assert updates[hub_panel.step_size].visible != words
+    assert name in updates[hub_panel.about]
 
 
-def test_names_come_with_the_messages(guests):
-    _, updates = opened(guests, "sgf-odd")
-    panel = updates[guests.sliders]
+def test_names_come_with_the_messages(hub_panel):
+    _, updates = opened(hub_panel, "sgf-odd")
+    panel = updates[hub_panel.sliders]
     assert panel["groups"] == [
         ("Expression", [("smile", "Smile")]),
         ("More", [("wears a scarf", "Wears a scarf"), ("blue", "Blue")]),
     ]
     assert set(panel["reads"]) == set(ODD) and panel["done"] is None
-    _, updates = opened(guests, "sgf-points")
-    assert updates[guests.stage]["features"] == {"beak": ["beak"], "tail": ["tail"]}
-    assert set(updates[guests.stage]["points"]) == set(POINTS)
+    _, updates = opened(hub_panel, "sgf-points")
+    assert updates[hub_panel.stage]["features"] == {"beak": ["beak"], "tail": ["tail"]}
+    assert set(updates[hub_panel.stage]["points"]) == set(POINTS)
 
 
 def test_groups_and_features_of_the_drawn_faces_are_known():
@@ -167,45 +169,45 @@ def test_groups_and_features_of_the_drawn_faces_are_known():
     assert features_of([]) == {}
 
 
-def test_another_models_caption_does_not_stay(guests):
-    opened(guests, "sgf-flowers-captions")
-    _, updates = opened(guests, "sgf-odd")
-    assert updates[guests.stage]["reading"] is None
+def test_another_models_caption_does_not_stay(hub_panel):
+    opened(hub_panel, "sgf-flowers-captions")
+    _, updates = opened(hub_panel, "sgf-odd")
+    assert updates[hub_panel.stage]["reading"] is None
 
 
-def test_in_z_the_steps_are_those_of_z(guests):
-    session, updates = opened(guests, "sgf-in-z")
-    assert session.latent.space == "z" and updates[guests.step_size].value == 0.1
-    assert not updates[guests.variety].visible
-    after, shown = edited(guests, session, plan_for(guests, session, {"smile": 1.0}))
+def test_in_z_the_steps_are_those_of_z(hub_panel):
+    session, updates = opened(hub_panel, "sgf-in-z")
+    assert session.latent.space == "z" and updates[hub_panel.step_size].value == 0.1
+    assert not updates[hub_panel.variety].visible
+    after, shown = edited(hub_panel, session, plan_for(hub_panel, session, {"smile": 1.0}))
     assert after.latent.space == "z"
-    assert "EditConfig(max_steps=3)" in shown[guests.code] and "GainControlled" not in shown[guests.code]
+    assert "EditConfig(max_steps=3)" in shown[hub_panel.code] and "GainControlled" not in shown[hub_panel.code]
 
 
 @pytest.mark.parametrize("name", ["sgf-in-z", "sgf-odd", "sgf-points", "sgf-avatars-keypoints"])
-def test_copied_python_gives_the_same_latent(guests, tmp_path, monkeypatch, name):
+def test_copied_python_gives_the_same_latent(hub_panel, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    session, _ = opened(guests, name)
-    after, shown = edited(guests, session, plan_for(guests, session, **{"words": "", **ASKED[name]}))
+    session, _ = opened(hub_panel, name)
+    after, shown = edited(hub_panel, session, plan_for(hub_panel, session, **{"words": "", **ASKED[name]}))
     names: dict = {}
-    assert shown[guests.code] == as_python(after, after.model_set)
-    exec(shown[guests.code], names)
+    assert shown[hub_panel.code] == as_python(after, after.model_set)
+    exec(shown[hub_panel.code], names)
     assert torch.allclose(names["latent"].data, after.latent.data, atol=1e-6)
 
 
-def test_a_latent_comes_back_in_its_own_space(guests):
-    session, _ = opened(guests, "sgf-in-z")
-    path = handle(guests, downloads.latent, session)[guests.download]
-    again = guests.opened(guests.view_of(session), path)[guests.session]
+def test_a_latent_comes_back_in_its_own_space(hub_panel):
+    session, _ = opened(hub_panel, "sgf-in-z")
+    path = handle(hub_panel, downloads.latent, session)[hub_panel.download]
+    again = hub_panel.opened(hub_panel.view_of(session), path)[hub_panel.session]
     assert isinstance(again.model_set, HubModelSet) and again.latent.data.equal(session.latent.data)
 
 
-def test_two_visitors_have_a_model_each(guests):
-    one, _ = opened(guests, "sgf-in-z")
-    two, _ = opened(guests, "sgf-points")
-    first, second = (spec_of(guests.view_of(session)) for session in (one, two))
+def test_two_visitors_have_a_model_each(hub_panel):
+    one, _ = opened(hub_panel, "sgf-in-z")
+    two, _ = opened(hub_panel, "sgf-points")
+    first, second = (spec_of(hub_panel.view_of(session)) for session in (one, two))
     assert first.attributes == tuple(ODD) and second.keypoints == tuple(POINTS)
-    assert guests.model_set is None, "the panel itself has none"
+    assert hub_panel.model_set is None, "the panel itself has none"
 
 
 @pytest.mark.parametrize(
@@ -221,16 +223,16 @@ def test_two_visitors_have_a_model_each(guests):
         ("sgf-odd", {"sliders": {"blue": 1.0}, "steps": 10**9}, "number of steps"),
     ],
 )
-def test_what_cannot_be_asked_is_told(guests, name, asked, words):
-    session, _ = opened(guests, name)
+def test_what_cannot_be_asked_is_told(hub_panel, name, asked, words):
+    session, _ = opened(hub_panel, name)
     with pytest.raises((UserError, SGFError), match=words):
-        plan_for(guests, session, **asked)
+        plan_for(hub_panel, session, **asked)
 
 
 @pytest.mark.parametrize("session", [None, Session(SimpleNamespace(latent=None)), "x"])
-def test_a_session_that_went_is_told(guests, session):
+def test_a_session_that_went_is_told(hub_panel, session):
     with pytest.raises(UserError, match="open it again in the tab Zoo"):
-        guests.view_of(session)
+        hub_panel.view_of(session)
 
 
 @pytest.mark.parametrize(
@@ -243,12 +245,12 @@ def test_a_session_that_went_is_told(guests, session):
         ({"a": 1}, "Nothing is named"),
     ],
 )
-def test_other_names_are_told_and_what_was_open_stays(guests, name, words):
+def test_other_names_are_told_and_what_was_open_stays(hub_panel, name, words):
     with pytest.raises(UserError, match=words):
-        list(guests.open_model(name, "me"))
-    assert not guests.models.queue._visitors
+        list(hub_panel.open_model(name, "me"))
+    assert not hub_panel.models.queue._visitors
 
 
-def test_the_tab_tells_how_it_goes_and_ends_at_the_picture(guests):
-    news = list(guests.open_model("sgf-hub/sgf-odd", "me"))
+def test_the_tab_tells_how_it_goes_and_ends_at_the_picture(hub_panel):
+    news = list(hub_panel.open_model("sgf-hub/sgf-odd", "me"))
     assert news[0] == "Opening sgf-hub/sgf-odd …" and news[-1][0].mapping == "sgf-odd"

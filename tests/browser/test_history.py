@@ -1,4 +1,4 @@
-"""What makes the page comfortable, in a browser, on the embedded zoo: timeline, steps, sheet, links, joint edits.
+"""History and sharing, in a browser, on the embedded zoo: timeline, steps, sheet, links, joint edits.
 
 Run with `pytest -m browser`.
 """

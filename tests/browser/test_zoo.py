@@ -28,13 +28,13 @@ def zoo(page):
 
 
 def open_mapping(page, name: str) -> None:
-    settle(page, lambda: page.click(f'[data-open="{name}"]'), "guest-stage")
-    page.wait_for_selector("#guest-stage", state="visible")
+    settle(page, lambda: page.click(f'[data-open="{name}"]'), "loaded-stage")
+    page.wait_for_selector("#loaded-stage", state="visible")
 
 
 def ask(page, name: str) -> None:
     """Move a slider to its end."""
-    slider = page.locator(f'#guest-panel .attribute[data-name="{name}"] input')
+    slider = page.locator(f'#loaded-panel .attribute[data-name="{name}"] input')
     slider.evaluate(
         "slider => { slider.value = 100; for (const kind of ['input', 'change'])"
         " slider.dispatchEvent(new Event(kind, {bubbles: true})); }"
@@ -43,7 +43,7 @@ def ask(page, name: str) -> None:
 
 def test_every_entry_has_a_card_and_its_code_is_copied(zoo):
     assert zoo.locator(".zoo-card").count() == len(entries())
-    assert not zoo.is_visible("#stage") and not zoo.is_visible("#guest-stage")
+    assert not zoo.is_visible("#stage") and not zoo.is_visible("#loaded-stage")
     card = zoo.locator(".zoo-card").first
     assert not card.locator("code").is_visible(), "details are folded"
     card.locator("summary", has_text="In Python").click()
@@ -56,20 +56,20 @@ def test_a_mapping_is_opened_and_edited_with(zoo):
     errors: list[str] = []
     zoo.on("pageerror", lambda error: errors.append(str(error)))
     open_mapping(zoo, NAME)
-    assert zoo.inner_text("#guest-about .guest-name") == NAME and not zoo.is_visible("#stage")
-    assert zoo.locator("#guest-panel .attribute").count() == 25
+    assert zoo.inner_text("#loaded-about .loaded-name") == NAME and not zoo.is_visible("#stage")
+    assert zoo.locator("#loaded-panel .attribute").count() == 25
     assert zoo.get_by_label("Glasses", exact=True).locator("visible=true").count() == 1
-    before = zoo.get_attribute("#guest-stage .stage-picture", "src")
+    before = zoo.get_attribute("#loaded-stage .stage-picture", "src")
     ask(zoo, "glasses")
-    settle(zoo, lambda: zoo.click("#edit-guest"), "guest-stage")
-    zoo.wait_for_selector("#guest-result .verdict", timeout=10_000)
-    assert zoo.get_attribute("#guest-stage .stage-picture", "src") != before
-    assert "Glasses" in zoo.inner_text("#guest-verdict")
-    zoo.click("#guest-another")
+    settle(zoo, lambda: zoo.click("#edit-loaded"), "loaded-stage")
+    zoo.wait_for_selector("#loaded-result .verdict", timeout=10_000)
+    assert zoo.get_attribute("#loaded-stage .stage-picture", "src") != before
+    assert "Glasses" in zoo.inner_text("#loaded-verdict")
+    zoo.click("#loaded-another")
     zoo.wait_for_selector(".zoo-card", state="visible")
     open_mapping(zoo, "sgf-avatars-keypoints")
-    zoo.wait_for_selector("#guest-stage .stage-points .point", state="visible")
-    assert not zoo.is_visible("#guest-result") and zoo.is_disabled("#guest-undo")
+    zoo.wait_for_selector("#loaded-stage .stage-points .point", state="visible")
+    assert not zoo.is_visible("#loaded-result") and zoo.is_disabled("#loaded-undo")
     assert not errors
 
 

@@ -10,7 +10,7 @@ from sgf_hub.cli import main as cli
 from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.evaluation import projection as measuring
 from sgf_hub.evaluation.page import full_page, summary
-from sgf_hub.evaluation.projection import measure_edits_after, measure_projection, measure_strangers
+from sgf_hub.evaluation.projection import measure_edits_after, measure_out_of_domain, measure_projection
 from sgf_hub.inversion.projection import ProjectionConfig
 from sgf_hub.inversion.projector import Projector
 from sgf_hub.predictors import load_predictor
@@ -53,7 +53,7 @@ def test_one_run_gives_what_three_would(projector: Projector) -> None:
 
 def test_strangers_and_edits(projector: Projector) -> None:
     projector.encoder.expressible_from = 1.0
-    rows = list(measure_strangers(projector, world="avatars", samples=2, config=SHORT))
+    rows = list(measure_out_of_domain(projector, world="avatars", samples=2, config=SHORT))
     assert [row["kind"] for row in rows] == ["flower", "digit", "gradient of colours"]
     assert all(row["expressible"] == 0 and "cannot draw" in row["said"] for row in rows)
     editor = SGFEditor.from_pretrained("sgf-toy-attributes", generator=projector.generator)
@@ -73,6 +73,6 @@ def test_the_command_keeps_the_figures_for_the_page(toys: Path, monkeypatch: pyt
         cli.main()
     assert not ended.value.code, capsys.readouterr().err
     kept = json.loads((toys / "toy-stylegan2-encoder/measured.json").read_text())["projection"]
-    assert len(kept["rows"]) == 3 and len(kept["strangers"]) == 3 and len(kept["edits"]) == 4
+    assert len(kept["rows"]) == 3 and len(kept["out_of_domain"]) == 3 and len(kept["edits"]) == 4
     page = full_page()
     assert "| W, then W+ |" in page and "| digit |" in page and "2 held-out drawn pictures" in summary()

@@ -44,12 +44,12 @@ def here(toy_zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture
-def guests() -> HubModels:
+def hub_models() -> HubModels:
     return HubModels(Models())
 
 
-def opened(guests: HubModels, name: str = NAME) -> HubModelSet:
-    *_, last = guests.open(name)
+def opened(hub_models: HubModels, name: str = NAME) -> HubModelSet:
+    *_, last = hub_models.open(name)
     assert isinstance(last, HubModelSet)
     return last
 
@@ -61,15 +61,15 @@ def config(here: World, name: str = NAME, **changes: object) -> None:
     repo.commit({**repo.head.files, "config.json": json.dumps(told).encode()}, "changed")
 
 
-def test_a_mapping_is_opened_by_its_id(here: World, guests: HubModels) -> None:
-    *news, last = guests.open(f"  {NAME} ")
+def test_a_mapping_is_opened_by_its_id(here: World, hub_models: HubModels) -> None:
+    *news, last = hub_models.open(f"  {NAME} ")
     assert isinstance(last, HubModelSet) and all(isinstance(one, str) and one.endswith("…") for one in news) and news
     assert (last.generator, last.heads) == ("ann/toy-stylegan2", ("ann/toy-attributes",))
     assert last.commit == here.hub.model(NAME).head.oid
-    models = guests.models_of(last)
+    models = hub_models.models_of(last)
     latent = models.sample(last, 7, 0.8)
     assert set(models.read(last, latent).attributes) == {"smile", "black_hair", "blond_hair"}
-    assert models.queue is guests.models.queue and models.computing is guests.models.computing
+    assert models.queue is hub_models.models.queue and models.computing is hub_models.models.computing
     assert not Path(constants.HF_HUB_CACHE).exists(), "the cache of the Hub's client would never be emptied"
 
 
@@ -93,39 +93,41 @@ def test_a_visitor_edits_with_it(here: World) -> None:
     assert again.model_set == session.model_set, "what was open stays"
 
 
-def test_what_is_there_is_not_fetched_again(here: World, guests: HubModels) -> None:
-    first = opened(guests)
+def test_what_is_there_is_not_fetched_again(here: World, hub_models: HubModels) -> None:
+    first = opened(hub_models)
     weights = here.hub.count("GET", "model.safetensors")
-    assert opened(guests) == first and here.hub.count("GET", "model.safetensors") == weights
+    assert opened(hub_models) == first and here.hub.count("GET", "model.safetensors") == weights
     here.hub.model(NAME).commit({**here.hub.model(NAME).head.files, "README.md": b"new"}, "changed")
-    again = opened(guests)
-    assert again != first and again.mapping == first.mapping and guests.models_of(first) is not None
+    again = opened(hub_models)
+    assert again != first and again.mapping == first.mapping and hub_models.models_of(first) is not None
 
 
-def test_parts_of_the_embedded_zoo_are_taken_from_there(here: World, toy_zoo: Path, guests: HubModels) -> None:
+def test_parts_of_the_embedded_zoo_are_taken_from_there(here: World, toy_zoo: Path, hub_models: HubModels) -> None:
     for name in MINE[:3]:
         shutil.copytree(toy_zoo / name, here.zoo / name)
     config(here, generator="sgf-hub/toy-stylegan2", predictor=["sgf-hub/toy-attributes"])
     before = here.hub.count("GET", "ann/toy")
-    world_of_it = opened(guests)
+    world_of_it = opened(hub_models)
     assert (world_of_it.generator, world_of_it.heads) == ("toy-stylegan2", ("toy-attributes",))
     assert here.hub.count("GET", "ann/toy") == before
 
 
 def test_few_are_kept_and_who_went_comes_back(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    guests = HubModels(Models(), kept=1)
-    first = opened(guests)
+    hub_models = HubModels(Models(), kept=1)
+    first = opened(hub_models)
     config(here, embedding=8)
-    second = opened(guests)
-    assert list(guests._loaded) == [second]
-    seen = guests.models_of(first).sample(first, 1, 0.8)
-    assert list(guests._loaded) == [first] and seen.data.shape == (1, 16)
+    second = opened(hub_models)
+    assert list(hub_models._loaded) == [second]
+    seen = hub_models.models_of(first).sample(first, 1, 0.8)
+    assert list(hub_models._loaded) == [first] and seen.data.shape == (1, 16)
     monkeypatch.setattr("app.models.hub_models.KEPT_FILES", 1)
     config(here, embedding=8, layers=4)
-    third = opened(guests)
-    assert [path.parent.is_dir() for path in guests._folders.values()] == [True] and list(guests._folders) == [third]
-    assert len(list(Path(guests._root()).iterdir())) == 1
-    assert guests.models_of(first).sample(first, 1, 0.8).data.equal(seen.data), "fetched anew, by its commit"
+    third = opened(hub_models)
+    assert [path.parent.is_dir() for path in hub_models._folders.values()] == [True] and list(hub_models._folders) == [
+        third
+    ]
+    assert len(list(Path(hub_models._root()).iterdir())) == 1
+    assert hub_models.models_of(first).sample(first, 1, 0.8).data.equal(seen.data), "fetched anew, by its commit"
 
 
 @pytest.mark.parametrize(
@@ -136,23 +138,23 @@ def test_few_are_kept_and_who_went_comes_back(here: World, monkeypatch: pytest.M
         ("ann/toy-backbone", "holds a backbone"),
     ],
 )
-def test_other_repos_are_refused(here: World, guests: HubModels, name: str, words: str) -> None:
+def test_other_repos_are_refused(here: World, hub_models: HubModels, name: str, words: str) -> None:
     with pytest.raises(SGFError, match=words):
-        opened(guests, name)
+        opened(hub_models, name)
 
 
 @pytest.mark.parametrize(
     "name",
     ["", " ", None, 7, "../zoo", "/etc", "a/b/c", "./sgf", "https://hf.co/a/b", "a b/c", "nothing", "a/..b", "x" * 999],
 )
-def test_what_is_no_name_is_refused_before_anything_is_asked(here: World, guests: HubModels, name: object) -> None:
+def test_what_is_no_name_is_refused_before_anything_is_asked(here: World, hub_models: HubModels, name: object) -> None:
     asked = len(here.hub.requests)
     with pytest.raises(UserError, match="named|is not the name of a mapping"):
-        list(guests.open(name))
+        list(hub_models.open(name))
     assert len(here.hub.requests) == asked
 
 
-def test_a_folder_of_that_name_is_not_opened(here: World, guests: HubModels, tmp_path: Path, monkeypatch) -> None:
+def test_a_folder_of_that_name_is_not_opened(here: World, hub_models: HubModels, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bob" / "secret").mkdir(parents=True)
     (tmp_path / "bob" / "secret" / "config.json").write_text("{}")
@@ -161,16 +163,16 @@ def test_a_folder_of_that_name_is_not_opened(here: World, guests: HubModels, tmp
         (tmp_path / "ann" / name).mkdir()
         (tmp_path / "ann" / name / "config.json").write_text("{}")
     with pytest.raises(UnknownNameError, match="no public repo 'bob/secret'"):
-        opened(guests, "bob/secret")
-    assert opened(guests).generator == "ann/toy-stylegan2"
+        opened(hub_models, "bob/secret")
+    assert opened(hub_models).generator == "ann/toy-stylegan2"
 
 
 @pytest.mark.parametrize("private", [NAME, "ann/toy-stylegan2"])
-def test_private_repos_stay_private(here: World, guests: HubModels, private: str) -> None:
+def test_private_repos_stay_private(here: World, hub_models: HubModels, private: str) -> None:
     """Ann's token is logged in on this machine, and whoever types an id is not Ann."""
     here.hub.model(private).private = True
     with pytest.raises(UnknownNameError, match=f"no public repo '{private}'"):
-        opened(guests)
+        opened(hub_models)
 
 
 @pytest.mark.parametrize(
@@ -191,19 +193,21 @@ def test_private_repos_stay_private(here: World, guests: HubModels, private: str
         ({"latent_dim": 10**9}, "latent_dim is 1000000000"),
     ],
 )
-def test_hostile_configs_are_refused_in_a_sentence(here: World, guests: HubModels, changes: dict, words: str) -> None:
+def test_hostile_configs_are_refused_in_a_sentence(
+    here: World, hub_models: HubModels, changes: dict, words: str
+) -> None:
     config(here, **changes)
     with pytest.raises((SGFError, UserError), match=words) as caught:
-        opened(guests)
-    assert "\n" not in str(caught.value) and not guests._jobs and not guests._loaded
-    assert not list(Path(guests._root()).iterdir()), "nothing is left of it"
+        opened(hub_models)
+    assert "\n" not in str(caught.value) and not hub_models._jobs and not hub_models._loaded
+    assert not list(Path(hub_models._root()).iterdir()), "nothing is left of it"
 
 
-def test_a_generator_it_was_not_trained_with(here: World, guests: HubModels, toy_zoo: Path) -> None:
+def test_a_generator_it_was_not_trained_with(here: World, hub_models: HubModels, toy_zoo: Path) -> None:
     shutil.copytree(toy_zoo / "toy-progan", here.zoo / "toy-progan", dirs_exist_ok=True)
     config(here, generator="sgf-hub/toy-progan")
     with pytest.raises(SGFError, match="use the generator it was trained with"):
-        opened(guests)
+        opened(hub_models)
 
 
 def test_what_is_too_large_is_never_fetched(here: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,24 +240,24 @@ def test_only_files_of_models_are_fetched(here: World, tmp_path: Path) -> None:
     ],
 )
 def test_a_hub_that_fails_is_told_and_the_next_try_works(
-    here: World, guests: HubModels, fault: Fault, words: str
+    here: World, hub_models: HubModels, fault: Fault, words: str
 ) -> None:
     here.hub.faults = [fault]
     with pytest.raises(SGFError, match=words):
-        opened(guests)
+        opened(hub_models)
     here.hub.faults = []
-    assert opened(guests).mapping == NAME
+    assert opened(hub_models).mapping == NAME
 
 
-def test_offline(here: World, guests: HubModels, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline(here: World, hub_models: HubModels, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(UnknownNameError, match="the Hub cannot be reached"):
-        opened(guests)
+        opened(hub_models)
 
 
-def test_two_who_open_the_same_wait_for_one_fetch(here: World, guests: HubModels) -> None:
+def test_two_who_open_the_same_wait_for_one_fetch(here: World, hub_models: HubModels) -> None:
     found: list[HubModelSet] = []
-    threads = [threading.Thread(target=lambda: found.append(opened(guests))) for _ in range(3)]
+    threads = [threading.Thread(target=lambda: found.append(opened(hub_models))) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -262,17 +266,17 @@ def test_two_who_open_the_same_wait_for_one_fetch(here: World, guests: HubModels
     assert here.hub.count("GET", "toy-stylegan2.*model.safetensors") == 1
 
 
-def test_many_who_wait_are_told(here: World, guests: HubModels, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_who_wait_are_told(here: World, hub_models: HubModels, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.models.hub_models.MOST_WAITING", 0)
     with pytest.raises(UserError, match="try again in a minute"):
-        opened(guests)
+        opened(hub_models)
 
 
-def test_what_is_damaged_is_told(here: World, guests: HubModels) -> None:
+def test_what_is_damaged_is_told(here: World, hub_models: HubModels) -> None:
     repo = here.hub.model("ann/toy-attributes")
     repo.commit({**repo.head.files, "model.safetensors": b"\xff" * 100}, "damaged")
     with pytest.raises(CorruptFileError, match="cannot be read as safetensors"):
-        opened(guests)
+        opened(hub_models)
 
 
 class TestTrial:

@@ -11,7 +11,7 @@ import torch
 from sgf_hub.data.out_of_domain import KINDS, sample_strangers
 from sgf_hub.errors import BadValueError
 from sgf_hub.inversion import calibration
-from sgf_hub.inversion.calibration import calibrate, of_world, pairs_apart, strangers
+from sgf_hub.inversion.calibration import calibrate, of_world, out_of_domain, pairs_apart
 from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.inversion.projection import ProjectionConfig
 from sgf_hub.inversion.projector import Projector
@@ -122,5 +122,5 @@ def test_strangers_are_of_no_world_and_depend_on_their_seed() -> None:
         assert len({one.tobytes() for one in pictures}) == 3
     with pytest.raises(BadValueError, match="choose 'digit' or 'gradient' or 'noise'"):
         sample_strangers("cat", 1, seed=0, resolution=32)
-    other = strangers("other", "avatars", 2, 5, 32)
+    other = out_of_domain("other", "avatars", 2, 5, 32)
     assert torch.equal(other, of_world("flowers", 2, 5, 32))

@@ -9,7 +9,7 @@ from app.panels.hub import HubPanel
 
 def build(panel: HubPanel) -> gr.Tab:
     """Build the tab; gives it, for whoever opens a model."""
-    with gr.Tab("Loaded model", id="guest", elem_id="tab-guest", visible=False) as tab:
+    with gr.Tab("Loaded model", id="loaded", elem_id="tab-loaded", visible=False) as tab:
         panel.build_sections()
     inputs = [panel.sliders, panel.stage, panel.text, panel.max_steps, panel.step_size]
     panel.offer(panel.plan_of, inputs, panel.text.submit)

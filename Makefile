@@ -3,14 +3,20 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint install browser bench load-test figures digits pictures clean
+.PHONY: demo test test-all lint install browser bench load-test fuzz figures digits pictures clean
 
 demo: install
 	$(PY) app.py
 
 # a process a core, with one thread each: small networks gain nothing from more
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
+
 test: install browser
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
+	$(PYTEST) -m "not slow"
+
+# with what takes long: recipes end to end, the demo from a loopback Hub, visitors at once
+test-all: install browser
+	$(PYTEST)
 
 lint: install
 	$(PY) -m ruff check .
@@ -37,6 +43,10 @@ bench: install
 # Eight pages that edit at once: four minutes on two cores.
 load-test: install
 	$(PY) -m tests.load --write
+
+# 10,000 altered checkpoints and those made by hand: half an hour on two cores.
+fuzz: install
+	$(PY) -m benchmarks.hostile --write
 
 # The figures of the README and docs/measured.md: an hour and a half on two cores. What an interrupted evaluation has
 # done is kept under out/.

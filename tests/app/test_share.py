@@ -84,7 +84,7 @@ def test_a_file_restores_every_bit(panel, session):
 
 def test_the_page_of_a_link_shows_the_picture(panel, session, monkeypatch):
     text = share.link_of(panel.model_set, "face", session)
-    monkeypatch.setattr(panel.models, "steps", lambda *_: pytest.fail("nothing is computed again"))
+    monkeypatch.setattr("app.models.edit_run.steps", lambda *_: pytest.fail("nothing is computed again"))
     (updates,) = opening(panel, None, "99", 0.8, text)
     assert same(updates[panel.session], session)
     assert updates[panel.stage]["image"] == panel.show(panel.view_of(None), session)[panel.stage]["image"]

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from app.core.model_sets import Faces, Flowers
-from app.models.services import Models
 from app.screenshots import chromium, open_page, served
 from sgf_hub.hub.names import root
 
@@ -53,11 +52,11 @@ def taken(monkeypatch):
     """Slow edits, and the steps that the server took."""
     steps_taken: list[int] = []
 
-    def slowly(models, plan, latent, steps=Models.steps):
+    def slowly(models, plan, latent, steps=edit_run.steps):
         for step in steps(models, plan, latent):
             steps_taken.append(step.index)
             time.sleep(0.25)
             yield step
 
-    monkeypatch.setattr(Models, "steps", slowly)
+    monkeypatch.setattr(edit_run, "steps", slowly)
     return steps_taken

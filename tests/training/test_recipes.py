@@ -53,6 +53,7 @@ def captions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "captions"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", FILES)
 def test_a_recipe_from_checkpoint_to_edit(
     run: Run,  # noqa: F811
@@ -100,6 +101,7 @@ def test_the_papers_settings_are_the_default(run: Run, predictors: dict[str, tup
     assert code == 0 and json.loads(out)["mapping"] == asdict(PRESETS["fast"])
 
 
+@pytest.mark.slow
 def test_parts_elsewhere_are_named_by_their_path(run: Run, predictors: dict[str, tuple[Path, ...]]) -> None:  # noqa: F811
     (head,) = predictors["ffhq-attributes"]
     assert run("convert", GOLDEN / FILES["ffhq-attributes"], "--out", "parts/generator")[0] == 0

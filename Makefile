@@ -9,7 +9,7 @@ demo: install
 	$(PY) app.py
 
 # a process a core, with one thread each: small networks gain nothing from more
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test: install browser
 	$(PYTEST) -m "not slow"

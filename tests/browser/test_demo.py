@@ -50,7 +50,6 @@ def test_first_edit_works_and_no_request_leaves_the_machine(browser, url):
     assert not errors
     outside = [address for address in requests if not address.startswith((url, "data:", "blob:"))]
     assert not outside, "a request left the machine"
-    page.close()
 
 
 def test_undo_redo_and_reset_restore(page):

@@ -1,5 +1,6 @@
 """Mappings of strangers against the loopback Hub: what is opened by id, what is refused, and what is never touched."""
 
+import copy
 import json
 import shutil
 import threading
@@ -33,11 +34,19 @@ NAME = "ann/sgf-toy-attributes"
 MINE = ("toy-stylegan2", "toy-backbone", "toy-attributes", "sgf-toy-attributes")
 
 
+@pytest.fixture(scope="module")
+def pushed(toy_zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
+    """The Hub's repos and objects after ann has pushed hers."""
+    with world(toy_zoo, tmp_path_factory.mktemp("pushing") / "home") as made:
+        push(plan(list(MINE), namespace="ann"))
+        return made.hub.repos, made.hub.objects
+
+
 @pytest.fixture
-def here(toy_zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def here(pushed: tuple[dict, dict], toy_zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(trial, "check", lambda folder, name: None)  # a process of its own; it has a test of its own
     with world(toy_zoo, tmp_path / "home") as made:
-        push(plan(list(MINE), namespace="ann"))
+        made.hub.repos, made.hub.objects = copy.deepcopy(pushed)
         for name in MINE:  # what is on the Hub is there alone
             shutil.rmtree(made.zoo / name)
         yield made

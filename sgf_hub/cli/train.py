@@ -64,6 +64,7 @@ def _guided(
     out: Path,
     runs: Path,
 ) -> None:
+    from sgf_hub.training.guided.checkpoints import resume
     from sgf_hub.training.guided.config import PRESETS, GuidedConfig
     from sgf_hub.training.guided.run import CHECKPOINT, claimed, export, feed, join_parts, pictures_of, train
     from sgf_hub.training.guided.training import GuidedTraining
@@ -74,11 +75,11 @@ def _guided(
     with claimed(folder):
         state = GuidedTraining(config, device)
         join_parts(folder / CHECKPOINT)
-        state.resume(folder / CHECKPOINT)
+        resume(state, folder / CHECKPOINT)
         pictures, held_out = pictures_of(config, folder)
         if state.shown < config.images:
             records = train(state, folder, pictures=pictures, held_out=held_out, minutes=minutes, small=portable)
-            _show(records, "images", config.images, ("pixels", "looks", "samples", "images_per_second"))
+            _show(records, "images", config.images, ("pixels", "perceptual", "samples", "images_per_second"))
         if portable:
             return
         state.fit_mixture(feed(state, pictures))
@@ -160,7 +161,7 @@ def encoder(
     _known("generator", generator, tuple(PRESETS))
     config = PRESETS[generator]
     records = train_encoder(config, out=out, run=runs / config.repo, command=typed())
-    _show(records, "step", config.steps, ("looks", "pixels", "looks_error"))
+    _show(records, "step", config.steps, ("perceptual", "pixels", "perceptual_error"))
     typer.echo((out / config.repo / "training.json").read_text())
 
 

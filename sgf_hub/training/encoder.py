@@ -232,12 +232,12 @@ class Learner:
             again = self.generator(encoder.layered(guess, offsets))
             with torch.no_grad():
                 seen = self.perceptual(images)
-            looks = distance(self.perceptual(again), seen).mean()
+            perceptual = distance(self.perceptual(again), seen).mean()
         latent = (guess[: len(w)] - (w - encoder.w_mean) / encoder.w_std).square().mean()
         pixels = (again - images).square().mean()
         leaving = offsets.square().mean()
-        total = looks + config.pixels * pixels + config.latent * latent + config.leaving * leaving
-        parts = {"looks": looks, "pixels": pixels, "latent": latent, "leaving": leaving}
+        total = perceptual + config.pixels * pixels + config.latent * latent + config.leaving * leaving
+        parts = {"perceptual": perceptual, "pixels": pixels, "latent": latent, "leaving": leaving}
         return total, {key: value.detach() for key, value in parts.items()}
 
     @torch.no_grad()
@@ -261,12 +261,12 @@ class Learner:
     def probe(self, held_out: Labelled) -> dict[str, float]:
         """How held-out drawn pictures look when the guess is drawn again: root mean square of pixels, and looks."""
         encoder = self.encoder.eval()
-        pixels, looks = [], []
+        pixels, perceptual = [], []
         for images in held_out.batch(np.arange(min(_PROBE, len(held_out))))[0].split(32):
             again = self.generator.synthesize(encoder.encode(images))
             pixels.append((again - images).square().mean(dim=(1, 2, 3)))
-            looks.append(distance(self.perceptual(again), self.perceptual(images)))
+            perceptual.append(distance(self.perceptual(again), self.perceptual(images)))
         return {
             "pixel_error": round(float(torch.cat(pixels).mean().sqrt()), 5),
-            "looks_error": round(float(torch.cat(looks).mean()), 5),
+            "perceptual_error": round(float(torch.cat(perceptual).mean()), 5),
         }

@@ -91,8 +91,8 @@ def models():
     return Models()
 
 
-@pytest.fixture
-def benches(zoo, models):
+@pytest.fixture(scope="session")
+def built(models):
     """The panels of a page that is built, and not served."""
     faces, flowers = FacePanel(Faces(), models, Stops()), FlowerPanel(Flowers(), Models(), Stops())
     build_page(faces, flowers)
@@ -100,12 +100,14 @@ def benches(zoo, models):
 
 
 @pytest.fixture
-def panel(benches):
+def panel(built, zoo):
     """The faces' panel."""
-    return benches[0]
+    built[0].stops = Stops()
+    return built[0]
 
 
 @pytest.fixture
-def flowers(benches):
+def flowers(built, zoo):
     """The flowers' panel, with nothing loaded."""
-    return benches[1]
+    built[1].models, built[1].stops = Models(), Stops()
+    return built[1]

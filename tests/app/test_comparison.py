@@ -175,10 +175,10 @@ def test_curves_are_drawn_with_a_legend():
 
 
 @pytest.fixture
-def tab(benches):
-    made = CompareTab(*benches)
+def tab(panel, flowers):
+    made = CompareTab(panel, flowers)
     with gr.Blocks():
-        for one in benches:
+        for one in (panel, flowers):
             one.build_stage()
         made.build()
     return made

@@ -67,6 +67,7 @@ def test_the_endpoints_are_those_there_are(attacker) -> None:
         assert {one["parameter_name"] for one in named[f"/{endpoint}"]["parameters"]} == set(names)
 
 
+@pytest.mark.slow
 def test_arguments(attacker) -> None:
     """Every odd value comes up, in one argument or other."""
     chosen = list(arguments())[::10]
@@ -74,6 +75,7 @@ def test_arguments(attacker) -> None:
     assert len(answers) > 50 and sum(answer.result is None for _, answer in answers) > 35
 
 
+@pytest.mark.slow
 def test_files_and_paths(attacker, disk) -> None:
     before = written(disk)
     answers = {attempt.what: answer for attempt, answer in assault(attacker, [*files(WIDTH)])}
@@ -97,6 +99,7 @@ def test_addresses_and_other_visitors(attacker) -> None:
     assert all(answer.result is None for answer in where.values())
 
 
+@pytest.mark.slow
 def test_the_pages_own_events(attacker) -> None:
     answers = events(attacker, each=1, every=3)
     assert len(answers) > 50

@@ -161,6 +161,7 @@ def test_everything_has_a_name(flower):
     assert caption(flower) in flower.get_attribute("#flower-stage .stage-picture", "alt")
 
 
+@pytest.mark.slow
 def test_a_phone_sees_the_picture_change(browser, url, endless):
     page = open_page(browser, url, "phone")
     open_captions(page)

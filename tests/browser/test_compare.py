@@ -98,6 +98,7 @@ def test_components_by_hand(page):
     page.wait_for_function(f"(() => {{ const [one, two] = {images}; return one !== two; }})()", timeout=20_000)
 
 
+@pytest.mark.slow
 def test_a_vote_on_a_phone(browser, url, votes):
     page = open_page(browser, url, "phone")
     open_compare(page)

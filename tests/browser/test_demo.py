@@ -137,6 +137,7 @@ def test_bad_seed_is_told_and_nothing_is_lost(page):
     assert picture(page) != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_needs_no_sideways_scrolling(browser, url, dark):
     page = open_page(browser, url, "phone", dark=dark)

@@ -155,6 +155,7 @@ def test_a_dropped_and_a_pasted_picture(tab):
         tab.wait_for_function("before => document.querySelector('.photo-view').toDataURL() !== before", arg=before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_reaches_the_tab_and_needs_no_sideways_scrolling(browser, url, dark):
     page = open_page(browser, url, "phone", dark=dark)

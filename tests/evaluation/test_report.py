@@ -109,6 +109,7 @@ class TestReport:
         assert not Path("report/mdc-judge.png").exists()
         assert "judge" not in Path("report/table.md").read_text()
 
+    @pytest.mark.slow
     def test_baselines_are_fitted_on_pairs_sampled_for_them(self, run: Run, monkeypatch) -> None:
         monkeypatch.setattr("sgf_hub.evaluation.disentanglement.methods.PAIRS", 400)
         monkeypatch.setattr("sgf_hub.baselines.choices.STRENGTHS", (5.0,))

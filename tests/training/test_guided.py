@@ -19,6 +19,7 @@ from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.training.checkpoint import save_checkpoint
+from sgf_hub.training.guided.checkpoints import resume, save
 from sgf_hub.training.guided.config import PRESETS, GuidedConfig
 from sgf_hub.training.guided.critic import ProjectedCritic, hinge, unconvinced
 from sgf_hub.training.guided.run import claimed, feed, join_parts, train
@@ -124,9 +125,9 @@ class TestFiles:
     def test_it_goes_on_where_it_was(self, state, tmp_path) -> None:
         for _ in range(6):
             state.step(real())
-        state.save(tmp_path / "checkpoint.pt")
+        save(state, tmp_path / "checkpoint.pt")
         again = GuidedTraining(TOY)
-        again.resume(tmp_path / "checkpoint.pt")
+        resume(again, tmp_path / "checkpoint.pt")
         assert (again.shown, again.encoded) == (state.shown, state.encoded)
         one, other = state.step(real()), again.step(real())
         assert torch.allclose(one["pixels"], other["pixels"], atol=1e-3)
@@ -134,8 +135,8 @@ class TestFiles:
     def test_a_small_checkpoint_in_parts(self, state, tmp_path) -> None:
         for _ in range(6):
             state.step(real())
-        state.save(tmp_path / "whole.pt")
-        state.save(tmp_path / "small.pt", small=True)
+        save(state, tmp_path / "whole.pt")
+        save(state, tmp_path / "small.pt", small=True)
         data = (tmp_path / "small.pt").read_bytes()
         assert len(data) < (tmp_path / "whole.pt").stat().st_size / 3
         for i, name in enumerate(("aa", "ab", "ac")):
@@ -143,7 +144,7 @@ class TestFiles:
             (tmp_path / f"checkpoint.pt.{name}").write_bytes(data[i * size : (i + 1) * size])
         join_parts(tmp_path / "checkpoint.pt")
         again = GuidedTraining(TOY)
-        again.resume(tmp_path / "checkpoint.pt")
+        resume(again, tmp_path / "checkpoint.pt")
         assert again.shown == state.shown and not list(tmp_path.glob("checkpoint.pt.??"))
         assert torch.isfinite(again.step(real())["pixels"])
 
@@ -157,21 +158,22 @@ class TestFiles:
         ],
     )
     def test_a_checkpoint_of_another_training(self, state, tmp_path, change, told) -> None:
-        state.save(tmp_path / "checkpoint.pt")
+        save(state, tmp_path / "checkpoint.pt")
         with pytest.raises(BadValueError, match=told):
-            GuidedTraining(dataclasses.replace(TOY, guide="sgf-hub/avatars-guide-backbone", **change)).resume(
-                tmp_path / "checkpoint.pt"
+            resume(
+                GuidedTraining(dataclasses.replace(TOY, guide="sgf-hub/avatars-guide-backbone", **change)),
+                tmp_path / "checkpoint.pt",
             )
 
     def test_a_checkpoint_of_another_recipe(self, state, tmp_path) -> None:
         torch.save({"config": {"resolution": 32}, "generator": {}}, tmp_path / "checkpoint.pt")
         with pytest.raises(BadValueError, match="of another recipe, not 'guided': choose another --runs folder"):
-            state.resume(tmp_path / "checkpoint.pt")
+            resume(state, tmp_path / "checkpoint.pt")
 
     def test_a_damaged_checkpoint(self, state, tmp_path) -> None:
         (tmp_path / "checkpoint.pt").write_bytes(b"PK" + b"\0" * 100)
         with pytest.raises(CorruptFileError, match="cannot be read .*delete it to start over"):
-            state.resume(tmp_path / "checkpoint.pt")
+            resume(state, tmp_path / "checkpoint.pt")
 
     def test_a_folder_in_use(self, tmp_path) -> None:
         with (
@@ -224,6 +226,7 @@ class TestRun:
         assert torch.allclose(latent.data, state.encode(real())[:, None].expand_as(latent.data), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture, kind", [("stylegan2", StyleGAN2), ("progan", ProGAN)])
 def test_the_script_for_a_gpu_and_the_entry_after_it(tmp_path, architecture, kind, monkeypatch) -> None:
     command = ["bash", str(ROOT / "zoo" / "gpu.sh"), "avatars", "--preset", "toy", "--device", "cpu"]

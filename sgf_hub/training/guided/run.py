@@ -23,6 +23,7 @@ from sgf_hub.inversion.perceptual import Perceptual
 from sgf_hub.inversion.projector import Projector
 from sgf_hub.predictors import load_backbone
 from sgf_hub.predictors.frechet import features, frechet_distance
+from sgf_hub.training.guided.checkpoints import save
 from sgf_hub.training.guided.config import GuidedConfig
 from sgf_hub.training.guided.training import GuidedTraining, mixture_of
 from sgf_hub.training.readers.supervised import HELD_OUT_SEED, REPORT
@@ -46,12 +47,12 @@ def train(
     """Train until `config.images` real images were shown, or the time is over.
 
     Args:
-        state: where to start from; `state.resume` makes it what `folder` holds.
+        state: where to start from; `checkpoints.resume` makes it what `folder` holds.
         folder: where checkpoint.pt, log.jsonl and the sample sheets are kept.
         pictures: [N, 3, R, R], uint8, what the generator should learn to draw.
         held_out: [M, 3, R, R], uint8, others of the same world, to measure with.
         minutes: of this call, after which it stops; learning rates fall towards whichever end comes first.
-        small: whether the checkpoint leaves out what training can do without; see `GuidedTraining.save`.
+        small: whether the checkpoint leaves out what training can do without; see `checkpoints.save`.
 
     Yields:
         A record every 50 steps (images shown, parts of the loss, images a second), and one with the Frechet distances
@@ -99,7 +100,7 @@ def train(
                 aside = time.monotonic() - probing
                 mark, began = mark + aside, began + aside  # the minutes are for training
             if time.monotonic() - saved > _SAVE_EVERY or over:
-                state.save(folder / CHECKPOINT, small=small)
+                save(state, folder / CHECKPOINT, small=small)
                 saved = time.monotonic()
 
 
@@ -199,8 +200,8 @@ def export(state: GuidedTraining, out: Path, command: str) -> dict[str, Any]:
         return report
     judge = f"{NAMESPACE}/{config.world}-judge-backbone"
     encoder = state.latent_encoder(f"{NAMESPACE}/{name}", judge)
-    looks = (Perceptual(load_backbone(one)) for one in (encoder.backbone_name, judge))
-    found = calibrate(Projector(encoder, generator, *looks), config.world)
+    perceptual = (Perceptual(load_backbone(one)) for one in (encoder.backbone_name, judge))
+    found = calibrate(Projector(encoder, generator, *perceptual), config.world)
     known = {"apart": found.apart, "expressible_from": found.expressible_from}
     encoder.save_pretrained(out / f"{name}-encoder", config={**encoder.config(), **known})
     text = json.dumps({**report, "calibration": found.report}, indent=1)

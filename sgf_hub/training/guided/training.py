@@ -9,10 +9,7 @@ relative. Every picture of the training set must be drawn, so rare attributes ar
 """
 
 import copy
-import dataclasses
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -20,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrize import cached
 
-from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.generators.mixture import GaussianMixture, kernel_factor
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
@@ -29,9 +25,9 @@ from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.inversion.perceptual import Perceptual, distance, vector
 from sgf_hub.predictors.backbone import load_backbone
 from sgf_hub.training.adversarial.training import equalized_adam
-from sgf_hub.training.checkpoint import save_checkpoint
 from sgf_hub.training.guided.config import GuidedConfig
 from sgf_hub.training.guided.critic import ProjectedCritic, hinge, unconvinced
+from sgf_hub.training.guided.encoder import VariationalEncoder
 from sgf_hub.training.guided.views import Views
 
 _FOLD = 2  # the picture as the critic's finest scale: squares of 2 x 2 pixels are one place
@@ -48,10 +44,6 @@ class GuidedTraining:
         device: "cpu" or "cuda"; convolutions run in bfloat16 on both, and on a GPU an iteration is a CUDA graph.
     """
 
-    # what a checkpoint of other networks is told by
-    sizes = ("world", "architecture", "resolution", "latent_dim", "channels", "encoder_channels", "encoder_hidden",
-             "guide", "components", "critic_pixels", "critic_widths")  # fmt: skip
-
     def __init__(self, config: GuidedConfig, device: str = "cpu") -> None:
         self.config, self.device = config, device
         guide = load_backbone(config.guide or f"{NAMESPACE}/{config.world}-guide-backbone")
@@ -60,7 +52,7 @@ class GuidedTraining:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(config.seed)  # initial weights, restored afterwards
             self.generator = on_device(self._new_generator(), device)
-            self.encoder = on_device(_VariationalEncoder(config), device)
+            self.encoder = on_device(VariationalEncoder(config), device)
             blank = torch.zeros(1, 3, self.view, self.view, device=device)
             shapes = [(one.shape[1], one.shape[2]) for one in self._scales(blank, self.guide.maps(blank))]
             widths = (32, *config.critic_widths) if config.critic_pixels else config.critic_widths
@@ -175,12 +167,12 @@ class GuidedTraining:
                 real_maps = self.guide.maps(truth)
             parts = {
                 "pixels": (pictures[:count] - real).abs().mean(),
-                "looks": distance(vector([one[:count] for one in maps]), vector(real_maps)).mean(),
+                "perceptual": distance(vector([one[:count] for one in maps]), vector(real_maps)).mean(),
                 # what an early exit draws is what the whole network draws, at half the side
                 "early": (early - F.avg_pool2d(pictures.detach(), 2)).abs().mean(),
                 "kl": 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(dim=1).mean(),
             }
-            loss = parts["pixels"] + parts["looks"] + parts["early"] + config.kl * parts["kl"]
+            loss = parts["pixels"] + parts["perceptual"] + parts["early"] + config.kl * parts["kl"]
         weights = [*self.generator.parameters(), *self.encoder.parameters()]
         if adversarial:
             with torch.autocast(self.device, dtype=torch.bfloat16), cached():  # heads normalise their weights once
@@ -281,103 +273,6 @@ class GuidedTraining:
         whole.load_state_dict(held, strict=False)
         return whole.eval().requires_grad_(False)
 
-    # -- files --------------------------------------------------------------------------------------------------
-
-    def save(self, path: Path, *, small: bool = False) -> None:
-        """Write everything that continuing needs; a kill in the middle leaves the older file.
-
-        Args:
-            path: the file.
-            small: without the optimisers' memory and in half precision: a quarter of the size, for a machine from
-                which little can be brought back. Training goes on from it all the same.
-        """
-        state: dict[str, Any] = {
-            "config": dataclasses.asdict(self.config),
-            "generator": self.generator.state_dict(),
-            "encoder": self.encoder.state_dict(),
-            "critic": self.critic.state_dict(),
-            "averages": self.averages.state_dict(),
-            **{name: getattr(self, name) for name in ("shown", "encoded", "judged", "seconds")},
-        }
-        if small:
-            state |= {name: _halved(state[name]) for name in ("generator", "encoder", "critic", "averages")}
-        else:
-            state["optimizers"] = {name: one.state_dict() for name, one in self.optimizers.items()}
-            state["rng"] = self.rng.get_state()
-        save_checkpoint(path, state)
-
-    def resume(self, path: Path) -> None:
-        """Continue from a checkpoint, if there is one.
-
-        Raises:
-            BadValueError: if it is of another recipe, world or size.
-            CorruptFileError: if it cannot be read.
-        """
-        if not path.exists():
-            return
-        try:
-            held = torch.load(path, map_location=self.device, weights_only=True)
-            config = held["config"]
-            if "encoder" not in held:
-                raise BadValueError(f"{path} is of another recipe, not 'guided': choose another --runs folder.")
-            ours = json.loads(json.dumps(dataclasses.asdict(self.config)))
-            for key in self.sizes:
-                theirs = json.loads(json.dumps(config.get(key)))
-                if theirs != ours[key]:
-                    raise BadValueError(
-                        f"{path} is of a training with {key} {theirs}, not {ours[key]}: choose another --runs folder."
-                    )
-            for name in ("generator", "encoder", "critic", "averages"):
-                getattr(self, name).load_state_dict({key: value.float() for key, value in held[name].items()})
-            for name, state in held.get("optimizers", {}).items():
-                self._restore(self.optimizers[name], state)
-            self.shown, self.encoded, self.judged = (int(held[name]) for name in ("shown", "encoded", "judged"))
-            self.seconds = float(held["seconds"])
-        except BadValueError:
-            raise
-        except Exception as error:  # whatever torch.load or a foreign file brings up
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise CorruptFileError(f"{path} cannot be read ({reason[:200]}): delete it to start over.") from None
-        self.fitted = 0  # the covariance is fitted again at once
-        if "rng" in held and self.device == "cpu" and held["rng"].numel() == self.rng.get_state().numel():
-            self.rng.set_state(held["rng"].cpu())
-        else:  # of another device: other pictures than before, the same from here on
-            self.rng.manual_seed(self.config.seed + 1 + self.shown)
-
-    def _restore(self, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-        """A state of an optimiser, from whichever device, under the present rates."""
-        rates = [(group["lr"], group["peak"], group["capturable"]) for group in optimizer.param_groups]
-        optimizer.load_state_dict(state)
-        for group, (rate, peak, capturable) in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"], group["peak"], group["capturable"] = rate, peak, capturable
-        for one in optimizer.state.values():
-            one["step"] = one["step"].to(self.device if self.device == "cuda" else "cpu")
-
-
-class _VariationalEncoder(nn.Module):
-    """A `LatentEncoder` that also says how sure it is: pictures => mean and log variance of w, [B, D] each."""
-
-    def __init__(self, config: GuidedConfig) -> None:
-        super().__init__()
-        self.encoder = LatentEncoder(
-            generator=f"{NAMESPACE}/{config.world}-{config.architecture}",
-            backbone=config.guide or f"{NAMESPACE}/{config.world}-guide-backbone",
-            judge=f"{NAMESPACE}/{config.world}-judge-backbone",
-            latent_dim=config.latent_dim,
-            layers=1,
-            image_size=config.resolution,
-            channels=list(config.encoder_channels),
-            hidden=config.encoder_hidden,
-            norm="group",
-        )
-        self.encoder.offsets.requires_grad_(False)
-        self.spread = nn.Linear(config.encoder_hidden, config.latent_dim)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        encoder = self.encoder
-        hidden = encoder.neck(encoder.stages(encoder.stem(images.contiguous(memory_format=torch.channels_last))))
-        return encoder.base(hidden).float(), self.spread(hidden).float().clamp(-8, 4)
-
 
 def mixture_of(generator: StyleGAN2 | ProGAN) -> GaussianMixture:
     """The mixture that a generator of this recipe has."""
@@ -397,7 +292,3 @@ def on_device(module: M, device: str) -> M:
 def _adam(module: nn.Module, rate: float, betas: tuple[float, float], capturable: bool) -> torch.optim.Adam:
     parameters = [one for one in module.parameters() if one.requires_grad]
     return torch.optim.Adam(parameters, lr=rate, betas=betas, fused=True, capturable=capturable)
-
-
-def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {key: value.half() if value.is_floating_point() else value for key, value in state.items()}

@@ -57,7 +57,8 @@ def test_it_trains_saves_calibrates_and_reports(toys: Path, tmp_path: Path) -> N
     folder = tmp_path / "zoo/toy-stylegan2-encoder"
     report = json.loads((folder / "training.json").read_text())
     assert report["command"] == "typed" and report["images_seen"] == 960
-    assert report["held_out"] == {"pictures": 16, **{key: records[1][key] for key in ("pixel_error", "perceptual_error")}}
+    errors = {key: records[1][key] for key in ("pixel_error", "perceptual_error")}
+    assert report["held_out"] == {"pictures": 16, **errors}
     encoder = LatentEncoder.from_pretrained(folder)
     found = report["calibration"]
     assert (encoder.apart, encoder.expressible_from) == (found["apart"], found["expressible_from"])

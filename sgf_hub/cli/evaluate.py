@@ -82,7 +82,7 @@ def evaluate(
             records.append(record)
             progress.update(bar, advance=1, description=f"{task.method}, {task.attribute}")
             if not console.is_terminal:
-                score = ", ".join(f"{name} {seen['mds']:.3f}" for name, seen in record["seen"].items())
+                score = ", ".join(f"{name} {seen['mds']:.3f}" for name, seen in record["readings"].items())
                 typer.echo(f"{len(records)}/{len(plan.tasks)} {' '.join(map(str, task))}: MDS {score}", err=True)
     results = write_report(plan, records, typed())
     if write_card:

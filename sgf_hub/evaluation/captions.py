@@ -98,15 +98,15 @@ def read(judge: Predictor, images: Tensor) -> list[dict[str, str]]:
         images: [B, 3, R, R] in [-1, 1].
     """
     scores = torch.cat([judge.spec.scores(judge(part)) for part in images.split(_BATCH)])
-    seen: list[dict[str, str]] = [{} for _ in range(len(scores))]
+    readings: list[dict[str, str]] = [{} for _ in range(len(scores))]
     always = ("color", "size", "shape", "background")  # every flower has one
     for factor in (*SAID, *UNSAID):
         names = GROUPS.get(factor, (factor,))
         part = scores[:, [judge.spec.index(name).start for name in names]]
         best = part.max(dim=1)
-        for one, index, score in zip(seen, best.indices.tolist(), best.values.tolist(), strict=True):
+        for one, index, score in zip(readings, best.indices.tolist(), best.values.tolist(), strict=True):
             one[factor] = names[index].removesuffix(f"_{factor}") if score > 0 or factor in always else ""
-    return seen
+    return readings
 
 
 def found(asked: Flower, after: Flower) -> list[bool]:
@@ -129,28 +129,28 @@ class Pool:
 
     Args:
         c: of their captions, [N, C].
-        seen: what the judge sees in each.
+        readings: what the judge sees in each.
     """
 
     c: Tensor
-    seen: list[dict[str, str]]
+    readings: list[dict[str, str]]
 
     @classmethod
     @torch.no_grad()
     def of(cls, editor: SGFEditor, judge: Predictor, *, size: int = 1_000, seed: int = 500_000) -> Self:
         """Draw `size` flowers."""
         latents = editor.generator.sample(size, seed=seed)
-        c, seen = [], []
+        c, readings = [], []
         for first in range(0, size, _BATCH):
             images = editor.generator.synthesize(latents[first : first + _BATCH])
             c.append(editor.predictor(images))
-            seen += read(judge, images)
-        return cls(torch.cat(c), seen)
+            readings += read(judge, images)
+        return cls(torch.cat(c), readings)
 
     def best(self, predictor: CaptionPredictor, text: str, rng: np.random.Generator) -> dict[str, str]:
         """Of `DRAWS` flowers, the one whose caption is most like a sentence, as the judge sees it."""
-        rows = rng.choice(len(self.seen), min(DRAWS, len(self.seen)), replace=False)
-        return self.seen[rows[int(predictor.similarity(self.c[rows], text).argmax())]]
+        rows = rng.choice(len(self.readings), min(DRAWS, len(self.readings)), replace=False)
+        return self.readings[rows[int(predictor.similarity(self.c[rows], text).argmax())]]
 
 
 @torch.no_grad()

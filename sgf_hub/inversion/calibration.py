@@ -66,8 +66,8 @@ def pairs_apart(projector: Projector) -> float:
     """Mean distance of two random pictures of the generator in the judge's features."""
     generator = projector.generator
     latents = generator.sample(2 * PAIRS, seed=SEED)
-    seen = torch.cat([projector.judge(generator.synthesize(latents[i : i + 64])) for i in range(0, 2 * PAIRS, 64)])
-    return distance(seen[:PAIRS], seen[PAIRS:]).mean().item()
+    features = torch.cat([projector.judge(generator.synthesize(latents[i : i + 64])) for i in range(0, 2 * PAIRS, 64)])
+    return distance(features[:PAIRS], features[PAIRS:]).mean().item()
 
 
 def of_world(world: str, count: int, seed: int, side: int) -> Tensor:
@@ -89,8 +89,8 @@ def _similarities(projector: Projector, images: Tensor, apart: float, config: Pr
     for part in images.split(16):
         *_, last = projector.steps(part, config)
         with torch.no_grad():
-            seen = projector.judge(part), projector.judge(last.plain_images)
-        found.append(1 - distance(*seen) / apart)
+            features = projector.judge(part), projector.judge(last.plain_images)
+        found.append(1 - distance(*features) / apart)
     return torch.cat(found).clamp(0, 1)
 
 

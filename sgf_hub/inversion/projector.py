@@ -101,8 +101,8 @@ class Projector:
         search = _Search(self, images, config)
         with torch.no_grad():
             guess = (self.encoder.encode(images).data - self.mean) @ self.whites
-            search.look(guess.mean(dim=1, keepdim=True))
-            search.look(guess)
+            search.loss_at(guess.mean(dim=1, keepdim=True))
+            search.loss_at(guess)
         yield search.step(0, "guess")
         index = 0
         for _ in search.descend(search.plain.best, config.steps, config.learning_rate, noise=config.noise):
@@ -161,7 +161,7 @@ class _Search:
         self.found, self.plain = _Best(self.pictures, layers, size), _Best(self.pictures, 1, size)
         self.noise = torch.Generator().manual_seed(config.seed)
 
-    def look(self, u: Tensor) -> Tensor:
+    def loss_at(self, u: Tensor) -> Tensor:
         """The objective at u, [B]; what is better than the best so far is kept."""
         config = self.config
         images = self.projector.generator(self.latent(u))
@@ -190,12 +190,12 @@ class _Search:
             optimizer.param_groups[0]["lr"] = rate * (0.5 - 0.5 * math.cos(math.pi * ramp))
             strength = noise * max(0.0, 1 - t / 0.75) ** 2
             with torch.enable_grad():
-                seen = u + strength * torch.randn(u.shape, generator=self.noise) if strength else u
-                (u.grad,) = torch.autograd.grad(self.look(seen).sum(), [u])
+                noisy = u + strength * torch.randn(u.shape, generator=self.noise) if strength else u
+                (u.grad,) = torch.autograd.grad(self.loss_at(noisy).sum(), [u])
             optimizer.step()
             if index == count - 1:
                 with torch.no_grad():
-                    self.look(u)  # where the last step led
+                    self.loss_at(u)  # where the last step led
             yield
 
     def step(self, index: int, phase: str) -> ProjectionStep:

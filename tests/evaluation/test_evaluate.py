@@ -65,7 +65,7 @@ class TestFigures:
             (n, s) for n in NAMES for s in (0, 1)
         ]
         for one in evaluations:
-            seen = one.result.seen["predictor"]
+            seen = one.result.readings["predictor"]
             reached = max(seen.curve.accuracy)
             assert set(seen.curve.disentanglement) == {1.0}
             assert (seen.mds, seen.score_drift, seen.point_drift) == (pytest.approx(reached), 0, None)
@@ -73,7 +73,7 @@ class TestFigures:
 
     def test_entangled_ones_less(self, entangled: SGFEditor) -> None:
         (one,) = evaluate_editor(entangled, None, CONFIG, attributes=("a",), samples=8)
-        seen = one.result.seen["predictor"]
+        seen = one.result.readings["predictor"]
         assert 0 < seen.mds < max(seen.curve.accuracy)
         assert seen.score_drift > 0.1
 
@@ -86,21 +86,21 @@ class TestFigures:
     def test_the_judge_has_its_own_view(self, editor: SGFEditor) -> None:
         judge = PlainPredictor(-torch.eye(3), ConditionSpec(NAMES))  # sees the opposite
         (one,) = evaluate_editor(editor, judge, CONFIG, attributes=("a",), samples=8)
-        assert one.result.seen["predictor"].mds > 0.5
-        assert one.result.seen["judge"].mds == 0
+        assert one.result.readings["predictor"].mds > 0.5
+        assert one.result.readings["judge"].mds == 0
 
     def test_a_sweep_that_runs_on_is_also_told_as_if_samples_stopped(self, entangled: SGFEditor) -> None:
         """Run on, b changes at last in all samples; stopping at the target, in few."""
         far = replace(CONFIG, tolerance=0.0, max_steps=60)
         (one,) = evaluate_editor(entangled, None, far, attributes=("a",), samples=16)
         (stopping,) = evaluate_editor(entangled, None, replace(CONFIG, return_best=True), attributes=("a",), samples=16)
-        found, expected = one.result.seen["predictor"], stopping.result.seen["predictor"]
+        found, expected = one.result.readings["predictor"], stopping.result.readings["predictor"]
         assert found.mds_stopping == pytest.approx(expected.mds)
         assert expected.mds_stopping == expected.mds
 
     def test_after_is_the_best_settings_result(self, entangled: SGFEditor) -> None:
         (one,) = evaluate_editor(entangled, None, CONFIG, attributes=("a",), samples=8)
-        seen, see = one.result.seen["predictor"], entangled.predictor
+        seen, see = one.result.readings["predictor"], entangled.predictor
         before, after = (see(entangled.generator.synthesize(x)).clamp(-1, 1) for x in (one.before, one.after))
         changed = ((after - before).abs() / 2 > 0.5).double()
         assert changed[:, 0].mean().item() == pytest.approx(seen.curve.accuracy[seen.best])

@@ -280,8 +280,8 @@ class TestRefusals:
 
 def record(method: str, attribute: str, seed: int, accuracy: list[float], mds: float) -> dict:
     curve = {"accuracy": accuracy, "disentanglement": [1.0] * len(accuracy)}
-    seen = {"curve": curve, "mds": mds, "mds_stopping": mds, "best": 1, "score_drift": 0.1, "point_drift": None}
-    return {"method": method, "attribute": attribute, "seed": seed, "samples": 4, "seen": {"predictor": seen},
+    found = {"curve": curve, "mds": mds, "mds_stopping": mds, "best": 1, "score_drift": 0.1, "point_drift": None}
+    return {"method": method, "attribute": attribute, "seed": seed, "samples": 4, "readings": {"predictor": found},
             "steps": 2.0, "seconds": 0.1, "image_distance": None}  # fmt: skip
 
 

@@ -20,7 +20,7 @@ STOPPING = EditConfig()  # the rule by which each sample of a baseline stops by 
 
 
 @dataclass(frozen=True)
-class Seen:
+class Readings:
     """One observer's view of N samples.
 
     Args:
@@ -50,7 +50,7 @@ class Result:
         attribute: which was flipped.
         seed: number of the set of latents, 0, 1, ...
         samples: N.
-        seen: "predictor" and, where there is one, "judge", to what it saw.
+        readings: "predictor" and, where there is one, "judge", to what it saw.
         steps: mean number of steps a sample took to its result at the best setting (the judge's, where there is one).
         seconds: of computing an edit up to there, in this batch, on this machine, without the judge.
         image_distance: between start and result away from the edit (`Likeness`); None without a backbone to ask.
@@ -59,7 +59,7 @@ class Result:
     attribute: str
     seed: int
     samples: int
-    seen: dict[str, Seen]
+    readings: dict[str, Readings]
     steps: float
     seconds: float
     image_distance: float | None
@@ -121,8 +121,8 @@ def evaluate_flip(
     """`evaluate_editor` for one attribute and seed."""
     run = sweep(editor, judge, config, attribute, samples=samples, seed=FIRST_SEED + seed)
     steps = settle(run.distance, _arrival(config), closest=config.return_best)
-    seen = {name: _view(run, name, steps, config) for name in run.specs}
-    strength = seen["judge" if judge is not None else "predictor"].best
+    readings = {name: _view(run, name, steps, config) for name in run.specs}
+    strength = readings["judge" if judge is not None else "predictor"].best
     chosen = steps[strength]  # N
     latents = torch.stack([latent.data for latent in run.latents])
     before, after = run.latents[0], Latent(at_steps(latents, chosen[None])[0], run.latents[0].space)
@@ -132,7 +132,7 @@ def evaluate_flip(
         attribute=attribute,
         seed=seed,
         samples=samples,
-        seen=seen,
+        readings=readings,
         steps=chosen.double().mean().item(),
         seconds=run.seconds[strength] / samples,
         image_distance=None if likeness is None else likeness.distance(editor.generator.synthesize(after)),
@@ -140,7 +140,7 @@ def evaluate_flip(
     return Evaluation(result, before, after)
 
 
-def _view(run: Sweep, observer: str, steps: torch.Tensor, config: EditConfig) -> Seen:
+def _view(run: Sweep, observer: str, steps: torch.Tensor, config: EditConfig) -> Readings:
     curve = run.curve(observer, steps)
     stopping = curve
     if config.tolerance == 0:
@@ -148,7 +148,7 @@ def _view(run: Sweep, observer: str, steps: torch.Tensor, config: EditConfig) ->
     spec, chosen = run.specs[observer], steps[curve.best][None]
     held = _held(spec, run.attribute)
     scores, points = run.scores(observer)[..., held], run.points(observer)
-    return Seen(
+    return Readings(
         curve=curve,
         mds=curve.mds,
         mds_stopping=stopping.mds,

@@ -43,7 +43,7 @@ def write_report(plan: Plan, records: Sequence[dict], command: str) -> dict:
     }
     (plan.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (plan.out / "table.md").write_text(f"# {plan.mapping}\n\nWritten by `{command}`.\n\n{tables(results)}\n")
-    for observer in records[0]["seen"]:
+    for observer in records[0]["readings"]:
         path = plan.out / f"mdc-{observer}.png"
         draw_curves(results["curves"], results["figures"], plan.attributes, observer, path)
     _draw_pictures(plan, methods.sgf)

@@ -32,9 +32,9 @@ def figures(records: Iterable[dict]) -> dict:
 def _row(record: dict) -> dict:
     """The numbers of a record, by part."""
     row = {}
-    for observer, seen in record["seen"].items():
-        numbers = {key: value for key, value in seen.items() if key not in ("curve", "best") and value is not None}
-        row[observer] = {**numbers, "accuracy": max(seen["curve"]["accuracy"])}
+    for observer, readings in record["readings"].items():
+        numbers = {key: value for key, value in readings.items() if key not in ("curve", "best") and value is not None}
+        row[observer] = {**numbers, "accuracy": max(readings["curve"]["accuracy"])}
     keys = ("steps", "seconds", "image_distance")
     row["edit"] = {key: record[key] for key in keys if record[key] is not None}
     return row
@@ -65,12 +65,12 @@ def mean_curves(records: Iterable[dict]) -> dict:
     """
     groups: dict[tuple[str, str], list[dict]] = {}
     for record in records:
-        groups.setdefault((record["method"], record["attribute"]), []).append(record["seen"])
+        groups.setdefault((record["method"], record["attribute"]), []).append(record["readings"])
     found: dict = {}
     for (method, attribute), seeds in groups.items():
         of_attribute = found.setdefault(method, {}).setdefault(attribute, {})
         for observer in seeds[0]:
-            curves = [seen[observer]["curve"] for seen in seeds]
+            curves = [readings[observer]["curve"] for readings in seeds]
             length = max(len(curve["accuracy"]) for curve in curves)
             points = [
                 mean_and_spread([{key: _at(curve[key], k) for key in curve} for curve in curves]) for k in range(length)

@@ -70,7 +70,7 @@ def sweep(
     """
     latent = editor.generator.sample(samples, seed=seed)
     target = flip(editor.predictor, editor.predictor(editor.generator.synthesize(latent)), attribute)
-    latents, distances, seen, seconds = [], [], [], []
+    latents, distances, conditions, seconds = [], [], [], []
     judged: list[Tensor] = []
     moving, spent, begun = torch.ones(samples, dtype=torch.bool), 0.0, time.perf_counter()
     for step in editor.steps(latent, target, config):
@@ -78,14 +78,14 @@ def sweep(
         seconds.append(spent)
         latents.append(step.latent)
         distances.append(step.distance.cpu())
-        seen.append(step.c.cpu())
+        conditions.append(step.c.cpu())
         if judge is not None:
             opinion = judged[-1].clone() if judged else torch.empty(samples, judge.spec.dimension)
             opinion[moving] = judge(step.images[moving]).cpu()
             judged.append(opinion)
         moving = torch.tensor([reason is None for reason in step.reasons])
         begun = time.perf_counter()
-    observers = {"predictor": (seen, editor.predictor.spec)}
+    observers = {"predictor": (conditions, editor.predictor.spec)}
     if judge is not None:
         observers["judge"] = (judged, judge.spec)
     return Sweep(

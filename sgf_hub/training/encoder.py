@@ -8,18 +8,16 @@ outside what it has seen.
 
 import json
 import math
-import platform
-import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sgf_hub.data.drawn import Labelled, drawn
+from sgf_hub.data.drawn import Labelled
 from sgf_hub.errors import BadValueError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.layers import draw_z
@@ -30,19 +28,7 @@ from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.inversion.perceptual import Perceptual, distance
 from sgf_hub.inversion.projector import Projector
 from sgf_hub.predictors.backbone import load_backbone, resize
-from sgf_hub.training.readers.supervised import (
-    HELD_OUT_SEED,
-    REPORT,
-    REPORT_EVERY,
-    SAVE_EVERY,
-    check_sizes,
-    decayed,
-    logged,
-    resume_run,
-    rows_of,
-    save_run,
-    schedule,
-)
+from sgf_hub.training.readers.supervised import REPORT, check_sizes, descend, drawn_sets, logged, report_of, rows_of
 
 _SAMPLES = 20_000  # latents whose mean and spread standardise w
 _PROBE = 256  # held-out pictures looked at while training
@@ -136,47 +122,22 @@ def _train(config: EncoderConfig, out: Path, run: Path, command: str) -> Iterato
     generator = load_generator(config.generator)
     if not isinstance(generator, StyleGAN2):
         raise BadValueError(f"{config.generator!r} has no W: an encoder is trained for a StyleGAN2.")
-    side = generator.resolution
-    held_out = drawn(config.world, run, config.held_out, seed=HELD_OUT_SEED, resolution=side)
-    pictures = drawn(config.world, run, config.pictures, seed=config.data_seed, resolution=side)
+    pictures, held_out = drawn_sets(config, config.world, run, resolution=generator.resolution)
     yield {"event": "drawn", "pictures": len(pictures), "held_out": len(held_out)}
 
     encoder = new_encoder(config, generator)
     learner = Learner(encoder, generator, Perceptual(load_backbone(config.backbone)), config)
-    optimizer = torch.optim.AdamW(decayed(encoder, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99))
-    step, spent = resume_run(run / "checkpoint.pt", config, encoder, optimizer)
-    clock = reported = saved = time.monotonic()
-    recent: list[dict[str, Tensor]] = []
-    while step < config.steps:
-        encoder.train()
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * schedule(step / config.steps)
-        total, parts = learner.losses(pictures.batch(rows_of(config, step))[0], step)
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(encoder.parameters(), 5.0)
-        optimizer.step()
-        step += 1
-        recent.append({"total": total.detach(), **parts})
-        now = time.monotonic()
-        record: dict[str, Any] = {"step": step, "of": config.steps, "seconds": round(spent + now - clock, 1)}
-        if now - saved > SAVE_EVERY or step == config.steps:
-            save_run(run / "checkpoint.pt", config, encoder, optimizer, step, spent + now - clock)
-            yield {"event": "checkpoint", **record, **learner.probe(held_out)}
-            saved = time.monotonic()
-        if now - reported > REPORT_EVERY:
-            means = {key: float(torch.stack([one[key] for one in recent]).mean()) for key in recent[0]}
-            yield {"event": "progress", **record, **means}
-            recent, reported = [], now
-    report: dict[str, Any] = {
-        "command": command,
-        "config": asdict(config),
-        "images_seen": step * 2 * config.batch,
-        "seconds": round(spent + time.monotonic() - clock),
-        "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
-        "torch": str(torch.__version__),
-        "held_out": {"pictures": _PROBE, **learner.probe(held_out)},
-    }
+
+    def losses(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        return learner.losses(pictures.batch(rows_of(config, step))[0], step)
+
+    def probe() -> dict[str, float]:
+        return learner.probe(held_out)
+
+    seconds = yield from descend(config, run, encoder, losses, probe, steps=config.steps)
+    measured = {"pictures": _PROBE, **probe()}
+    images = config.steps * 2 * config.batch
+    report = report_of(config, command, images=images, seconds=seconds, held_out=measured)
     encoder.eval().requires_grad_(False)
     judge = Perceptual(load_backbone(config.judge))
     found = calibrate(Projector(encoder, generator, learner.perceptual, judge), config.world)

@@ -12,7 +12,7 @@ from sgf_hub.data.drawn import Labelled, drawn
 from sgf_hub.data.flowers import sample, stated, truth
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.predictors.captions.captioner import load_captioner
-from sgf_hub.training.readers import captioner as training
+from sgf_hub.training.readers import supervised
 from sgf_hub.training.readers.caption_learner import CaptionerConfig, build_tokenizer, encode
 from sgf_hub.training.readers.captioner import PRESETS, evaluate, labelled, train_captioner
 
@@ -38,8 +38,8 @@ TOY = CaptionerConfig(
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine adds no records."""
-    monkeypatch.setattr(training, "SAVE_EVERY", 1e9)
-    monkeypatch.setattr(training, "REPORT_EVERY", 1e9)
+    monkeypatch.setattr(supervised, "SAVE_EVERY", 1e9)
+    monkeypatch.setattr(supervised, "REPORT_EVERY", 1e9)
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_it_trains_saves_and_reports(tmp_path: Path) -> None:
     logged = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [record["event"] for record in logged] == ["drawn", "checkpoint", "done"]
     folder = tmp_path / "zoo/flowers-captioner"
-    held_out = drawn("flowers", tmp_path / "run", 32, seed=training.HELD_OUT_SEED, resolution=32)
+    held_out = drawn("flowers", tmp_path / "run", 32, seed=supervised.HELD_OUT_SEED, resolution=32)
     report = json.loads((folder / "training.json").read_text())
     assert report["command"] == "typed" and report["images_seen"] == 1920
     assert report["held_out"] == evaluate(load_captioner(folder), held_out)
@@ -100,7 +100,7 @@ def test_a_killed_run_goes_on_and_ends_where_an_unbroken_one_does(
 ) -> None:
     config = dataclasses.replace(TOY, images=32 * 8)
     whole = list(train_captioner(config, out=tmp_path / "whole", run=tmp_path / "a"))[-1]
-    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)  # a checkpoint after each step
+    monkeypatch.setattr(supervised, "SAVE_EVERY", 0.0)  # a checkpoint after each step
     first = train_captioner(config, out=tmp_path / "parts", run=tmp_path / "b")
     for record in first:
         if record.get("step") == 5:
@@ -167,4 +167,4 @@ class TestMeasure:
 
 def test_it_sees_other_flowers_than_it_is_measured_on() -> None:
     config = PRESETS["flowers"]
-    assert config.data_seed + config.pictures // 4000 < training.HELD_OUT_SEED
+    assert config.data_seed + config.pictures // 4000 < supervised.HELD_OUT_SEED

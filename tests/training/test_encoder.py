@@ -17,6 +17,7 @@ from sgf_hub.inversion.projection import ProjectionConfig
 from sgf_hub.inversion.projector import Projector
 from sgf_hub.training import encoder as training
 from sgf_hub.training.encoder import PRESETS, EncoderConfig, train_encoder
+from sgf_hub.training.readers import supervised
 from sgf_hub.types import Latent
 from tests.inversion.toys import write_encoder
 
@@ -37,8 +38,9 @@ TOY = EncoderConfig(
 def small(monkeypatch: pytest.MonkeyPatch):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    for name, value in (("REPORT_EVERY", 1e9), ("SAVE_EVERY", 1e9), ("_PROBE", 16)):
-        monkeypatch.setattr(training, name, value)
+    monkeypatch.setattr(training, "_PROBE", 16)
+    for name in ("REPORT_EVERY", "SAVE_EVERY"):
+        monkeypatch.setattr(supervised, name, 1e9)
     for name, value in (("PAIRS", 16), ("OWN", 4), ("EACH", 2)):
         monkeypatch.setattr(calibration, name, value)
     monkeypatch.setattr(calibration, "ProjectionConfig", lambda: ProjectionConfig(steps=2, plus_steps=0))
@@ -78,7 +80,7 @@ def test_a_killed_run_goes_on_and_ends_where_an_unbroken_one_does(
 ) -> None:
     config = dataclasses.replace(TOY, images=2 * 8 * 6)
     whole = list(train_encoder(config, out=tmp_path / "whole", run=tmp_path / "a"))[-1]
-    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)  # a checkpoint after each step
+    monkeypatch.setattr(supervised, "SAVE_EVERY", 0.0)  # a checkpoint after each step
     first = train_encoder(config, out=tmp_path / "parts", run=tmp_path / "b")
     for record in first:
         if record.get("step") == 3:

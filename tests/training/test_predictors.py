@@ -13,7 +13,7 @@ import torch
 from sgf_hub.data.drawn import WORLDS, augment, drawn, evaluate, load_world
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.predictors import load_predictor
-from sgf_hub.training.readers import predictors as training
+from sgf_hub.training.readers import supervised
 from sgf_hub.training.readers.predictors import PRESETS, PredictorConfig, train_predictor
 
 TOY = PredictorConfig(
@@ -38,8 +38,8 @@ TOY = PredictorConfig(
 def one_thread(monkeypatch: pytest.MonkeyPatch):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    monkeypatch.setattr(training, "REPORT_EVERY", 1e9)  # however slow the machine is
-    monkeypatch.setattr(training, "SAVE_EVERY", 1e9)
+    monkeypatch.setattr(supervised, "REPORT_EVERY", 1e9)  # however slow the machine is
+    monkeypatch.setattr(supervised, "SAVE_EVERY", 1e9)
     yield
     torch.set_num_threads(threads)
 
@@ -50,7 +50,7 @@ def test_it_trains_saves_and_reports(tmp_path: Path) -> None:
     logged = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [record["event"] for record in logged] == ["drawn", "checkpoint", "done"]
     predictor = load_predictor([str(tmp_path / "zoo/toy-attributes"), str(tmp_path / "zoo/toy-keypoints")])
-    held_out = drawn("avatars", tmp_path / "run", 32, seed=training.HELD_OUT_SEED, resolution=32)
+    held_out = drawn("avatars", tmp_path / "run", 32, seed=supervised.HELD_OUT_SEED, resolution=32)
     report = json.loads((tmp_path / "zoo/toy-backbone/training.json").read_text())
     assert report["command"] == "typed" and report["images_seen"] == 1920
     assert report["held_out"] == evaluate(predictor, held_out, "avatars")
@@ -63,7 +63,7 @@ def test_a_killed_run_goes_on_and_ends_where_an_unbroken_one_does(
 ) -> None:
     config = dataclasses.replace(TOY, images=32 * 12)
     whole = list(train_predictor(config, out=tmp_path / "whole", run=tmp_path / "a"))[-1]
-    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)  # a checkpoint after each step
+    monkeypatch.setattr(supervised, "SAVE_EVERY", 0.0)  # a checkpoint after each step
     first = train_predictor(config, out=tmp_path / "parts", run=tmp_path / "b")
     for record in first:
         if record.get("step") == 5:
@@ -220,7 +220,7 @@ def test_the_judge_is_another_network_with_other_data() -> None:
     assert predictor.backbone != judge.backbone
     assert predictor.seed != judge.seed and predictor.data_seed != judge.data_seed
     chunks = predictor.pictures // 4000 + 1
-    assert abs(predictor.data_seed - judge.data_seed) > chunks < training.HELD_OUT_SEED - judge.data_seed
+    assert abs(predictor.data_seed - judge.data_seed) > chunks < supervised.HELD_OUT_SEED - judge.data_seed
 
 
 def test_nonsense_configs_are_refused() -> None:

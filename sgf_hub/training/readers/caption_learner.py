@@ -96,8 +96,10 @@ class CaptionLearner(nn.Module):
             nn.Linear(128, labels),
         )  # fmt: skip
 
-    def losses(self, images: Tensor, attributes: Tensor, tokens: Tensor, *, bf16: bool) -> dict[str, Tensor]:
-        """What one batch gives: `total` to descend, `word_loss` (mean cross-entropy) and `label_loss`.
+    def losses(
+        self, images: Tensor, attributes: Tensor, tokens: Tensor, *, bf16: bool
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What one batch gives: the sum to descend, and its parts, `word_loss` (mean cross-entropy) and `label_loss`.
 
         Args:
             images: [B, 3, R, R] in [-1, 1].
@@ -119,7 +121,7 @@ class CaptionLearner(nn.Module):
             ).logits.float()
         word_loss = functional.cross_entropy(said.flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=_PAD)
         label_loss = functional.binary_cross_entropy_with_logits(labels, attributes)
-        return {"total": word_loss + 4 * label_loss, "word_loss": word_loss.detach(), "label_loss": label_loss.detach()}
+        return word_loss + 4 * label_loss, {"word_loss": word_loss.detach(), "label_loss": label_loss.detach()}
 
 
 def build_tokenizer(captions: Sequence[Sequence[str]]) -> Any:

@@ -6,18 +6,16 @@ once for several of its captions, and beside the words it learns the labels, whi
 
 import json
 import math
-import platform
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sgf_hub.data.drawn import Labelled, augment, drawn, load_world
+from sgf_hub.data.drawn import Labelled, augment, load_world
 from sgf_hub.errors import BadValueError
 from sgf_hub.predictors.backbone import resize
 from sgf_hub.predictors.captions.captioner import Captioner, load_captioner
@@ -29,19 +27,7 @@ from sgf_hub.training.readers.caption_learner import (
     encode,
     save_repo,
 )
-from sgf_hub.training.readers.supervised import (
-    HELD_OUT_SEED,
-    PROBE,
-    REPORT,
-    REPORT_EVERY,
-    SAVE_EVERY,
-    decayed,
-    logged,
-    resume_run,
-    rows_of,
-    save_run,
-    schedule,
-)
+from sgf_hub.training.readers.supervised import PROBE, REPORT, descend, drawn_sets, logged, report_of, rows_of
 
 _FACTORS = ("color", "second", "pattern", "size", "shape", "center", "petals", "layered", "closed")
 
@@ -73,8 +59,7 @@ def _train(config: CaptionerConfig, out: Path, run: Path, command: str) -> Itera
     if not hasattr(load_world(config.name), "stated"):
         raise BadValueError(f"the world {config.name!r} has no captions: a captioner is trained on 'flowers'.")
     clock = time.monotonic()
-    held_out = drawn(config.name, run, config.held_out, seed=HELD_OUT_SEED, resolution=config.resolution)
-    pictures = drawn(config.name, run, config.pictures, seed=config.data_seed, resolution=config.resolution)
+    pictures, held_out = drawn_sets(config, config.name, run, resolution=config.resolution)
     captions = pictures.captions or []
     yield {"event": "drawn", "pictures": len(pictures), "held_out": len(held_out), "seconds": time.monotonic() - clock}
 
@@ -84,55 +69,26 @@ def _train(config: CaptionerConfig, out: Path, run: Path, command: str) -> Itera
         torch.manual_seed(config.seed)  # transformers draws weights from the global generator, restored afterwards
         learner = CaptionLearner(config, words=tokenizer.get_vocab_size(), labels=pictures.attributes.shape[1])
         learner = learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(decayed(learner, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99))
-    step, spent = resume_run(run / "checkpoint.pt", config, learner, optimizer)
     steps = math.ceil(config.images / config.batch)
     captioner = Captioner(learner.network, tokenizer, image_size=config.image_size, longest=LONGEST)
-    clock = reported = saved = time.monotonic()
-    recent: list[dict[str, Tensor]] = []
-    while step < steps:
-        learner.train()
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * schedule(step / steps)
-        # order, augmentation and captions are a function of (seed, step) alone: a resumed run sees what an unbroken
-        # one would
+
+    def losses(step: int) -> tuple[Tensor, dict[str, Tensor]]:
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         rows = rows_of(config, step)
         images, attributes, *_ = pictures.batch(rows)
         images, _ = augment(images, None, generator=generator, tint=config.tint, soften=config.soften)
         images = resize(images, config.image_size)
-        losses = learner.losses(images, attributes, _some(tokens[rows], config.sentences, generator), bf16=config.bf16)
-        optimizer.zero_grad(set_to_none=True)
-        losses["total"].backward()
-        nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        recent.append({key: value.detach() for key, value in losses.items()})
-        now = time.monotonic()
-        record: dict[str, Any] = {"step": step, "of": steps, "seconds": round(spent + now - clock, 1)}
-        if now - saved > SAVE_EVERY or step == steps:
-            so_far = (learner, optimizer, step, spent + now - clock)
-            save_run(run / "checkpoint.pt", config, *so_far)
-            learner.eval()
-            probe = evaluate(captioner, held_out, most=PROBE)
-            yield {"event": "checkpoint", **record, "right": probe["right"], "example": probe["examples"][0]}
-            saved = time.monotonic()
-        if now - reported > REPORT_EVERY:
-            means = {key: float(torch.stack([one[key] for one in recent]).mean()) for key in recent[0]}
-            yield {"event": "progress", **record, **means}
-            recent, reported = [], now
-    seconds = spent + time.monotonic() - clock
+        return learner.losses(images, attributes, _some(tokens[rows], config.sentences, generator), bf16=config.bf16)
+
+    def probe() -> dict[str, Any]:
+        found = evaluate(captioner, held_out, most=PROBE)
+        return {"right": found["right"], "example": found["examples"][0]}
+
+    seconds = yield from descend(config, run, learner, losses, probe, steps=steps, clip=1.0)
 
     save_repo(config, learner.network, tokenizer, out / config.repo)
-    report = {
-        "command": command,
-        "config": asdict(config),
-        "images_seen": steps * config.batch,
-        "seconds": round(seconds),
-        "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
-        "torch": str(torch.__version__),
-        "held_out": evaluate(load_captioner(out / config.repo), held_out),
-    }
+    found = evaluate(load_captioner(out / config.repo), held_out)
+    report = report_of(config, command, images=steps * config.batch, seconds=seconds, held_out=found)
     (out / config.repo / REPORT).write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     yield {"event": "done", **report}
 

@@ -9,35 +9,30 @@ other seeds and other faces, and only ever measures: an edit that fools the pred
 import copy
 import json
 import math
-import platform
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sgf_hub.data.drawn import augment, drawn, evaluate
+from sgf_hub.data.drawn import augment, evaluate
 from sgf_hub.hub.files import WEIGHTS
 from sgf_hub.hub.names import NAMESPACE
 from sgf_hub.predictors import load_predictor
 from sgf_hub.predictors.backbone import fingerprint
 from sgf_hub.training.readers.learner import Learner
 from sgf_hub.training.readers.supervised import (
-    HELD_OUT_SEED,
     PROBE,
     REPORT,
-    REPORT_EVERY,
-    SAVE_EVERY,
     check_sizes,
-    decayed,
+    descend,
+    drawn_sets,
     logged,
-    resume_run,
+    report_of,
     rows_of,
-    save_run,
-    schedule,
 )
 
 
@@ -188,8 +183,7 @@ def train_predictor(config: PredictorConfig, *, out: Path, run: Path, command: s
 
 def _train(config: PredictorConfig, out: Path, run: Path, command: str) -> Iterator[dict[str, Any]]:
     clock = time.monotonic()
-    held_out = drawn(config.world, run, config.held_out, seed=HELD_OUT_SEED, resolution=config.resolution)
-    pictures = drawn(config.world, run, config.pictures, seed=config.data_seed, resolution=config.resolution)
+    pictures, held_out = drawn_sets(config, config.world, run, resolution=config.resolution)
     yield {"event": "drawn", "pictures": len(pictures), "held_out": len(held_out), "seconds": time.monotonic() - clock}
 
     with torch.random.fork_rng(devices=[]):
@@ -199,51 +193,24 @@ def _train(config: PredictorConfig, out: Path, run: Path, command: str) -> Itera
         learner = learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if learner.keypoints is not None and pictures.keypoints is not None:
         learner.keypoints.mean.copy_(torch.from_numpy(pictures.keypoints.mean(0)))
-    optimizer = torch.optim.AdamW(decayed(learner, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99))
-    step, spent = resume_run(run / "checkpoint.pt", config, learner, optimizer)
     steps = math.ceil(config.images / config.batch)
-    clock = reported = saved = time.monotonic()
-    recent: list[dict[str, Tensor]] = []
-    while step < steps:
-        learner.train()
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * schedule(step / steps)
-        # order and augmentation are a function of (seed, step) alone, so a resumed run sees what an unbroken one would
+
+    def losses(step: int) -> tuple[Tensor, dict[str, Tensor]]:
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         images, attributes, causes, keypoints = pictures.batch(rows_of(config, step))
         images, keypoints = augment(images, keypoints, generator=generator, tint=config.tint, soften=config.soften)
-        total, parts = learner.losses(images, attributes, causes, keypoints, bf16=config.bf16)
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(learner.parameters(), 5.0)
-        optimizer.step()
-        step += 1
-        recent.append({"total": total.detach(), **parts})
-        now = time.monotonic()
-        record: dict[str, Any] = {"step": step, "of": steps, "seconds": round(spent + now - clock, 1)}
-        if now - saved > SAVE_EVERY or step == steps:
-            save_run(run / "checkpoint.pt", config, learner, optimizer, step, spent + now - clock)
-            probe = evaluate(learner.eval(), held_out, config.world, most=PROBE)
-            figures: dict[str, Any] = {key: probe[key] for key in ("accuracy", "keypoint_error") if key in probe}
-            yield {"event": "checkpoint", **record, **figures}
-            saved = time.monotonic()
-        if now - reported > REPORT_EVERY:
-            means = {key: float(torch.stack([one[key] for one in recent]).mean()) for key in recent[0]}
-            yield {"event": "progress", **record, **means}
-            recent, reported = [], now
-    seconds = spent + time.monotonic() - clock
+        return learner.losses(images, attributes, causes, keypoints, bf16=config.bf16)
+
+    def probe() -> dict[str, Any]:
+        found = evaluate(learner, held_out, config.world, most=PROBE)
+        return {key: found[key] for key in ("accuracy", "keypoint_error") if key in found}
+
+    seconds = yield from descend(config, run, learner, losses, probe, steps=steps)
 
     _save_repos(config, learner, out)
     finished = load_predictor([str(out / config.repo(part)) for part in learner.heads])
-    report = {
-        "command": command,
-        "config": asdict(config),
-        "images_seen": steps * config.batch,
-        "seconds": round(seconds),
-        "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
-        "torch": str(torch.__version__),
-        "held_out": evaluate(finished, held_out, config.world),
-    }
+    found = evaluate(finished, held_out, config.world)
+    report = report_of(config, command, images=steps * config.batch, seconds=seconds, held_out=found)
     for part in ("backbone", *learner.heads):
         (out / config.repo(part) / REPORT).write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     yield {"event": "done", **report}

@@ -3,15 +3,18 @@
 import json
 import math
 import pickle
-from collections.abc import Iterator
+import platform
+import time
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from sgf_hub.data.drawn import Labelled, drawn
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.training.checkpoint import save_checkpoint
 
@@ -43,8 +46,20 @@ class RunConfig(Protocol):
         """Pictures a step."""
 
     @property
+    def learning_rate(self) -> float:
+        """At its peak."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Of AdamW, on matrices and kernels."""
+
+    @property
     def seed(self) -> int:
         """Of the order."""
+
+    @property
+    def data_seed(self) -> int:
+        """Of the drawn pictures."""
 
 
 def logged(records: Iterator[dict[str, Any]], run: Path) -> Iterator[dict[str, Any]]:
@@ -65,6 +80,82 @@ def check_sizes(config: RunConfig) -> None:
     """
     if min(config.pictures, config.held_out, config.images, config.batch) < 2 or config.batch > config.pictures:
         raise BadValueError("pictures, held_out, images and batch are at least 2, and batch is at most pictures.")
+
+
+def drawn_sets(config: RunConfig, world: str, run: Path, *, resolution: int) -> tuple[Labelled, Labelled]:
+    """The drawn pictures to train on, and those to measure with."""
+    held_out = drawn(world, run, config.held_out, seed=HELD_OUT_SEED, resolution=resolution)
+    return drawn(world, run, config.pictures, seed=config.data_seed, resolution=resolution), held_out
+
+
+def descend(
+    config: RunConfig,
+    run: Path,
+    module: nn.Module,
+    losses: Callable[[int], tuple[Tensor, dict[str, Tensor]]],
+    probe: Callable[[], dict[str, Any]],
+    *,
+    steps: int,
+    clip: float = 5.0,
+) -> Generator[dict[str, Any], None, float]:
+    """AdamW from where the last checkpoint is to the last step.
+
+    Args:
+        config: of the run.
+        run: folder of the checkpoint.
+        module: what learns.
+        losses: a step's number => the sum to descend, and its parts. All that is random in it is a function of (seed,
+            step) alone, so that a resumed run sees what an unbroken one would.
+        probe: what is measured at a checkpoint, the module being in evaluation.
+        steps: how many there are.
+        clip: the gradient's norm at most.
+
+    Yields:
+        Records: "checkpoint" every minute and at the end, "progress" every 10 s.
+
+    Returns:
+        The seconds spent, with those before a kill.
+    """
+    optimizer = torch.optim.AdamW(decayed(module, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99))
+    step, spent = resume_run(run / "checkpoint.pt", config, module, optimizer)
+    clock = reported = saved = time.monotonic()
+    recent: list[dict[str, Tensor]] = []
+    while step < steps:
+        module.train()
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * schedule(step / steps)
+        total, parts = losses(step)
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(module.parameters(), clip)
+        optimizer.step()
+        step += 1
+        recent.append({"total": total.detach(), **parts})
+        now = time.monotonic()
+        record: dict[str, Any] = {"step": step, "of": steps, "seconds": round(spent + now - clock, 1)}
+        if now - saved > SAVE_EVERY or step == steps:
+            save_run(run / "checkpoint.pt", config, module, optimizer, step, spent + now - clock)
+            module.eval()
+            yield {"event": "checkpoint", **record, **probe()}
+            saved = time.monotonic()
+        if now - reported > REPORT_EVERY:
+            means = {key: float(torch.stack([one[key] for one in recent]).mean()) for key in recent[0]}
+            yield {"event": "progress", **record, **means}
+            recent, reported = [], now
+    return spent + time.monotonic() - clock
+
+
+def report_of(config: RunConfig, command: str, *, images: int, seconds: float, held_out: dict) -> dict[str, Any]:
+    """What `training.json` says of a run."""
+    return {
+        "command": command,
+        "config": asdict(config),
+        "images_seen": images,
+        "seconds": round(seconds),
+        "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
+        "torch": str(torch.__version__),
+        "held_out": held_out,
+    }
 
 
 def decayed(module: nn.Module, decay: float) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.hub.module import HubModule
 from sgf_hub.predictors.backbone import resize
+from sgf_hub.predictors.base import check_images
 from sgf_hub.types import Generator, Latent
 from sgf_hub.validation import bounded, names_of, short
 
@@ -93,11 +94,7 @@ class LatentEncoder(HubModule, pipeline_tag="image-feature-extraction", tags=["g
         Raises:
             BadValueError: if the shape is not that of images.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-            raise BadValueError(
-                f"an encoder reads floating-point images [batch, 3, side, side], not {images.dtype} "
-                f"{list(images.shape)}."
-            )
+        check_images(images, "an encoder", square=False)
         images = resize(images, self.image_size).contiguous(memory_format=torch.channels_last)
         hidden = self.neck(self.stages(self.stem(images)))
         return self.base(hidden), self.offsets(hidden).unflatten(1, (self.layers, self.latent_dim))

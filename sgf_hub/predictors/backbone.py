@@ -22,6 +22,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub.files import CONFIG, WEIGHTS, read_weights, sha256
 from sgf_hub.hub.module import shapes_only
 from sgf_hub.hub.names import locate, repo_name
+from sgf_hub.predictors.base import check_images
 from sgf_hub.predictors.resnet import plain_resnet
 from sgf_hub.validation import bounded, read_json
 
@@ -66,11 +67,7 @@ class Backbone(nn.Module):
         Raises:
             BadValueError: if the shape is not that of images.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-            raise BadValueError(
-                f"a predictor reads floating-point images [batch, 3, side, side], not {images.dtype} "
-                f"{list(images.shape)}."
-            )
+        check_images(images, square=False)
         images = resize(images, self.image_size)
         return self.network(images.contiguous(memory_format=torch.channels_last)).feature_maps[-1]
 

@@ -5,10 +5,26 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from sgf_hub.errors import BadValueError
 from sgf_hub.types import ConditionSpec, Target, Wish, aim
 
 ATTRIBUTE_TOLERANCE = 0.1  # of a probability
 KEYPOINT_TOLERANCE = 0.01  # of the image's side
+
+
+def check_images(images: Tensor, reader: str = "a predictor", *, square: bool = True) -> None:
+    """Raise a BadValueError unless these are floating-point images [B, 3, R, R].
+
+    Args:
+        images: what was given.
+        reader: what reads them, for the message.
+        square: whether other sides than R x R are refused.
+    """
+    shaped = images.ndim == 4 and images.shape[1] == 3 and (not square or images.shape[2] == images.shape[3])
+    if not shaped or not images.is_floating_point():
+        raise BadValueError(
+            f"{reader} reads floating-point images [batch, 3, side, side], not {images.dtype} {list(images.shape)}."
+        )
 
 
 class BasePredictor(nn.Module):

@@ -9,8 +9,7 @@ from torch import Tensor
 from sgf_hub.errors import BadValueError
 from sgf_hub.hub.wrapping import BROKEN, described, first_words, frozen
 from sgf_hub.predictors.attributes import groups_of
-from sgf_hub.predictors.base import BasePredictor
-from sgf_hub.predictors.pretrained.preprocessing import check_images
+from sgf_hub.predictors.base import BasePredictor, check_images
 from sgf_hub.types import ConditionSpec
 from sgf_hub.validation import names_of, short
 

@@ -17,6 +17,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub.files import CONFIG, INDEX, WEIGHTS, shards_of
 from sgf_hub.hub.names import locate, repo_name
 from sgf_hub.predictors.backbone import check_keys, fold_batchnorm, resize
+from sgf_hub.predictors.base import check_images
 from sgf_hub.predictors.pretrained.repos import PREPROCESSOR, PROCESSOR, quietly, reason, usable
 from sgf_hub.validation import bounded, read_json, short
 
@@ -64,11 +65,7 @@ class Captioner(nn.Module):
         Raises:
             BadValueError: if the shape is not that of images.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-            raise BadValueError(
-                f"a captioner reads floating-point images [batch, 3, side, side], not {images.dtype} "
-                f"{list(images.shape)}."
-            )
+        check_images(images, "a captioner", square=False)
         if not len(images):
             return []
         tokens = self.tokens(images, longest=self.longest)

@@ -11,8 +11,8 @@ from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub.files import CONFIG
 from sgf_hub.hub.names import repo_name
 from sgf_hub.predictors.attributes import groups_of
-from sgf_hub.predictors.base import BasePredictor
-from sgf_hub.predictors.pretrained.preprocessing import check_images, read_preprocessing
+from sgf_hub.predictors.base import BasePredictor, check_images
+from sgf_hub.predictors.pretrained.preprocessing import read_preprocessing
 from sgf_hub.predictors.pretrained.repos import architecture, cleaned, fetch, labels_of, load_network, usable
 from sgf_hub.types import ConditionSpec
 from sgf_hub.validation import names_of, nearest, read_json, short

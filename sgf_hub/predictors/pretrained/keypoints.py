@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.hub.files import CONFIG
 from sgf_hub.hub.names import repo_name
-from sgf_hub.predictors.base import BasePredictor
+from sgf_hub.predictors.base import BasePredictor, check_images
 from sgf_hub.predictors.head import MAX_NAMES
-from sgf_hub.predictors.pretrained.preprocessing import check_images, read_preprocessing
+from sgf_hub.predictors.pretrained.preprocessing import read_preprocessing
 from sgf_hub.predictors.pretrained.repos import architecture, fetch, labels_of, load_network, usable
 from sgf_hub.types import ConditionSpec
 from sgf_hub.validation import read_json, short

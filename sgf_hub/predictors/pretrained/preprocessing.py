@@ -70,14 +70,6 @@ class Preprocessing(nn.Module):
         return x * self.scale + self.shift
 
 
-def check_images(images: Tensor) -> None:
-    """Raise a BadValueError unless these are floating-point images [B, 3, R, R]."""
-    if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3] or not images.is_floating_point():
-        raise BadValueError(
-            f"a predictor reads floating-point images [batch, 3, side, side], not {images.dtype} {list(images.shape)}."
-        )
-
-
 def _middle(x: Tensor, crop: tuple[int, int]) -> Tensor:
     """[B, 3, H, W] => the middle of it, or it in the middle of black, rounded as transformers does."""
     pads = []
@@ -162,4 +154,4 @@ def _three(key: str, values: Any, low: float) -> list[float]:
     return [float(bounded(key, value, low, 1e3)) for value in values]
 
 
-__all__ = ["Preprocessing", "check_images", "read_preprocessing"]
+__all__ = ["Preprocessing", "read_preprocessing"]

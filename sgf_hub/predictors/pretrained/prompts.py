@@ -19,10 +19,10 @@ from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.module import HubModule
 from sgf_hub.hub.names import repo_name
 from sgf_hub.predictors.backbone import fingerprint as fingerprint_of
-from sgf_hub.predictors.base import BasePredictor
+from sgf_hub.predictors.base import BasePredictor, check_images
 from sgf_hub.predictors.captions.sentences import clean
 from sgf_hub.predictors.head import MAX_NAMES
-from sgf_hub.predictors.pretrained.preprocessing import Preprocessing, check_images, read_preprocessing
+from sgf_hub.predictors.pretrained.preprocessing import Preprocessing, read_preprocessing
 from sgf_hub.predictors.pretrained.repos import fetch, load_network, reason, usable
 from sgf_hub.types import ConditionSpec
 from sgf_hub.validation import bounded, names_of, read_json, short

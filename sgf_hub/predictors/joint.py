@@ -8,24 +8,20 @@ from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.hub.files import CONFIG, WEIGHTS
+from sgf_hub.hub.kinds import of_role
 from sgf_hub.hub.names import locate, repo_name, sibling
-from sgf_hub.predictors.attributes import AttributeHead
 from sgf_hub.predictors.backbone import Backbone, load_backbone
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.captions.predictor import CaptionPredictor
 from sgf_hub.predictors.custom import CustomPredictor
 from sgf_hub.predictors.head import Head
-from sgf_hub.predictors.keypoints import KeypointHead
 from sgf_hub.predictors.pretrained.classifier import TransformersClassifier
 from sgf_hub.predictors.pretrained.keypoints import TransformersKeypoints
-from sgf_hub.predictors.pretrained.prompts import PromptPredictor
 from sgf_hub.predictors.pretrained.repos import architecture
 from sgf_hub.types import ConditionSpec, Predictor
 from sgf_hub.validation import read_json, short
 
-_KINDS: dict[str, type] = {
-    kind.__name__: kind for kind in (AttributeHead, KeypointHead, PromptPredictor, CaptionPredictor)
-}
+_KINDS = {name: kind for name, kind in of_role("predictor").items() if kind.module}  # those of ours
 _TRANSFORMERS: dict[str, type] = {  # by a part of the name of transformers' class
     "ForImageClassification": TransformersClassifier,
     "ForPoseEstimation": TransformersKeypoints,
@@ -142,7 +138,7 @@ def _kind(name: str) -> type:
     config = read_json(folder / CONFIG)
     ours, theirs = config.get("class"), architecture(config)
     if isinstance(ours, str) and ours in _KINDS:
-        return _KINDS[ours]
+        return _KINDS[ours].load()
     if ours is None:
         for part, kind in _TRANSFORMERS.items():
             if part in theirs:
@@ -158,15 +154,11 @@ def _load(name: str, kind: type, backbones: dict[Path, Backbone]) -> Branch:
     if kind in _TRANSFORMERS.values():
         return None, kind(name)
     folder = locate(name, files=(CONFIG, WEIGHTS))
-    if kind is CaptionPredictor:
-        captions = CaptionPredictor.from_pretrained(folder)
-        captions.captioner_name = str(sibling(folder, captions.captioner_name) or captions.captioner_name)
-        return None, captions
-    if kind is PromptPredictor:
-        prompts = PromptPredictor.from_pretrained(folder)
-        prompts.model_name = str(sibling(folder, prompts.model_name) or prompts.model_name)
-        return None, prompts
-    head: Head = kind.from_pretrained(folder)  # type: ignore[attr-defined]
+    head = kind.from_pretrained(folder)  # type: ignore[attr-defined]
+    if not isinstance(head, Head):  # it reads pictures itself, and loads what its config names when it needs it
+        for part in (f"{part}_name" for part in _KINDS[kind.__name__].parts):
+            setattr(head, part, str(sibling(folder, getattr(head, part)) or getattr(head, part)))
+        return None, head
     where = sibling(folder, head.backbone) or locate(head.backbone, files=(CONFIG, WEIGHTS)).resolve()
     if where not in backbones:
         backbones[where] = load_backbone(where)

@@ -49,6 +49,8 @@ class Reading:
     @property
     def points(self) -> dict[str, tuple[float, float]]:
         """Each keypoint's (x, y), in [0, 1] of the side."""
+        if not self.spec.keypoints:
+            return {}
         points = self.spec.points(self.c[None])[0].tolist()
         return {name: (x, y) for name, (x, y) in zip(self.spec.keypoints, points, strict=True)}
 

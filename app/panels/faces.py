@@ -10,13 +10,11 @@ from typing import Any
 
 import gradio as gr
 
-from app.core.errors import UserError
-from app.core.gestures import FEATURES, GESTURES, Points, gesture, releases
+from app.core.gestures import FEATURES, GESTURES, Points, gesture
 from app.core.model_sets import Faces
-from app.core.requests import attribute_wishes, keypoint_wishes, part_of_the_way
 from app.core.session import Plan, Session
 from app.panels.panel import EditorPanel
-from app.panels.views import AttributeView
+from app.panels.views import AttributeView, asked_of
 from app.widgets import attribute_sliders
 
 
@@ -56,17 +54,11 @@ def plan_of(
     """
     now, faces = view.read(session.latent), view.model_set
     assert isinstance(faces, Faces)
-    wishes, free = attribute_wishes(sliders, now.spec.attributes, needed=False)
-    moved = keypoint_wishes(stage, now.spec.keypoints)
-    if not wishes and not moved:
-        raise UserError("Nothing is asked for yet: move a slider, or drag a point in the tab Keypoints.")
-    asked = part_of_the_way({**wishes, **moved}, {**now.attributes, **now.points}, strength)
+    nothing = "Nothing is asked for yet: move a slider, or drag a point in the tab Keypoints."
+    asked, release, moved = asked_of(now, sliders, stage, nothing, strength)
     if not moved:
-        return Plan(faces.attributes, asked, free, **options)
-    points = {name: asked[name] for name in moved}
-    pulled = [name for name in (*free, *releases(now.points, points)) if name not in asked]
-    placed_by = gesture_of(now.points, moved)
-    return Plan(faces.keypoints, asked, tuple(dict.fromkeys(pulled)), gesture=placed_by, **options)
+        return Plan(faces.attributes, asked, release, **options)
+    return Plan(faces.keypoints, asked, release, gesture=gesture_of(now.points, moved), **options)
 
 
 def gesture_of(points: Points, moved: Points) -> str:

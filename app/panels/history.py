@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Generator
 
 from app.core.errors import UserError
@@ -22,7 +23,7 @@ def begin(panel: EditorPanel, view: ConditionView, session: Session | None, seed
 
 def shuffled(panel: EditorPanel, view: ConditionView, session: Session | None, variety: object) -> Updates:
     """A picture from a random seed."""
-    return panel.shuffled(view, variety)
+    return panel.begin(view, random.randrange(10_000), variety)
 
 
 def samples(panel: EditorPanel, view: ConditionView, session: Session | None, variety: object) -> Updates:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app.core.errors import UserError
-from app.core.gestures import FEATURES, releases
+from app.core.gestures import FEATURES
 from app.core.model_sets import HubModelSet
 from app.core.queue import Queued, place_in_words
-from app.core.requests import attribute_wishes, caption_of, keypoint_wishes, options_of
+from app.core.requests import caption_of, options_of
 from app.core.session import STEP_SIZES, Origin, Plan, Session
 from app.core.stopping import Stops
 from app.models.hub_models import HubModels
 from app.models.services import Models
 from app.panels.panel import EditorPanel
-from app.panels.views import AttributeView, CaptionView, ConditionView, Updates
+from app.panels.views import AttributeView, CaptionView, ConditionView, Updates, asked_of
 from app.widgets import stage
 from app.widgets.attribute_sliders import build_sliders
 from app.widgets.captions import safe
@@ -181,15 +181,8 @@ class HubPanel(EditorPanel):
         if spec.caption:
             options.pop("step_size", None)
             return Plan(model_set.mapping, {"caption": caption_of(words)}, **options)
-        now = view.read(session.latent)
-        wishes, free = attribute_wishes(sliders, spec.attributes, needed=False)
-        moved = keypoint_wishes(points, spec.keypoints)
-        if not wishes and not moved:
-            raise UserError(f"Nothing is asked for yet: {' or '.join(_ways(spec))} first.")
-        now_at = now.points if spec.keypoints else {}
-        pulled = [name for name in releases(now_at, moved) if name in (*spec.attributes, *spec.keypoints)]
-        asked: dict[str, Any] = {**wishes, **moved}
-        release = tuple(dict.fromkeys(name for name in (*free, *pulled) if name not in asked))
+        nothing = f"Nothing is asked for yet: {' or '.join(_ways(spec))} first."
+        asked, release, _ = asked_of(view.read(session.latent), sliders, points, nothing)
         return Plan(model_set.mapping, asked, release, **options)
 
 

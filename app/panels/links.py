@@ -10,7 +10,8 @@ import gradio as gr
 
 from app.core.errors import UserError
 from app.core.requests import seed_of, truncation_of
-from app.core.session import Session, present
+from app.core.session import Origin, Session, present
+from app.models.latents import taken_in
 from app.panels.panel import EditorPanel
 from app.panels.views import ConditionView, Updates
 from app.widgets import share, stage
@@ -60,9 +61,14 @@ def linked_session(panel: EditorPanel, view: ConditionView, link: object) -> Ses
 
 def opened(panel: EditorPanel, view: ConditionView, session: Session | None, path: str | None) -> Updates:
     """A picture from a visitor's file: a latent, or edits."""
-    if path is None or not path.endswith(".json"):
-        return panel.opened(view, path)
-    return panel.show(view, share.session_in(view.models, view.model_set, share.in_file(Path(path).read_bytes())))
+    from sgf_hub.types import Latent
+
+    if path is None:
+        raise UserError("No file came: choose a latent that was saved here.")
+    if path.endswith(".json"):
+        return panel.show(view, share.session_in(view.models, view.model_set, share.in_file(Path(path).read_bytes())))
+    latent = taken_in(Latent.load(path), view.models, view.model_set)
+    return panel.show(view, panel.start(view, Origin(latent)))
 
 
 def link(panel: EditorPanel) -> Callable[[Session | None], Updates]:

@@ -7,19 +7,16 @@ the session (seeds and CPU latents, `app.core.session`) is all that is kept a vi
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 
-from app.core.errors import UserError
 from app.core.model_sets import ModelSet
 from app.core.queue import Queued, place_in_words
 from app.core.requests import seed_of, truncation_of
 from app.core.session import Origin, Session
 from app.core.stopping import Stops
-from app.models.latents import taken_in
 from app.models.services import Models
 from app.panels.components import Components
 from app.panels.views import ConditionView, Updates
@@ -143,19 +140,6 @@ class EditorPanel(Components):
         number, truncation = seed_of(seed), truncation_of(variety)
         latent = view.models.sample(view.model_set, number, truncation)
         return self.show(view, self.start(view, Origin(latent, number, truncation)))
-
-    def shuffled(self, view: ConditionView, variety: object) -> Updates:
-        """A picture from a random seed."""
-        return self.begin(view, random.randrange(10_000), variety)
-
-    def opened(self, view: ConditionView, path: str | None) -> Updates:
-        """A picture from a latent file of the visitor's."""
-        from sgf_hub.types import Latent
-
-        if path is None:
-            raise UserError("No file came: choose a latent that was saved here.")
-        latent = taken_in(Latent.load(path), view.models, view.model_set)
-        return self.show(view, self.start(view, Origin(latent)))
 
     # -- stopping ---------------------------------------------------------------------------------------------------
 

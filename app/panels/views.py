@@ -12,7 +12,10 @@ from typing import Any, Protocol
 
 import gradio as gr
 
+from app.core.errors import UserError
+from app.core.gestures import Points, releases
 from app.core.model_sets import ModelSet
+from app.core.requests import attribute_wishes, keypoint_wishes, part_of_the_way
 from app.core.session import Edit, Plan
 from app.models.captioning import Captioning, Flower
 from app.models.services import Models, Reading
@@ -129,7 +132,7 @@ class AttributeView:
 
     def marks(self, now: Reading, before: Reading | None = None) -> dict[str, Any]:
         """The keypoints."""
-        return {"points": now.points if now.spec.keypoints else {}}
+        return {"points": now.points}
 
     def describe(self, now: Reading) -> str:
         """The picture in words."""
@@ -153,6 +156,32 @@ class AttributeView:
     def nothing(self, plan: Plan) -> tuple[str, Updates]:
         """What is said of a plan that took no step."""
         return "The picture already shows what you ask for, as near as an edit can tell.", {}
+
+
+def asked_of(
+    now: Reading, sliders: object, stage: object, nothing: str, strength: float = 1
+) -> tuple[dict[str, Any], tuple[str, ...], Points]:
+    """What sliders and points ask for: the wishes, what is released for them, and where points were moved to.
+
+    Args:
+        now: the picture.
+        sliders: what they sent.
+        stage: what the picture with its points sent.
+        nothing: what is said where nothing is asked for.
+        strength: how much of the way is to be gone.
+
+    Raises:
+        UserError: for what cannot be read, or where nothing is asked for.
+    """
+    wishes, free = attribute_wishes(sliders, now.spec.attributes, needed=False)
+    moved = keypoint_wishes(stage, now.spec.keypoints)
+    if not wishes and not moved:
+        raise UserError(nothing)
+    asked = part_of_the_way({**wishes, **moved}, {**now.attributes, **now.points}, strength)
+    pulled = releases(now.points, {name: asked[name] for name in moved})
+    known = (*now.spec.attributes, *now.spec.keypoints)
+    released = dict.fromkeys(name for name in (*free, *pulled) if name in known and name not in asked)
+    return asked, tuple(released), moved
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from app.core.errors import as_notices
 from app.core.requests import caption_of
 from app.core.session import STOPPED, Plan, Session
-from app.panels import history
+from app.panels import history, links
 from app.panels.flowers import FlowerPanel
 from app.tabs.captions import EXAMPLES
 from sgf_hub.errors import BadValueError, SGFError
@@ -155,7 +155,7 @@ def test_downloads_are_named_after_the_flower(flowers, session):
     assert saved(flowers, "gif", last[flowers.session]).endswith("flower-7-edit-1.gif")
     path = saved(flowers, "latent", last[flowers.session])
     assert path.endswith("flower-7-edit-1.safetensors")
-    assert flowers.opened(flowers.view_of(None), path)[flowers.session].origin.seed is None
+    assert links.opened(flowers, flowers.view_of(None), None, path)[flowers.session].origin.seed is None
 
 
 @pytest.mark.parametrize("text", ["a blue flower", "a 'red' flower \\ \"so\"", "{red} ${1} <b>"])

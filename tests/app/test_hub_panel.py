@@ -14,7 +14,7 @@ from app.core.model_sets import Faces, Flowers, HubModelSet
 from app.core.session import Plan, Session
 from app.core.stopping import Stops
 from app.models.services import Models
-from app.panels import downloads, history
+from app.panels import downloads, history, links
 from app.panels.faces import FacePanel
 from app.panels.flowers import FlowerPanel
 from app.panels.hub import HubPanel, features_of, spec_of
@@ -198,7 +198,7 @@ def test_copied_python_gives_the_same_latent(hub_panel, tmp_path, monkeypatch, n
 def test_a_latent_comes_back_in_its_own_space(hub_panel):
     session, _ = opened(hub_panel, "sgf-in-z")
     path = handle(hub_panel, downloads.latent, session)[hub_panel.download]
-    again = hub_panel.opened(hub_panel.view_of(session), path)[hub_panel.session]
+    again = links.opened(hub_panel, hub_panel.view_of(session), session, path)[hub_panel.session]
     assert isinstance(again.model_set, HubModelSet) and again.latent.data.equal(session.latent.data)
 
 

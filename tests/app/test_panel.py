@@ -8,7 +8,7 @@ import torch
 
 from app.core.errors import UserError, as_notices
 from app.core.session import STOPPED, Edit, Origin, Plan, Session
-from app.panels import history
+from app.panels import history, links
 from app.panels.panel import EditorPanel
 from app.widgets.code import as_python
 from app.widgets.report import report, side_effects
@@ -46,7 +46,7 @@ def test_a_face_of_a_seed(panel):
 
 
 def test_new_faces_differ(panel):
-    seeds = {panel.shuffled(panel.view_of(None), 0.8)[panel.session].origin.seed for _ in range(4)}
+    seeds = {history.shuffled(panel, panel.view_of(None), None, 0.8)[panel.session].origin.seed for _ in range(4)}
     assert len(seeds) > 1
 
 
@@ -183,7 +183,7 @@ def test_report_names_what_else_changed(panel):
 def test_latents_come_back(panel, tmp_path):
     session = edited(panel, face(panel), plan())
     path = saved(panel, "latent", session)
-    opened = panel.opened(panel.view_of(None), path)[panel.session]
+    opened = links.opened(panel, panel.view_of(None), None, path)[panel.session]
     assert torch.equal(opened.latent.data, session.latent.data) and opened.origin.seed is None
 
 
@@ -210,7 +210,7 @@ def test_hostile_latents_are_told(panel, tmp_path, kind):
     else:
         Latent(torch.zeros(1, 9) if kind == "shape" else torch.zeros(2, 8), "w").save(path)
     with pytest.raises(gr.Error) as caught:
-        as_notices(panel.opened)(panel.view_of(None), str(path))
+        as_notices(links.opened)(panel, panel.view_of(None), None, str(path))
     assert 10 < len(str(caught.value.message)) < 320 and "\n" not in caught.value.message
 
 

@@ -14,7 +14,7 @@ from app.core.model_sets import Faces, Flowers
 from app.core.requests import layers_of, part_of_the_way, strength_of
 from app.core.session import STOPPED, TAKEN, Edit, Plan, Session
 from app.models.edit_run import EditRun
-from app.panels import history
+from app.panels import history, links
 from app.panels.faces import plan_of
 from app.tabs.options import Options
 from app.widgets.code import as_python
@@ -209,7 +209,7 @@ def test_an_edit_of_some_layers_leaves_the_others(panel, tmp_path):
         "+ smile",
         "+ hat",
     ]
-    opened = panel.opened(panel.view_of(None), saved(panel, "latent", further))[panel.session]
+    opened = links.opened(panel, panel.view_of(None), None, saved(panel, "latent", further))[panel.session]
     assert torch.equal(opened.latent.data, further.latent.data) and opened.latent.space == "w+"
     assert saved(panel, "gif", further, True).endswith("edits.gif")
 

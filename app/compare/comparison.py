@@ -45,7 +45,7 @@ class Comparison:
     """The methods, on one kind of picture.
 
     Args:
-        world: the faces.
+        model_set: the faces.
         models: shared by all visitors.
     """
 

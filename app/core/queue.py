@@ -53,9 +53,9 @@ class FairQueue:
     _idle_since: float | None = None  # of the turn's owner; None while it computes
 
     def work(self, who: str, steps: Iterator[Item]) -> Iterator[Item | Queued]:
-        """The items of `steps`, each computed when it is this visitor's turn; `Waiting` while it is not.
+        """The items of `steps`, each computed when it is this visitor's turn; `Queued` while it is not.
 
-        Closing it leaves the queue, and closes `steps`. The last word is never `Waiting`.
+        Closing it leaves the queue, and closes `steps`. The last item is never `Queued`.
 
         Args:
             who: the visitor, by the page's session.

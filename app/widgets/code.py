@@ -16,8 +16,8 @@ def as_python(session: Session, model_set: ModelSet) -> str:
         model_set: what it is drawn and edited by.
     """
     edits = session.standing
-    opened = ["from sgf_hub import Latent"] if session.origin.seed is None else []
     if not edits:
+        opened = ["from sgf_hub import Latent"] if session.origin.seed is None else []
         lines = [
             "from sgf_hub import load_generator",
             *opened,
@@ -26,22 +26,19 @@ def as_python(session: Session, model_set: ModelSet) -> str:
         ]
         return "\n".join([*lines, _origin(session, "generator"), "image = generator.synthesize(latent)", ""])
     steps: list[str] = []
-    loaded, used = ("", ""), {"SGFEditor"}
+    loaded = "", ""
     for number, edit in enumerate(edits):
         if (edit.plan.editor, size := _size(edit.plan, model_set)) != loaded:
             loaded = (edit.plan.editor, size)
-            used |= {"GainControlled"} if size else set()
             steps.append(f'editor = SGFEditor.from_pretrained("{edit.plan.editor}"{size})')
         if number == 0:
             steps.append(_origin(session, "editor.generator"))
         steps += ["", *_steps(edit)]
     text = "\n".join(steps)
-    used |= {name for name in ("EditConfig", "EditRequest") if name in text}
-    rules = ["from sgf_hub.editing import GainControlled"] if "GainControlled" in used else []
-    public = sorted((used - {"GainControlled"}) | ({"Latent"} if opened else set()))
-    return "\n".join(
-        [f"from sgf_hub import {', '.join(public)}", *rules, "", text, 'latent.save("latent.safetensors")', ""]
-    )
+    used = ["SGFEditor", *(name for name in ("EditConfig", "EditRequest") if f"{name}(" in text)]
+    public = ", ".join(sorted([*used, "Latent"] if session.origin.seed is None else used))
+    rules = ["from sgf_hub.editing import GainControlled"] if "stepping=GainControlled(" in text else []
+    return "\n".join([f"from sgf_hub import {public}", *rules, "", text, 'latent.save("latent.safetensors")', ""])
 
 
 def _size(plan: Plan, model_set: ModelSet) -> str:

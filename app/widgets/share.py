@@ -171,7 +171,7 @@ def session_in(models: Models, model_set: ModelSet, state: Mapping[str, Any]) ->
     """The session that a link or a file holds.
 
     Args:
-        models: the model_set's models are loaded: they know what names there are.
+        models: loaded ones of `model_set`: they know what names there are.
         model_set: whose picture it must be.
         state: from `in_link` or `in_file`.
 

@@ -37,6 +37,8 @@ class SGFMapping(
         keypoints: names of c's keypoints.
         groups: sets of mutually exclusive attributes.
         caption: how many components of a caption's embedding c holds, in place of all these.
+        latent_statistics: whether it keeps the latents' covariance and radii (`editing.distribution`); older ones do
+            not.
 
     Raises:
         BadValueError: if a number is out of range or a list is not one of names.
@@ -46,6 +48,8 @@ class SGFMapping(
     z_std: Tensor
     c_mean: Tensor
     c_std: Tensor
+    z_covariance: Tensor  # of standardised z, [D, D]
+    z_radii: Tensor  # Mahalanobis distances that 50, 95 and 99% of z lie within, [3]
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class SGFMapping(
         keypoints: Sequence[str] = (),
         groups: Sequence[Sequence[str]] = (),
         caption: int = 0,
+        latent_statistics: bool = False,
     ) -> None:
         super().__init__()
         self.generator_name = names_of("generator", [generator])[0]
@@ -88,6 +93,13 @@ class SGFMapping(
         for name, size in (("z", d), ("c", c)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_std", torch.ones(size))
+        if not isinstance(latent_statistics, bool):
+            raise BadValueError(f"latent_statistics is {short(latent_statistics)}; it must be true or false.")
+        self.latent_statistics = latent_statistics
+        if latent_statistics:
+            self.format = 3
+            self.register_buffer("z_covariance", torch.eye(d))
+            self.register_buffer("z_radii", torch.full((3,), float(d) ** 0.5))
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
         """F(z, c), Eq. 1.

@@ -83,6 +83,7 @@ class TestFiles:
             "keypoints": KEYPOINTS,
             "groups": GROUPS,
             "caption": 0,
+            "latent_statistics": False,
         }
         assert again.spec.names == ("smile", "black_hair", "blond_hair", "nose.x", "nose.y", "chin.x", "chin.y")
 

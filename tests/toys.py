@@ -169,7 +169,8 @@ def plain_mapping(function: Callable[[Tensor, Tensor], Tensor], predictor: Plain
         def __call__(self, z: Tensor, c: Tensor) -> Tensor:
             return function(z, c)
 
-    fields = {"latent_space": "w", "latent_dim": predictor.matrix.shape[1], "spec": predictor.spec}
+    size = predictor.matrix.shape[1]
+    fields = {"latent_space": "w", "latent_dim": size, "spec": predictor.spec, "latent_statistics": False}
     return Mapping(**{**fields, "generator_name": "plain", "predictor_names": ("plain",), **changes})
 
 

@@ -121,17 +121,33 @@ def _adversarial(
 
 @app.command()
 def predictor(
-    preset: Annotated[str, typer.Argument(help="'avatars', 'avatars-judge' or 'flowers-judge'.")],
+    preset: Annotated[str, typer.Argument(help="'avatars', 'faces', one of them with '-judge', or 'flowers-judge'.")],
     out: Out = Path("zoo"),
     runs: Runs = Path("runs"),
 ) -> None:
-    """Train a backbone and its heads on drawn pictures."""
+    """Train a backbone and its heads on drawn pictures, or on a generator's that were labelled (`sgf-hub label`)."""
     from sgf_hub.training.readers.predictors import PRESETS, train_predictor
 
     _known("preset", preset, tuple(PRESETS))
     config = PRESETS[preset]
     records = train_predictor(config, out=out, run=runs / f"{preset}-predictor", command=typed())
     _show(records, "step", -(-config.images // config.batch), ("attribute_loss", "keypoint_error", "accuracy"))
+
+
+@app.command()
+def measures(
+    name: Annotated[str, typer.Argument(help="Name of the zoo entry to write.")] = "faces-measures",
+    generator: Annotated[str, typer.Option(help="Repo of a generator of faces.")] = "sgf-hub/faces-dcgan",
+    count: Annotated[int, typer.Option(help="Faces to measure.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of the faces.")] = 77,
+    out: Out = Path("zoo"),
+) -> None:
+    """Measure a generator's faces on their landmarks, for what needs no labels: pose, brows, light and skin."""
+    from sgf_hub.generators import load_generator
+    from sgf_hub.training.readers.measures import train_measures
+
+    report = train_measures(load_generator(generator), out / name, count=count, seed=seed, command=typed())
+    typer.echo(json.dumps(report))
 
 
 @app.command()

@@ -25,12 +25,29 @@ _CHUNK = 4000  # pictures drawn at once: 50 MB at 64 px
 
 
 @dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What the columns of labels are.
+
+    Args:
+        attributes: A names.
+        groups: sets of them of which at most one holds.
+        keypoints: K names.
+        causes: how many numbers the pictures were made of, M.
+    """
+
+    attributes: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...] = ()
+    keypoints: tuple[str, ...] = ()
+    causes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Labelled:
-    """N pictures with exact labels.
+    """N pictures with labels.
 
     Args:
         images: [N, 3, R, R] uint8, perhaps mapped from disk.
-        attributes: [N, A] float32 in {0, 1}.
+        attributes: [N, A] float32 in [0, 1]; NaN where it cannot be told.
         causes: [N, M] float32 in [-1, 1], or None in a world without them.
         keypoints: [N, K, 2] float32 in [0, 1] of the side, or None in a world without them.
         captions: N tuples of sentences, or None in a world without them.
@@ -63,6 +80,19 @@ def load_world(name: str) -> ModuleType:
     if name not in WORLDS:
         raise BadValueError(f"world is {name!r}; choose {' or '.join(map(repr, WORLDS))}.")
     return import_module(f"sgf_hub.data.{name}")
+
+
+def meaning_of(world: str) -> Meaning:
+    """What a drawn world labels.
+
+    Raises:
+        BadValueError: if there is no such world.
+    """
+    package = load_world(world)
+    keypoints, causes = getattr(package, "KEYPOINTS", ()), getattr(package, "CAUSES", ())
+    return Meaning(
+        attributes=package.ATTRIBUTES, groups=package.EXCLUSIVE, keypoints=tuple(keypoints), causes=len(causes)
+    )
 
 
 def drawn(world: str, folder: Path, count: int, *, seed: int, resolution: int, workers: int | None = None) -> Labelled:
@@ -201,13 +231,15 @@ def _softened(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return torch.cat([*parts, images[count:]])
 
 
-def evaluate(predictor: nn.Module, pictures: Labelled, world: str, *, most: int | None = None) -> dict[str, Any]:
-    """Measure a predictor of all attributes, and of the keypoints where there are some, against exact labels.
+def evaluate(
+    predictor: nn.Module, pictures: Labelled, meaning: Meaning, *, most: int | None = None
+) -> dict[str, Any]:
+    """Measure a predictor of all attributes, and of the keypoints where there are some, against labels.
 
     Args:
         predictor: images to c, attributes first; in evaluation mode.
         pictures: the labelled pictures.
-        world: where they are from, which has the names.
+        meaning: of the labels.
         most: how many of them to look at.
 
     Returns:
@@ -216,8 +248,7 @@ def evaluate(predictor: nn.Module, pictures: Labelled, world: str, *, most: int 
         group (of the pictures that have one of them, the share where it scores highest), and `pictures`; in a world
         with keypoints also `keypoint_error` and `keypoint_errors` by name (mean Euclidean distance, share of the side).
     """
-    package = load_world(world)
-    names: tuple[str, ...] = package.ATTRIBUTES
+    names = meaning.attributes
     count = min(len(pictures), most or len(pictures))
     rows = np.arange(count)
     with torch.inference_mode():
@@ -225,26 +256,29 @@ def evaluate(predictor: nn.Module, pictures: Labelled, world: str, *, most: int 
     _, attributes, _, keypoints = pictures.batch(rows)
     c = torch.cat(parts)
     scores = c[:, : len(names)]
+    told = ~attributes.isnan()
+    attributes = attributes.nan_to_num(0.0)
     right = ((scores > 0) == (attributes > 0.5)).float()  # [N, A]
-    present, absent = attributes, 1 - attributes
+    present, absent = attributes * told, (1 - attributes) * told
+    accuracies = (right * told).sum(0) / told.sum(0).clamp(min=1)
     balanced = sum((right * side).sum(0) / side.sum(0).clamp(min=1) for side in (present, absent)) / 2
     groups = {}
-    for group in package.EXCLUSIVE:
+    for group in meaning.groups:
         columns = [names.index(name) for name in group]
         some = attributes[:, columns].sum(1) > 0
         found = scores[some][:, columns].argmax(1) == attributes[some][:, columns].argmax(1)
         groups[", ".join(group)] = round(float(found.float().mean()), 4) if len(found) else None
     report = {
         "pictures": count,
-        "accuracy": round(float(right.mean()), 5),
-        "accuracies": _named(names, right.mean(0), 4),
+        "accuracy": round(float(accuracies.mean()), 5),
+        "accuracies": _named(names, accuracies, 4),
         "balanced_accuracies": _named(names, torch.as_tensor(balanced), 4),
         "group_accuracies": groups,
     }
     if keypoints is not None:
         errors = (c[:, len(names) :].unflatten(1, keypoints.shape[1:]) - keypoints).norm(dim=-1)  # [N, K]
         report["keypoint_error"] = round(float(errors.mean()), 6)
-        report["keypoint_errors"] = _named(package.KEYPOINTS, errors.mean(0), 5)
+        report["keypoint_errors"] = _named(meaning.keypoints, errors.mean(0), 5)
     return report
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
+from sgf_hub.editing.distribution import QUANTILES
 from sgf_hub.errors import BadValueError
 from sgf_hub.types import Predictor, Target, Wish
 from sgf_hub.validation import bounded, short
@@ -32,6 +33,8 @@ class EditConfig:
             (ours).
         grounded: aim at the caption of a picture that does what the sentence asks and leaves the rest as it is
             (`CaptionPredictor.ground`), not at the sentence (ours); of attributes and keypoints it changes nothing.
+        within: share of the generator's latents, .5, .95 or .99, whose region no step leaves (ours; `distribution`); None
+            goes wherever the field leads (the paper). A latent that begins outside goes no farther out.
         layers: edit only the w+ layers first <= i < last; None edits all.
         resolution: side of the pictures on the way, which the predictor reads (ours: StyleGAN2 stops early at it); None
             draws all at full size. `edit` draws what came out at full size.
@@ -47,6 +50,7 @@ class EditConfig:
     return_best: bool = True
     release_siblings: bool = True
     grounded: bool = True
+    within: float | None = 0.95
     layers: tuple[int, int] | None = None
     resolution: int | None = None
 
@@ -55,6 +59,8 @@ class EditConfig:
             bounded(name, getattr(self, name), low, high)
         if self.patience is not None:
             bounded("patience", self.patience, 1, 10_000)
+        if self.within not in (None, *QUANTILES):
+            raise BadValueError(f"within is {short(self.within)}; choose {', '.join(map(str, QUANTILES))} or None.")
         if self.layers is not None and not (
             isinstance(self.layers, (list, tuple)) and [type(end) for end in self.layers] == [int, int]
         ):
@@ -68,7 +74,8 @@ class EditConfig:
             changes: settings to set otherwise.
         """
         plain = cls(
-            max_steps=80, certainty=1.0, patience=None, return_best=False, release_siblings=False, grounded=False
+            max_steps=80, certainty=1.0, patience=None, return_best=False, release_siblings=False, grounded=False,
+            within=None,
         )
         return replace(plain, **changes)  # type: ignore[arg-type]
 

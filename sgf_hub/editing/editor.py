@@ -9,6 +9,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
+from sgf_hub.editing.distribution import LatentDistribution
 from sgf_hub.editing.loop import Stepper, edit_loop
 from sgf_hub.editing.stepping import EditContext, Fixed, SteppingRule, tuned
 from sgf_hub.editing.trajectory import EditStep, Trajectory, edit
@@ -58,6 +59,7 @@ class SGFEditor:
             )
         self.mapping, self.generator, self.predictor = mapping, generator, predictor
         self.stepping: SteppingRule = tuned(mapping) if stepping is None else stepping
+        self.distribution = LatentDistribution.of(mapping)
 
     @classmethod
     def from_pretrained(
@@ -143,4 +145,6 @@ class SGFEditor:
         def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
             return self.stepping.begin(EditContext(self.mapping, self.predictor.spec, c0, target, config))
 
-        yield from edit_loop(self.generator, self.predictor, latent, target, config, begin)
+        yield from edit_loop(
+            self.generator, self.predictor, latent, target, config, begin, distribution=self.distribution
+        )

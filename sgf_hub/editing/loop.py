@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sgf_hub.editing.config import EditConfig, EditRequest, Wishes, aimed
+from sgf_hub.editing.distribution import Border, LatentDistribution
 from sgf_hub.editing.layers import LayerMask
 from sgf_hub.editing.stopping import StoppingCriterion
 from sgf_hub.editing.trajectory import EditStep
@@ -49,6 +50,7 @@ def edit_loop(
     begin: Callable[[Tensor, Tensor, Target], Stepper],
     *,
     by_layer: bool = False,
+    distribution: LatentDistribution | None = None,
 ) -> Iterator[EditStep]:
     """Edit a batch of latents; each sample stops by itself.
 
@@ -60,6 +62,7 @@ def edit_loop(
         config: when to stop, which layers to move.
         begin: z0, c0 and the target => the method's stepper; called once.
         by_layer: z has a row a layer where the space is "w", [B, L, D].
+        distribution: of the latents; without it no step is taken back, and none is called out of distribution.
 
     Yields:
         The picture before (index 0), then one step after another; the last one has a reason for every sample.
@@ -80,15 +83,21 @@ def edit_loop(
     c = predictor(images)
     target = aimed(predictor, c, target, config)
     stepper, criterion = begin(z, c, target), StoppingCriterion(predictor, target, config, len(c), c.device)
-    criterion.update(c, index, everyone)
-    yield EditStep(index, latent, images, c, target, criterion.distance.clone(), tuple(criterion.reasons))
+    border = Border(distribution, config.within, z)
+    criterion.update(c, index, everyone, border.crossed(z))
+
+    def step() -> EditStep:
+        distance, reasons = criterion.distance.clone(), tuple(criterion.reasons)
+        return EditStep(index, latent, images, c, target, distance, reasons, border.outlyingness(z))
+
+    yield step()
     while (rows := criterion.moving).any():
         index += 1
 
         def read(at: Tensor, rows: Tensor = rows) -> Tensor:
             return predictor(draw(mask.latent(at, rows)))
 
-        moved = z[rows] + stepper(StepState(index, rows, z[rows], c[rows], read))
+        moved = border.held(z[rows] + stepper(StepState(index, rows, z[rows], c[rows], read)), rows)
         numbers = torch.isfinite(moved)
         moved = torch.where(numbers, moved, z[rows])  # a sample that ends here only has to be one that can be drawn
         drawn = draw(mask.latent(moved, rows))
@@ -99,6 +108,6 @@ def edit_loop(
         z, c, images = z.clone(), c.clone(), images.clone()  # earlier steps hold theirs
         z[kept], c[kept], images[kept] = moved[finite], conditions[finite], drawn[finite]
         criterion.fail(rows & ~kept)
-        criterion.update(c[kept], index, kept)
+        criterion.update(c[kept], index, kept, border.crossed(z)[kept])
         latent = mask.latent(z, everyone)
-        yield EditStep(index, latent, images, c, target, criterion.distance.clone(), tuple(criterion.reasons))
+        yield step()

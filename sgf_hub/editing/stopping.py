@@ -41,30 +41,32 @@ class StoppingCriterion:
         """The samples that have not stopped, a mask [B]."""
         return torch.tensor([reason is None for reason in self.reasons], device=self.distance.device)
 
-    def update(self, c: Tensor, index: int, rows: Tensor) -> None:
+    def update(self, c: Tensor, index: int, rows: Tensor, outside: Tensor) -> None:
         """Take note of where some samples have come.
 
         Args:
             c: C of their pictures, [b, C].
             index: of the step.
             rows: which they are, a mask [B].
+            outside: which of them have left the latents' distribution, a mask [b].
         """
         distance = self.predictor.distance(c, replace(self.target, c=self.target.c[rows]))
         self.distance[rows] = distance
-        for b, now in zip(rows.nonzero().flatten().tolist(), distance.tolist(), strict=True):
+        numbers = rows.nonzero().flatten().tolist()
+        for b, now, out in zip(numbers, distance.tolist(), outside.tolist(), strict=True):
             self.idle[b] = 0 if now < self.best[b] - 1e-3 else self.idle[b] + 1
             self.best[b] = min(self.best[b], now)
-            self.reasons[b] = self._reason(b, now, index)
+            self.reasons[b] = self._reason(b, now, index, out)
 
     def fail(self, rows: Tensor) -> None:
         """End the samples whose numbers are not finite, a mask [B]."""
         for b in rows.nonzero().flatten().tolist():
             self.reasons[b] = StopReason.NOT_FINITE
 
-    def _reason(self, b: int, now: float, index: int) -> StopReason | None:
-        config = self.config
+    def _reason(self, b: int, now: float, index: int, out: bool) -> StopReason | None:
+        config, arrived = self.config, StopReason.OUT_OF_DISTRIBUTION if out else StopReason.TARGET_REACHED
         if now <= self.arrival[b] > 0:
-            return StopReason.TARGET_REACHED
+            return arrived
         if index >= config.max_steps:
             short = StopReason.STEP_LIMIT
         elif config.patience is not None and self.idle[b] >= config.patience:
@@ -72,4 +74,4 @@ class StoppingCriterion:
         else:
             return None
         result = self.best[b] if config.return_best else now
-        return StopReason.TARGET_REACHED if result <= config.tolerance > 0 else short  # close, if not certain
+        return arrived if result <= config.tolerance > 0 else short  # close, if not certain

@@ -19,6 +19,7 @@ class StopReason(Enum):
     STEP_LIMIT = "step limit"
     STALLED = "stalled"
     NOT_FINITE = "not finite"
+    OUT_OF_DISTRIBUTION = "out of distribution"
 
     @property
     def advice(self) -> str:
@@ -32,6 +33,8 @@ _ADVICE = {
     "release some of what is held.",
     StopReason.STALLED: "The picture stopped coming closer: the target may lie outside what the generator can draw; "
     "try a nearer target, or release some of what is held.",
+    StopReason.OUT_OF_DISTRIBUTION: "The predictor reads the target off this picture, but its latent lies farther out "
+    "than 99 in 100 that the generator draws from: trust your eyes, or keep the edit within (the tuned stepping does).",
     StopReason.NOT_FINITE: "The edit ran into numbers that are not finite: use a smaller step size or another picture.",
 }
 
@@ -48,6 +51,8 @@ class EditStep:
         target: where it is going.
         distance: [B], in units of the tolerance.
         reasons: for each sample, why it stopped, or None while it moves.
+        outlyingness: how far out of the latents' distribution, [B]: Mahalanobis distance in units of the one that 99%
+            of them lie within; None where the distribution is not known.
     """
 
     index: int
@@ -57,6 +62,7 @@ class EditStep:
     target: Target
     distance: Tensor
     reasons: tuple[StopReason | None, ...]
+    outlyingness: Tensor | None = None
 
 
 class Trajectory:
@@ -117,6 +123,9 @@ def _merged(old: EditStep, new: EditStep, rows: Tensor) -> EditStep:
         images=pick(old.images, new.images),
         c=pick(old.c, new.c),
         distance=pick(old.distance, new.distance),
+        outlyingness=None
+        if old.outlyingness is None or new.outlyingness is None
+        else pick(old.outlyingness, new.outlyingness),
     )
 
 

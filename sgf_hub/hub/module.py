@@ -24,7 +24,8 @@ from sgf_hub.hub.files import CONFIG, WEIGHTS, read_weights, sha256
 from sgf_hub.hub.names import locate, repo_name
 from sgf_hub.validation import read_json, short
 
-FORMAT = 2  # of config.json, the newest that is read; 2: generators whose latents come from a mixture
+FORMAT = 3  # of config.json, the newest that is read; 2: generators whose latents come from a mixture, 3: mappings
+# that know how latents are distributed
 
 
 class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license="apache-2.0"):

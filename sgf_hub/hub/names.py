@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub.download import download, incomplete
+from sgf_hub.hub.fetching.cache import fetched
 from sgf_hub.hub.kinds import kind_of
 from sgf_hub.validation import nearest, read_json, short
 
@@ -76,10 +77,10 @@ def locate(name: str, *, revision: str | None = None, files: tuple[str, ...] = (
     try:
         if Path(name).is_dir():
             _check_revision(f"{name!r} is a folder", revision)
-            return _with_files(Path(name), files)
+            return _with_files(_complete(Path(name), files), files)
         if embedded(name):
             if revision is None:
-                return _with_files(root() / bare, files)
+                return _with_files(_complete(root() / bare, files), files)
             if name == bare:
                 _check_revision(f"{name!r} is in the embedded zoo; 'sgf-hub/{name}' is on the Hub", revision)
     except OSError:  # a name too long to be a path
@@ -93,6 +94,12 @@ def locate(name: str, *, revision: str | None = None, files: tuple[str, ...] = (
             f"'owner/model'. The zoo holds: {', '.join(known) or 'nothing'}."
         )
     return download(name, revision, files)
+
+
+def _complete(folder: Path, files: tuple[str, ...]) -> Path:
+    """An entry's folder; that in the cache, where its weights are needed and somebody else published them."""
+    whole = all((folder / file).is_file() for file in files)
+    return folder if whole else fetched(folder) or folder
 
 
 def embedded(name: str) -> bool:

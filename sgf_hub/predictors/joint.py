@@ -14,6 +14,8 @@ from sgf_hub.predictors.backbone import Backbone, load_backbone
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.captions.predictor import CaptionPredictor
 from sgf_hub.predictors.custom import CustomPredictor
+from sgf_hub.predictors.faces.heads import FaceGender, FaceKeypoints, FaceMeasures
+from sgf_hub.predictors.faces.mesh import FaceMesh
 from sgf_hub.predictors.head import Head
 from sgf_hub.predictors.pretrained.classifier import TransformersClassifier
 from sgf_hub.predictors.pretrained.keypoints import TransformersKeypoints
@@ -27,15 +29,18 @@ _TRANSFORMERS: dict[str, type] = {  # by a part of the name of transformers' cla
     "ForPoseEstimation": TransformersKeypoints,
 }
 
-Branch = tuple[Backbone | None, nn.Module]
+_OF_FACES = (FaceGender, FaceKeypoints, FaceMeasures)  # heads of a `FaceMesh`
+Shared = Backbone | FaceMesh
+Branch = tuple[Shared | None, nn.Module]
 
 
 class ImagePredictor(BasePredictor):
     """C: attributes, keypoints, or both. Attribute scores come first in c, then the keypoints as x, y, x, y, ...
 
     Args:
-        branches: (backbone, head) pairs, of which those that name the same backbone object share its pass; and (None,
-            predictor) pairs for predictors that read pictures themselves.
+        branches: (backbone, head) pairs, of which those that name the same backbone object share its pass, a `FaceMesh`
+            being the backbone of what reads faces; and (None, predictor) pairs for predictors that read pictures
+            themselves.
 
     Raises:
         BadValueError: for no branch, for a name that two of them share, for a caption, or for a head that does not fit
@@ -48,7 +53,7 @@ class ImagePredictor(BasePredictor):
             raise BadValueError("a predictor needs at least one head.")
         for backbone, head in branches:
             if backbone is not None:
-                _check_fit(backbone, head)  # type: ignore[arg-type]
+                _check_fit(backbone, head)
         backbones = list(dict.fromkeys(backbone for backbone, _ in branches if backbone is not None))
         self.backbones = nn.ModuleList(backbones)
         self.heads = nn.ModuleList(head for _, head in branches)
@@ -120,7 +125,7 @@ def load_predictor(names: str | Sequence[str]) -> BasePredictor | CaptionPredict
         BadValueError: if no repo is named, two of them predict the same thing, or a caption is to be joined.
     """
     names = [names] if isinstance(names, str) else list(names)
-    backbones: dict[Path, Backbone] = {}
+    backbones: dict[Path, Shared] = {}
     kinds = [_kind(name) for name in names]
     if CaptionPredictor in kinds and len(names) > 1:
         raise BadValueError(
@@ -150,18 +155,18 @@ def _kind(name: str) -> type:
     )
 
 
-def _load(name: str, kind: type, backbones: dict[Path, Backbone]) -> Branch:
+def _load(name: str, kind: type, backbones: dict[Path, Shared]) -> Branch:
     if kind in _TRANSFORMERS.values():
         return None, kind(name)
     folder = locate(name, files=(CONFIG, WEIGHTS))
     head = kind.from_pretrained(folder)  # type: ignore[attr-defined]
-    if not isinstance(head, Head):  # it reads pictures itself, and loads what its config names when it needs it
+    if not isinstance(head, (Head, *_OF_FACES)):  # it reads pictures itself, and loads what its config names when it needs it
         for part in (f"{part}_name" for part in _KINDS[kind.__name__].parts):
             setattr(head, part, str(sibling(folder, getattr(head, part)) or getattr(head, part)))
         return None, head
     where = sibling(folder, head.backbone) or locate(head.backbone, files=(CONFIG, WEIGHTS)).resolve()
     if where not in backbones:
-        backbones[where] = load_backbone(where)
+        backbones[where] = _load_shared(where)
     try:
         _check_fit(backbones[where], head)
     except BadValueError as error:
@@ -169,7 +174,16 @@ def _load(name: str, kind: type, backbones: dict[Path, Backbone]) -> Branch:
     return backbones[where], head
 
 
-def _check_fit(backbone: Backbone, head: Head) -> None:
+def _load_shared(folder: Path) -> Shared:
+    ours = read_json(folder / CONFIG).get("class")
+    return FaceMesh.from_pretrained(folder) if ours == FaceMesh.__name__ else load_backbone(folder)
+
+
+def _check_fit(backbone: Shared, head: nn.Module) -> None:
+    if isinstance(backbone, FaceMesh) != isinstance(head, _OF_FACES):
+        raise BadValueError(f"a {type(head).__name__} does not read what a {type(backbone).__name__} gives.")
+    if isinstance(backbone, FaceMesh) or not isinstance(head, Head):
+        return
     given, needed = (backbone.channels, backbone.side), (head.channels, head.side)
     if given != needed:
         raise BadValueError(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sgf_hub.data.distributed import ALONE, Group
 from sgf_hub.data.pairs import Pairs, PairsInfo
+from sgf_hub.editing.distribution import fit_statistics
 from sgf_hub.errors import BadValueError, CorruptFileError, DegenerateMappingError
 from sgf_hub.field import contraction
 from sgf_hub.mapping import SGFMapping
@@ -164,6 +165,7 @@ def train(
         return
     descent.reconstruction.fold()
     mapping.cpu().eval().requires_grad_(False)
+    fit_statistics(mapping, pairs.z)
     report = measure(mapping, pairs.z[-held:], pairs.c[-held:])
     refuse_degenerate(report)
     mapping.save_pretrained(out)
@@ -193,6 +195,7 @@ def mapping_for(config: MappingConfig, info: PairsInfo, latent_dim: int) -> SGFM
             keypoints=list(info.spec.keypoints),
             groups=[list(group) for group in info.spec.groups],
             caption=info.spec.caption,
+            latent_statistics=True,
         )
 
 

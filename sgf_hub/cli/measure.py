@@ -11,7 +11,11 @@ import typer
 from sgf_hub.errors import BadValueError, UnknownNameError
 
 app = typer.Typer(no_args_is_help=True, help="Measure generators, mappings and edits.")
-JUDGE = ("sgf-hub/avatars-judge-attributes", "sgf-hub/avatars-judge-keypoints")
+JUDGES = {
+    "avatars": ("sgf-hub/avatars-judge-attributes", "sgf-hub/avatars-judge-keypoints"),
+    "faces": ("sgf-hub/faces-judge-attributes",),
+}
+"""Who measures edits of a world's generators, which are named after it."""
 FLOWER_JUDGE = "sgf-hub/flowers-judge-attributes"
 
 
@@ -76,17 +80,42 @@ def edits(
     samples: Annotated[int, typer.Option(help="Latents.")] = 100,
     seeds: Annotated[int, typer.Option(help="Repeats with other latents.")] = 3,
 ) -> None:
-    """Flip every attribute (or move all keypoints), with the paper's stepping and ours."""
+    """Flip every attribute (or move all keypoints): the paper's stepping, ours, and ours without the constraint."""
     from sgf_hub.evaluation.edits import measure_in_parallel
 
     if samples < 2 or seeds < 1:
         raise BadValueError("--samples is at least 2 and --seeds at least 1.")
     _takes(name, captions=False)
-    rows = []
-    for row in measure_in_parallel(name, JUDGE, samples=samples, seeds=seeds, workers=os.cpu_count() or 1):
+    judge, rows = _judge_of(name), []
+    for row in measure_in_parallel(name, judge, samples=samples, seeds=seeds, workers=os.cpu_count() or 1):
         rows.append(row)
         typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
     keep(name, "edits", {"samples": samples, "seeds": seeds, "rows": rows})
+
+
+@app.command()
+def frechet(
+    name: Annotated[str, typer.Argument(help="A mapping of attributes of the zoo.")],
+    samples: Annotated[int, typer.Option(help="Pictures in each set.")] = 2_000,
+    seeds: Annotated[int, typer.Option(help="Repeats with other latents.")] = 3,
+) -> None:
+    """Frechet distance of edited pictures to unedited ones, beside that between two sets of unedited ones."""
+    from sgf_hub.editing.editor import SGFEditor
+    from sgf_hub.evaluation.edits import STEPPINGS, edited_frechet, mean_and_spread, measured_with
+    from sgf_hub.predictors import load_backbone
+
+    if samples < 2 or seeds < 1:
+        raise BadValueError("--samples is at least 2 and --seeds at least 1.")
+    _takes(name, captions=False)
+    backbone = load_backbone(_judge_of(name)[0].replace("-attributes", "-backbone"))
+    editor, rows = SGFEditor.from_pretrained(name), []
+    for stepping in STEPPINGS:
+        with_it, config = measured_with(editor, stepping)
+        found = [edited_frechet(with_it, backbone, config, samples=samples, seed=2000 + seed) for seed in range(seeds)]
+        figures = mean_and_spread([{"edited": one, "unedited": other} for one, other in found])
+        rows.append({"stepping": stepping, **figures})
+        typer.echo(json.dumps(rows[-1]), err=True)
+    keep(name, "frechet", {"samples": samples, "seeds": seeds, "rows": rows})
 
 
 @app.command()
@@ -149,7 +178,7 @@ def projection(
         raise BadValueError("--samples is at least 2, --seeds and --edited at least 1.")
     projector, config = Projector.from_pretrained(name), ProjectionConfig()
     editor = SGFEditor.from_pretrained("sgf-hub/sgf-avatars-attributes", generator=projector.generator)
-    judge, world = load_predictor(JUDGE), "avatars"
+    judge, world = load_predictor(JUDGES["avatars"]), "avatars"
     parts = {
         "rows": measure_projection(projector, judge, world=world, samples=samples, seeds=seeds, config=config),
         "out_of_domain": measure_out_of_domain(projector, world=world, samples=min(samples, 20), config=config),
@@ -179,6 +208,25 @@ def page(
     out.write_text(full_page())
     renew_block(readme, headline())
     typer.echo(json.dumps({"out": str(out), "readme": str(readme)}))
+
+
+def _judge_of(mapping: str) -> tuple[str, ...]:
+    """The heads of the judge of a mapping's world."""
+    from sgf_hub.mapping import SGFMapping
+
+    return judge_of(SGFMapping.from_pretrained(mapping).generator_name)
+
+
+def judge_of(generator: str) -> tuple[str, ...]:
+    """The heads that judge edits of a generator.
+
+    Raises:
+        BadValueError: if it is of no world that has a judge.
+    """
+    world = generator.rpartition("/")[2].partition("-")[0]
+    if world not in JUDGES:
+        raise BadValueError(f"{generator!r} has no judge: its name begins with {' or '.join(JUDGES)}.")
+    return JUDGES[world]
 
 
 def _takes(name: str, *, captions: bool) -> None:

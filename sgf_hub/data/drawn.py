@@ -260,8 +260,9 @@ def evaluate(
     attributes = attributes.nan_to_num(0.0)
     right = ((scores > 0) == (attributes > 0.5)).float()  # [N, A]
     present, absent = attributes * told, (1 - attributes) * told
-    accuracies = (right * told).sum(0) / told.sum(0).clamp(min=1)
-    balanced = sum((right * side).sum(0) / side.sum(0).clamp(min=1) for side in (present, absent)) / 2
+    accuracies = (right * told).sum(0) / told.sum(0)
+    sides = [(right * side).sum(0) / side.sum(0).clamp(min=1) for side in (present, absent)]
+    balanced = torch.where(told.any(0), torch.stack(sides).mean(0), torch.nan)
     groups = {}
     for group in meaning.groups:
         columns = [names.index(name) for name in group]
@@ -270,9 +271,9 @@ def evaluate(
         groups[", ".join(group)] = round(float(found.float().mean()), 4) if len(found) else None
     report = {
         "pictures": count,
-        "accuracy": round(float(accuracies.mean()), 5),
+        "accuracy": round(float(accuracies[told.any(0)].mean()), 5),
         "accuracies": _named(names, accuracies, 4),
-        "balanced_accuracies": _named(names, torch.as_tensor(balanced), 4),
+        "balanced_accuracies": _named(names, balanced, 4),
         "group_accuracies": groups,
     }
     if keypoints is not None:
@@ -283,4 +284,5 @@ def evaluate(
 
 
 def _named(names: tuple[str, ...], values: Tensor, digits: int) -> dict[str, float]:
-    return {name: round(value, digits) for name, value in zip(names, values.tolist(), strict=True)}
+    known = zip(names, values.tolist(), strict=True)
+    return {name: round(value, digits) for name, value in known if value == value}  # NaN: nobody can tell

@@ -13,7 +13,8 @@ from sgf_hub.editing.config import EditConfig, EditRequest, Wishes, aimed
 from sgf_hub.editing.distribution import Border, LatentDistribution
 from sgf_hub.editing.layers import LayerMask
 from sgf_hub.editing.stopping import StoppingCriterion
-from sgf_hub.editing.trajectory import EditStep
+from sgf_hub.editing.trajectory import EditStep, StopReason
+from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.types import Generator, Latent, Predictor, Target
 
 
@@ -85,6 +86,8 @@ def edit_loop(
     stepper, criterion = begin(z, c, target), StoppingCriterion(predictor, target, config, len(c), c.device)
     border = Border(distribution, config.within, z)
     criterion.update(c, index, everyone, border.crossed(z))
+    if isinstance(predictor, BasePredictor):
+        criterion.end(~predictor.readable(images), StopReason.UNREADABLE)
 
     def step() -> EditStep:
         distance, reasons = criterion.distance.clone(), tuple(criterion.reasons)
@@ -107,7 +110,7 @@ def edit_loop(
         kept[rows] = finite
         z, c, images = z.clone(), c.clone(), images.clone()  # earlier steps hold theirs
         z[kept], c[kept], images[kept] = moved[finite], conditions[finite], drawn[finite]
-        criterion.fail(rows & ~kept)
+        criterion.end(rows & ~kept, StopReason.NOT_FINITE)
         criterion.update(c[kept], index, kept, border.crossed(z)[kept])
         latent = mask.latent(z, everyone)
         yield step()

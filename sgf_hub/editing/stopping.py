@@ -58,10 +58,10 @@ class StoppingCriterion:
             self.best[b] = min(self.best[b], now)
             self.reasons[b] = self._reason(b, now, index, out)
 
-    def fail(self, rows: Tensor) -> None:
-        """End the samples whose numbers are not finite, a mask [B]."""
+    def end(self, rows: Tensor, reason: StopReason) -> None:
+        """End some samples, a mask [B], wherever they are."""
         for b in rows.nonzero().flatten().tolist():
-            self.reasons[b] = StopReason.NOT_FINITE
+            self.reasons[b] = reason
 
     def _reason(self, b: int, now: float, index: int, out: bool) -> StopReason | None:
         config, arrived = self.config, StopReason.OUT_OF_DISTRIBUTION if out else StopReason.TARGET_REACHED

@@ -17,8 +17,9 @@ from sgf_hub.evaluation.disentanglement.mds import CHANGED
 from sgf_hub.evaluation.disentanglement.sweep import flip
 from sgf_hub.evaluation.pool import in_parallel
 from sgf_hub.mapping import SGFMapping
-from sgf_hub.predictors import load_predictor
-from sgf_hub.types import Predictor, Target
+from sgf_hub.predictors import Backbone, load_predictor
+from sgf_hub.predictors.frechet import features, frechet_distance
+from sgf_hub.types import Latent, Predictor, Target
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,24 @@ class FlipResult:
         attribute: which one.
         samples: how many edits.
         reached: share that arrived.
-        reached_by_judge: share whose attribute changed to the asked side, as the judge sees it.
+        reached_by_judge: share whose attribute changed to the asked side, as the judge sees it; None if it reads none
+            such.
         others_changed: mean number of other attributes that changed, as the judge sees it.
         others_changed_by_predictor: the same, as the predictor sees it.
         steps: mean number of steps.
+        outside: share that ended beyond what 99% of the latents lie within.
+        farthest: how far out the farthest ended, in units of that.
     """
 
     attribute: str
     samples: int
     reached: float
-    reached_by_judge: float
+    reached_by_judge: float | None
     others_changed: float
     others_changed_by_predictor: float
     steps: float
+    outside: float
+    farthest: float
 
 
 def flips(
@@ -69,19 +75,27 @@ def flips(
         others = [other for other in spec.attributes if other != name and other not in spec.siblings(name)]
         moved_predictor = _moves(editor.predictor, before, after)
         moved_judge = _moves(judge, before, after)
-        side = target.c[:, spec.index(name).start]
-        at = judge.spec.index(name).start
-        sees = judge(after)[:, at] * side > 0
+        sees = None
+        if name in judge.spec.attributes:
+            side = target.c[:, spec.index(name).start]
+            sees = (judge(after)[:, judge.spec.index(name).start] * side > 0).float().mean().item()
+        outlying = trajectory.result.outlyingness
         reached = [reason is StopReason.TARGET_REACHED for reason in trajectory.reasons]
         yield FlipResult(
             attribute=name,
             samples=samples,
             reached=sum(reached) / samples,
-            reached_by_judge=sees.float().mean().item(),
-            others_changed=_changed(moved_judge, judge, others),
+            reached_by_judge=sees,
+            others_changed=_changed(moved_judge, judge, [other for other in others if other in judge.spec.attributes]),
             others_changed_by_predictor=_changed(moved_predictor, editor.predictor, others),
             steps=sum(trajectory.taken) / samples,
+            outside=_share_outside(outlying),
+            farthest=0.0 if outlying is None else outlying.max().item(),
         )
+
+
+def _share_outside(outlying: Tensor | None) -> float:
+    return 0.0 if outlying is None else (outlying > 1 + 1e-3).float().mean().item()  # on the border is within
 
 
 def _changed(moves: Tensor, predictor: Predictor, names: list[str]) -> float:
@@ -104,19 +118,21 @@ class KeypointResult:
         samples: how many edits.
         before: mean distance to the target, share of the image's side.
         after: the same after the edit.
-        after_by_judge: the same, as the judge sees it.
+        after_by_judge: the same, as the judge sees it; None if it reads no keypoints.
         reached: share that arrived within the tolerance.
         attributes_changed: mean share of the attributes that changed, as the judge sees it.
         steps: mean number of steps.
+        outside: share that ended beyond what 99% of the latents lie within.
     """
 
     samples: int
     before: float
     after: float
-    after_by_judge: float
+    after_by_judge: float | None
     reached: float
     attributes_changed: float
     steps: float
+    outside: float
 
 
 def keypoint_moves(
@@ -142,10 +158,46 @@ def keypoint_moves(
         samples=samples,
         before=error(spec.points(c0)),
         after=error(spec.points(result.c)),
-        after_by_judge=error(judge.spec.points(judge(result.images))),
+        after_by_judge=error(judge.spec.points(judge(result.images))) if judge.spec.keypoints else None,
         reached=sum(reason is StopReason.TARGET_REACHED for reason in trajectory.reasons) / samples,
         attributes_changed=(moved > CHANGED).float().mean().item(),
         steps=sum(trajectory.taken) / samples,
+        outside=_share_outside(result.outlyingness),
+    )
+
+
+def edited_frechet(
+    editor: SGFEditor, backbone: Backbone, config: EditConfig, *, samples: int, seed: int
+) -> tuple[float, float]:
+    """Frechet distance of edited pictures to unedited ones, and that of unedited pictures to others.
+
+    Each picture is edited once: an attribute, chosen at random, is flipped. All three sets are of other latents.
+
+    Args:
+        editor: of attributes.
+        backbone: whose features are compared.
+        config: of the edits.
+        samples: pictures in each set.
+        seed: of the latents and the choice.
+    """
+    spec, latents = editor.predictor.spec, editor.generator.sample(3 * samples, seed=seed)
+    chosen = torch.randint(len(spec.attributes), (samples,), generator=torch.Generator().manual_seed(seed))
+
+    def pictures(first: int) -> Iterator[Tensor]:
+        for i in range(first, first + samples, _BATCH):
+            yield editor.generator.synthesize(latents[i : min(i + _BATCH, first + samples)])
+
+    def edited() -> Iterator[Tensor]:
+        for number, name in enumerate(spec.attributes):
+            for rows in (chosen == number).nonzero().flatten().split(_BATCH):
+                some = Latent(latents.data[rows], latents.space)
+                c0 = editor.predictor(editor.generator.synthesize(some))
+                yield editor.edit(some, flip(editor.predictor, c0, name), config).result.images
+
+    reference = features(backbone, pictures(samples))
+    return (
+        frechet_distance(features(backbone, edited()), reference),
+        frechet_distance(features(backbone, pictures(2 * samples)), reference),
     )
 
 
@@ -154,7 +206,7 @@ def mean_and_spread(rows: list[dict]) -> dict:
     summary: dict = {}
     for key in rows[0]:
         values = [row[key] for row in rows]
-        if isinstance(values[0], str):
+        if values[0] is None or isinstance(values[0], str):
             summary[key] = values[0]
             continue
         data = torch.tensor(values, dtype=torch.float64)
@@ -201,7 +253,7 @@ def measure_edits(
 def measure_in_parallel(
     mapping: str, judge: tuple[str, ...], *, samples: int, seeds: int, workers: int
 ) -> Iterator[dict]:
-    """`measure_edits` with both steppings, one process a core: small batches gain nothing from threads.
+    """`measure_edits` with every stepping, one process a core: small batches gain nothing from threads.
 
     Args:
         mapping: name of the mapping.
@@ -215,12 +267,15 @@ def measure_in_parallel(
     """
     spec = SGFMapping.from_pretrained(mapping).spec
     # the slowest first: one attribute, and all seeds of it, is a task
-    tasks = [(stepping, one) for stepping in PRESETS for one in (("",) if spec.keypoints else spec.attributes)]
+    tasks = [(stepping, one) for stepping in STEPPINGS for one in (("",) if spec.keypoints else spec.attributes)]
     rows = partial(_task, samples=samples, seeds=seeds)
     yield from in_parallel(rows, tasks, workers=workers, load=_load, arguments=(mapping, judge))
 
 
 _loaded: dict[str, Any] = {}  # of a worker process
+STEPPINGS = (*PRESETS, "unconstrained")
+"""What is measured: the presets, and ours without the constraint."""
+_BATCH = 64
 
 
 def _load(mapping: str, judge: tuple[str, ...]) -> None:
@@ -239,9 +294,12 @@ def measured_with(editor: SGFEditor, stepping: str, *, keypoints: bool | None = 
 
     Args:
         editor: SGF.
-        stepping: one of `PRESETS`.
+        stepping: one of `STEPPINGS`.
         keypoints: whether they are moved; by default whether the predictor reads any.
     """
-    editor, config = editor.preset(stepping)
+    free = stepping == "unconstrained"
+    editor, config = editor.preset("tuned" if free else stepping)
+    if free:
+        config = replace(config, within=None)
     moved = bool(editor.predictor.spec.keypoints) if keypoints is None else keypoints
-    return editor, replace(config, tolerance=0.5) if moved and stepping == "tuned" else config
+    return editor, replace(config, tolerance=0.5) if moved and stepping != "paper" else config

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub.download import download, incomplete
-from sgf_hub.hub.fetching.cache import fetched
+from sgf_hub.hub.fetching.cache import fetched, place
+from sgf_hub.hub.fetching.manifest import MANIFEST
 from sgf_hub.hub.kinds import kind_of
 from sgf_hub.validation import nearest, read_json, short
 
@@ -38,9 +39,15 @@ class Entry:
     config: dict
 
     @property
+    def fetched(self) -> bool:
+        """Whether its weights are fetched, and not part of the zoo."""
+        return (self.path / MANIFEST).is_file()
+
+    @property
     def size(self) -> int:
-        """Bytes of its weights."""
-        return sum(file.stat().st_size for file in self.path.glob("*.safetensors"))
+        """Bytes of its weights; 0 for those that are not fetched yet."""
+        folder = place(self.path) if self.fetched else self.path
+        return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
 def entries() -> list[Entry]:

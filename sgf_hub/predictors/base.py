@@ -32,6 +32,14 @@ class BasePredictor(nn.Module):
 
     spec: ConditionSpec
 
+    def readable(self, images: Tensor) -> Tensor:
+        """Which pictures show what this reads, a mask [B]; all of them, where a predictor does not tell.
+
+        Args:
+            images: [B, 3, R, R] in [-1, 1].
+        """
+        return torch.ones(len(images), dtype=torch.bool, device=images.device)
+
     def target(self, c0: Tensor, /, *, release: Iterable[str] = (), **wishes: Wish) -> Target:
         """The target condition c1.
 

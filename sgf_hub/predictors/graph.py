@@ -60,21 +60,38 @@ class GraphNetwork(HubModule):
             [name for name in {*node["inputs"]} if last[name] == number and name not in self.outputs]
             for number, node in enumerate(self.nodes)
         ]
+        # sums whose first term nobody else reads, in whatever shape
+        shared = {"images", *(name for node in self.nodes if node["op"] == "flatten" for name in _ends(node))}
+        self._in_place = {
+            number
+            for number, node in enumerate(self.nodes)
+            if node["op"] == "add" and node["inputs"][0] in {*self._ended[number]} - shared
+        }
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """[B, 3, S, S], scaled as the network's author does => its outputs."""
         held = {"images": images.contiguous(memory_format=torch.channels_last)}
         for number, node in enumerate(self.nodes):
             weights = [getattr(self, f"{name}_{number}") for name in _shapes(node)]
-            held[node["output"]] = _OPERATORS[node["op"]](node, *(held[name] for name in node["inputs"]), *weights)
+            given = [held[name] for name in node["inputs"]]
+            if number in self._in_place and not torch.is_grad_enabled():
+                held[node["output"]] = given[0].add_(given[1])
+            else:
+                held[node["output"]] = _OPERATORS[node["op"]](node, *given, *weights)
             for name in self._ended[number]:
                 del held[name]
         return tuple(held[name] for name in self.outputs)
 
 
+def _ends(node: dict) -> list[str]:
+    return [*node["inputs"], node["output"]]
+
+
 def _conv(node: dict, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     left, right, top, bottom = node["padding"]
-    if left != right or top != bottom:
+    if (left, top) == (0, 0) and (right, bottom) == (1, 1):  # a tap of 0 before the others copies less than a border
+        weight, left, top = F.pad(weight, (1, 0, 1, 0)), 1, 1
+    elif left != right or top != bottom:
         x, left, top = F.pad(x, (left, right, top, bottom)), 0, 0
     return F.conv2d(x, weight, bias, stride=node["stride"], padding=(top, left), groups=node["groups"])
 

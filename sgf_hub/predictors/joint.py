@@ -72,6 +72,14 @@ class ImagePredictor(BasePredictor):
         c = torch.cat([head(images if i is None else features[i]) for head, i in read], dim=1)
         return c if self._in_order else c[:, self._order]
 
+    def readable(self, images: Tensor) -> Tensor:
+        """Which pictures have a face, a mask [B], where one of the backbones looks for it."""
+        found = super().readable(images)
+        for backbone in self.backbones:
+            if isinstance(backbone, FaceMesh):
+                found = found & backbone(images).found
+        return found
+
 
 def join(predictors: Sequence[Predictor]) -> ImagePredictor:
     """Several predictors as one: all their attributes, then all their keypoints.

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sgf_hub.cli import main as cli
+from sgf_hub.cli.measure import JUDGES
 from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.evaluation import projection as measuring
 from sgf_hub.evaluation.page import full_page, summary
@@ -63,7 +64,7 @@ def test_strangers_and_edits(projector: Projector) -> None:
 
 
 def test_the_command_keeps_the_figures_for_the_page(toys: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    monkeypatch.setattr("sgf_hub.cli.measure.JUDGE", ("toy-attributes", "toy-keypoints"))
+    monkeypatch.setitem(JUDGES, "avatars", ("toy-attributes", "toy-keypoints"))
     monkeypatch.setattr("sgf_hub.inversion.projection.ProjectionConfig", lambda: SHORT)
     monkeypatch.setattr("sgf_hub.evaluation.page.root", lambda: toys)
     (toys / "sgf-toy-attributes").rename(toys / "sgf-avatars-attributes")

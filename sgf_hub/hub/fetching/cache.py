@@ -8,12 +8,13 @@ import tempfile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from sgf_hub.errors import CorruptFileError, SGFError
 from sgf_hub.hub.fetching.converters import CONVERTERS
 from sgf_hub.hub.fetching.manifest import MANIFEST, Manifest, read_manifest
-from sgf_hub.hub.fetching.registry import Report, take
+from sgf_hub.hub.fetching.registry import LICENCE, take
 from sgf_hub.validation import read_json, short
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -34,12 +35,11 @@ def place(folder: Path) -> Path:
     return cache() / "fetched" / digest.hexdigest()[:12] / folder.name
 
 
-def fetched(folder: Path, report: Report = lambda done, total: None) -> Path | None:
+def fetched(folder: Path) -> Path | None:
     """The folder in the cache with everything of a fetched entry, fetching it if need be.
 
     Args:
         folder: of the entry in the zoo, without its weights.
-        report: how far the download is.
 
     Returns:
         None if the folder is no fetched entry.
@@ -53,13 +53,13 @@ def fetched(folder: Path, report: Report = lambda done, total: None) -> Path | N
     if manifest is None:
         return None
     target = place(folder)
-    if (target / WEIGHTS).is_file():
-        return target
     try:
+        if (target / WEIGHTS).is_file():
+            return target
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.parent / ".lock", timeout=_OTHERS_TAKE):
             if not (target / WEIGHTS).is_file():  # another process was first
-                _make(folder, manifest, target, report)
+                _make(folder, manifest, target)
     except Timeout:
         raise SGFError(f"another process has been fetching {folder.name!r} for {_OTHERS_TAKE // 60} minutes.") from None
     except OSError as error:
@@ -73,17 +73,23 @@ def fetched(folder: Path, report: Report = lambda done, total: None) -> Path | N
     return target
 
 
-def _make(folder: Path, manifest: Manifest, target: Path, report: Report) -> None:
+def _make(folder: Path, manifest: Manifest, target: Path) -> None:
     if manifest.converter not in CONVERTERS:
         raise CorruptFileError(f"{MANIFEST} of {folder.name!r} names the converter {short(manifest.converter)}.")
     with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as temporary:
         work, made = Path(temporary), Path(temporary) / folder.name
-        found, weights = CONVERTERS[manifest.converter](take(manifest, work, report))
+        found, weights = CONVERTERS[manifest.converter](take(manifest, work))
         config = read_json(folder / CONFIG)
         if any(config.get(key) != value for key, value in found.items()):
             raise CorruptFileError(f"{manifest.file} of {manifest.package} is not the network that {CONFIG} describes.")
         made.mkdir()
         shutil.copyfile(folder / CONFIG, made / CONFIG)
-        save_file({name: value.contiguous() for name, value in weights.items()}, str(made / WEIGHTS))
+        if (work / LICENCE).is_file():
+            shutil.copyfile(work / LICENCE, made / LICENCE)
+        try:
+            save_file({name: value.contiguous() for name, value in weights.items()}, str(made / WEIGHTS))
+        except SafetensorError as error:  # which hides what the system says
+            full = "No space left" in str(error)
+            raise OSError(errno.ENOSPC if full else errno.EIO, str(error).splitlines()[0]) from None
         (made / WEIGHTS).chmod(0o644)
         os.replace(made, target)

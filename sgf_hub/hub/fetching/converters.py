@@ -1,6 +1,7 @@
 """Other people's files as tensors of our modules. Each is read as data; nothing in it is run."""
 
 import pickle
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ Converted = tuple[dict[str, Any], dict[str, Tensor]]
 """The keyword arguments of a class of ours that the file decides, and its weights."""
 
 _EPSILON = 1e-5  # of DCGAN's batch normalisation
+# what torch.load says of a file that is none of its own, and we of one that holds something else
+_DAMAGE = (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError, AssertionError,
+           struct.error, pickle.UnpicklingError)  # fmt: skip
 
 
 def read_dcgan(path: Path) -> Converted:
@@ -25,10 +29,9 @@ def read_dcgan(path: Path) -> Converted:
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
         return {}, fold_dcgan(held["netG_state_dict"])
-    except (OSError, RuntimeError, EOFError, LookupError, TypeError, pickle.UnpicklingError) as error:
-        raise CorruptFileError(
-            f"{path.name} is no checkpoint of a DCGAN ({str(error).splitlines()[0][:80]})."
-        ) from None
+    except _DAMAGE as error:
+        said = (str(error) or type(error).__name__).splitlines()[0][:80]
+        raise CorruptFileError(f"{path.name} is no checkpoint of a DCGAN ({said}).") from None
 
 
 def fold_dcgan(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -37,6 +40,8 @@ def fold_dcgan(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     In evaluation a batch normalisation is a factor and an offset for every channel.
     """
     numbers = sorted({int(key.split(".")[1]) for key in state if key.startswith("main.") and key.endswith(".weight")})
+    if not numbers:
+        raise LookupError("it has no main.0.weight")
     weights: dict[str, Tensor] = {}
     for i, number in enumerate(numbers[0::2]):
         weight = state[f"main.{number}.weight"].float()

@@ -16,6 +16,7 @@ _PATTERNS = {
     "sha256": r"[0-9a-f]{64}",
     "converter": r"[a-z]{1,20}",
 }
+_TEXTS = ("license", "author", "notice", "source")
 _LARGEST = 1 << 30
 
 
@@ -69,6 +70,10 @@ def read_manifest(folder: Path) -> Manifest | None:
     for field, pattern in _PATTERNS.items():
         value = getattr(manifest, field)
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise CorruptFileError(f"{MANIFEST} of {folder.name!r} has {short(value)} as its {field}.")
+    for field in _TEXTS:
+        value = getattr(manifest, field)
+        if not isinstance(value, str) or not 0 < len(value) <= 300 or not value.isprintable():
             raise CorruptFileError(f"{MANIFEST} of {folder.name!r} has {short(value)} as its {field}.")
     if type(manifest.wheel_bytes) is not int or not 0 < manifest.wheel_bytes <= _LARGEST:
         raise CorruptFileError(f"{MANIFEST} of {folder.name!r} has {short(manifest.wheel_bytes)} as its wheel_bytes.")

@@ -69,6 +69,8 @@ class _Graph:
     def _conv(self, node: Any, fields: dict) -> None:
         weight, bias = (self.constants[name] for name in node.input[1:])
         top, left, bottom, right = fields["pads"]
+        if not _square(fields, "strides"):
+            self._unknown(node, fields)
         self._keep(weight=weight, bias=bias)
         self._node("conv", node, weight=list(weight.shape), stride=fields["strides"][0],
                    padding=[left, right, top, bottom], groups=fields.get("group", 1))  # fmt: skip
@@ -76,15 +78,17 @@ class _Graph:
     def _gemm(self, node: Any, fields: dict) -> None:
         weight, bias = (self.constants[name] for name in node.input[1:])
         weight = weight if fields.get("transB") else weight.T
+        if fields.get("transA") or (fields.get("alpha", 1), fields.get("beta", 1)) != (1, 1):
+            self._unknown(node, fields)
         self._keep(weight=weight, bias=bias)
         self._node("linear", node, weight=list(weight.shape))
 
     def _last_conv(self, node: Any) -> str | None:
         """The number of the convolution that a node alone reads, into which it can go."""
-        before = self.nodes[-1]
-        return str(len(self.nodes) - 1) if before["op"] == "conv" and self.names.get(node.input[0]) == before[
-            "output"
-        ] else None  # fmt: skip
+        before, read = self.nodes[-1], node.input[0]
+        readers = sum(read in one.input for one in self.graph.node) + sum(read == one.name for one in self.graph.output)
+        alone = before["op"] == "conv" and self.names.get(read) == before["output"] and readers == 1
+        return str(len(self.nodes) - 1) if alone else None
 
     def _mul(self, node: Any, fields: dict) -> None:
         by = self.constants[node.input[1]]
@@ -100,7 +104,7 @@ class _Graph:
             self._unknown(node, fields)
 
     def _add(self, node: Any, fields: dict) -> None:
-        if node.input[1] not in self.constants:
+        if not self.constants.keys() & set(node.input):
             self._node("add", node)
             return
         conv = self._last_conv(node)
@@ -121,7 +125,7 @@ class _Graph:
         self._pool("mean_pool", node, fields)
 
     def _pool(self, op: str, node: Any, fields: dict) -> None:
-        if any(fields.get("pads", ())) or fields.get("ceil_mode"):
+        if any(fields.get("pads", ())) or fields.get("ceil_mode") or not _square(fields, "strides", "kernel_shape"):
             self._unknown(node, fields)
         self._node(op, node, size=fields["kernel_shape"][0], stride=fields["strides"][0])
 
@@ -129,9 +133,13 @@ class _Graph:
         self._node("mean", node)
 
     def _flatten(self, node: Any, fields: dict) -> None:
+        if fields.get("axis", 1) != 1:
+            self._unknown(node, fields)
         self._node("flatten", node)
 
     def _softmax(self, node: Any, fields: dict) -> None:
+        if fields.get("axis", -1) not in (1, -1):
+            self._unknown(node, fields)
         self._node("softmax", node)
 
     def _pad(self, node: Any, fields: dict) -> None:
@@ -140,3 +148,8 @@ class _Graph:
         if any(before[:5]) or half != 4:
             self._unknown(node, fields)
         self._node("pad", node, by=before[5:])
+
+
+def _square(fields: dict, *names: str) -> bool:
+    """Whether an operator does the same along both sides of a picture, and leaves no pixels out in between."""
+    return set(fields.get("dilations", (1,))) == {1} and all(len(set(fields[name])) == 1 for name in names)

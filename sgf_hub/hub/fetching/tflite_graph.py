@@ -99,7 +99,10 @@ class _Graph:
     ) -> None:
         weight, bias = self._constant(inputs[1]), self._constant(inputs[2])
         weight = weight.transpose(3, 0, 1, 2) if depthwise else weight.transpose(0, 3, 1, 2)
-        stride, side = options.StrideH(), self.graph.Tensors(inputs[0]).ShapeAsNumpy()[1]
+        stride, (_, side, _, channels) = options.StrideH(), self.graph.Tensors(inputs[0]).ShapeAsNumpy()
+        plain = (stride, 1, 1) == (options.StrideW(), options.DilationHFactor(), options.DilationWFactor())
+        if not plain or (depthwise and weight.shape[0] != channels):
+            self._unknown(kind)
         padding = [0, 0, 0, 0]
         if options.Padding() == _SAME:  # what is odd of it comes after
             whole = max((-(-side // stride) - 1) * stride + weight.shape[2] - side, 0)
@@ -120,7 +123,12 @@ class _Graph:
         self._node("prelu", given, names, output, weight=[slopes.size])
 
     def _max_pool_2d(self, kind: str, options: Any, inputs: list, given: list, names: dict, output: int) -> None:
-        self._node("max_pool", given, names, output, size=options.FilterHeight(), stride=options.StrideH())
+        size, stride = options.FilterHeight(), options.StrideH()
+        square = (size, stride) == (options.FilterWidth(), options.StrideW())
+        border = self.graph.Tensors(inputs[0]).ShapeAsNumpy()[1] % stride or size > stride  # of what is no picture
+        if not square or options.FusedActivationFunction() or (options.Padding() == _SAME and border):
+            self._unknown(kind)
+        self._node("max_pool", given, names, output, size=size, stride=stride)
 
     def _pad(self, kind: str, options: Any, inputs: list, given: list, names: dict, output: int) -> None:
         widths = self._constant(inputs[1])
@@ -129,4 +137,6 @@ class _Graph:
         self._node("pad", given, names, output, by=[int(widths[3, 1]), 0, 0])
 
     def _add(self, kind: str, options: Any, inputs: list, given: list, names: dict, output: int) -> None:
+        if len(given) != 2:
+            self._unknown(kind)
         self._node("add", given, names, output)

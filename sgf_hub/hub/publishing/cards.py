@@ -15,11 +15,12 @@ from yaml import YAMLError
 
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.hub import names as zoo
+from sgf_hub.hub.fetching.manifest import read_manifest
 from sgf_hub.hub.files import CONFIG
 from sgf_hub.hub.kinds import KINDS, kind_of, role_of
 from sgf_hub.hub.names import NAMESPACE
 from sgf_hub.hub.publishing.code import code_block
-from sgf_hub.hub.publishing.figures import figures, recipe, rows_of
+from sgf_hub.hub.publishing.figures import figures, origin, recipe, rows_of
 from sgf_hub.hub.publishing.templates import template
 from sgf_hub.validation import read_json
 
@@ -27,9 +28,20 @@ CARD, STRIP, PREVIEW = "README.md", "strip.png", "preview.png"
 BEGIN, END = "<!-- evaluation: begin (written by `sgf-hub evaluate`) -->", "<!-- evaluation: end -->"
 PAPER = "surrogate-gradient-field"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_WORLDS = {"avatars": "drawn faces", "flowers": "drawn flowers"}
+_WORLDS = {
+    world: f"It was trained on {what} (`sgf-hub data {world}`), never on photographs: it is for studying edits, and says "
+    "nothing of real people or plants."
+    for world, what in {"avatars": "drawn faces", "flowers": "drawn flowers"}.items()
+} | {
+    "faces": "The faces are rendered (the generator learned DigiFace-1M, computer graphics of heads whose owners "
+    "consented, published for research); nobody in these pictures exists. What is read of them, such as male or old, is "
+    "how a picture looks to a network, and says nothing of real people."
+}
+"""What a card says of the pictures of an embedded world."""
 
 _FAMILIES = {"resnet": "ResNet", "convnextv2": "ConvNeXt V2"}
+
+_READS = {"FaceGender": ("male",), "FaceMesh": ("468 landmarks of a face", "whether there is one")}
 
 _LICENCES = {  # of the embedded zoo, and of everybody else's models
     True: "Apache-2.0.",
@@ -89,9 +101,10 @@ def fresh_card(folder: Path, *, repo_id: str | None = None, names: Mapping[str, 
     results, table = figures(kind, config, training, _read_if_there(folder / "measured.json"))
     old, block = _kept(folder)
     known = {one.metric_type for one in results}
+    manifest = read_manifest(folder)
     base, ours = config.get(about.parts[0]) if about.parts else None, own_id(folder).startswith(f"{NAMESPACE}/")
     data = ModelCardData(
-        license="apache-2.0" if ours else None,
+        license=manifest.license if manifest else "apache-2.0" if ours else None,
         library_name="sgf-hub" if about.module else "transformers",
         pipeline_tag=about.task,
         tags=[*about.tags, PAPER],
@@ -105,9 +118,11 @@ def fresh_card(folder: Path, *, repo_id: str | None = None, names: Mapping[str, 
         name=repo_id.rpartition("/")[2],
         strip=_pictures(folder, kind),
         code=f"## Use\n\n```python\n{code_block(kind, config, repo_id, world_of(folder))}\n```",
-        recipe=recipe(training),
+        recipe=origin(manifest) if manifest else recipe(training),
         measured=f"## Measured\n\n{table}" if table else "",
-        end=Template(template("end.md")).substitute(licence=_LICENCES[ours]).strip(),
+        end=Template(template("end.md")).substitute(
+            licence=f"{manifest.notice}; {manifest.license}." if manifest else _LICENCES[ours]
+        ).strip(),
         world=_world_words(folder),
         **_facts(kind, config),
     )
@@ -203,7 +218,7 @@ def _facts(kind: str, config: dict) -> dict[str, str]:
         return f"`{value}`" if value else "none"
 
     prompts = [name for name, _ in config.get("prompts", ())]
-    conditions = [*config.get("attributes", prompts), *config.get("keypoints", ())]
+    conditions = [*config.get("attributes", prompts or _READS.get(kind, ())), *config.get("keypoints", ())]
     space = config.get("latent_space")
     return {
         "kind": KINDS[kind].title or _FAMILIES.get(str(config.get("model_type")), kind),
@@ -211,7 +226,7 @@ def _facts(kind: str, config: dict) -> dict[str, str]:
         "predictor": ", ".join(name(head) for head in config.get("predictor", ())),
         "space": f"{str(space).upper()}, {config.get('latent_dim')} dimensions" if space else "",
         "conditions": "a sentence" if config.get("caption") else ", ".join(conditions),
-        "reads": "attributes" if kind == "AttributeHead" else "keypoints",
+        "reads": "keypoints" if KINDS[kind].task == "keypoint-detection" else "attributes",
         "backbone": name(config.get("backbone")),
         "judge": name(config.get("judge")),
         "expressible": f"{config.get('expressible_from', 0.0):.0%}",
@@ -236,9 +251,4 @@ def _pictures(folder: Path, kind: str) -> str:
 
 def _world_words(folder: Path) -> str:
     world = world_of(folder)
-    if not world:
-        return ""
-    return (
-        f"It was trained on {_WORLDS[world]} (`sgf-hub data {world}`), never on photographs: it is for studying edits, "
-        "and says nothing of real people or plants."
-    )
+    return _WORLDS.get(world, "")

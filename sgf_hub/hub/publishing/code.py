@@ -15,9 +15,13 @@ _SHOWN = {
     "PromptPredictor": "dict(zip(predictor.spec.attributes, (c[0] + 1) / 2))",
     "KeypointHead": "dict(zip(predictor.spec.keypoints, predictor.spec.points(c)[0]))",  # (x, y), in [0, 1]
     "CaptionPredictor": "predictor.words(c)",
+    "FaceMeasures": "dict(zip(predictor.spec.attributes, (c[0] + 1) / 2))",
+    "FaceGender": "dict(zip(predictor.spec.attributes, (c[0] + 1) / 2))",
+    "FaceKeypoints": "dict(zip(predictor.spec.keypoints, predictor.spec.points(c)[0]))",
 }
 _EDITORS = {"Boundaries": "InterFaceGANEditor", "Components": "GANSpaceEditor"}
-_DRAWN = """generator = load_generator("sgf-hub/{world}-stylegan2")
+_DRAWS = {"avatars": "avatars-stylegan2", "flowers": "flowers-stylegan2", "faces": "faces-dcgan"}  # by world
+_DRAWN = """generator = load_generator("sgf-hub/{generator}")
 images = generator.synthesize(generator.sample(1, seed=7))"""
 _GIVEN = "images = torch.zeros(1, 3, 64, 64)  # your pictures: [B, 3, R, R] in [-1, 1], of any side"
 
@@ -39,9 +43,9 @@ def code_block(kind: str, config: dict, repo_id: str, world: str) -> str:
         values["editor"] = _EDITORS.get(kind, "")
     elif role in ("predictor", "captioner", "backbone"):
         values["imports"] = "from sgf_hub.generators import load_generator" if world else "import torch\n"
-        values["pictures"] = _DRAWN.format(world=world) if world else _GIVEN
+        values["pictures"] = _DRAWN.format(generator=_DRAWS[world]) if world else _GIVEN
         values["shown"] = _SHOWN.get(kind, "predictor.spec.names, c")
-    return re.sub(r"\n{3,}", "\n\n", Template(template(f"use/{role}.txt")).substitute(values)).strip()
+    return re.sub(r"\n{3,}", "\n\n", Template(template(f"use/{'mesh' if kind == 'FaceMesh' else role}.txt")).substitute(values)).strip()
 
 
 def _users_own(config: dict) -> tuple[str, str]:

@@ -4,6 +4,8 @@ from typing import Any
 
 from huggingface_hub import EvalResult
 
+from sgf_hub.hub.fetching.manifest import Manifest
+
 Figures = tuple[list[EvalResult], str]
 Row = tuple[str, str, str, float, str]  # title, data, metric, value, value as it is shown
 
@@ -34,6 +36,15 @@ def recipe(training: dict) -> str:
     if isinstance(training.get("note"), str):
         lines += [f"Note: {training['note']}.".replace("..", "."), ""]
     return "\n".join([*lines, "All of it is in `training.json`, beside the weights."])
+
+
+def origin(manifest: Manifest) -> str:
+    """Whose a fetched entry is and where it is from, as Markdown."""
+    return (
+        f"## Where it comes from\n\nTrained and published by {manifest.author} ({manifest.source}); not by us. "
+        f"`{manifest.file}` of the package `{manifest.package}=={manifest.version}`, with the SHA-256 "
+        f"`{manifest.sha256}`, was read as data and written as safetensors; `sgf-hub fetch` does the same."
+    )
 
 
 def _short(value: Any) -> str:

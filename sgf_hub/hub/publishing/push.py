@@ -10,6 +10,8 @@ from safetensors import SafetensorError, safe_open
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub import names as zoo
+from sgf_hub.hub.fetching.cache import fetched
+from sgf_hub.hub.fetching.registry import LICENCE
 from sgf_hub.hub.files import CONFIG, INDEX, WEIGHTS, shards_of
 from sgf_hub.hub.kinds import KINDS
 from sgf_hub.hub.names import NAMESPACE, entries, sibling
@@ -100,8 +102,8 @@ def upload_of(folder: Path, repo_id: str, ids: Mapping[str, str]) -> Upload:
         repo_id: what it is called on the Hub.
         ids: what the folders that are pushed together are called there, by their names.
     """
-    config = read_json(folder / CONFIG)
-    weights = _weights(folder)
+    config, held = read_json(folder / CONFIG), fetched(folder) or folder
+    weights = _weights(held)
     renamed, notes = _renamed(folder, config, ids)
     new = {key: _renaming(value, renamed) if key in REFERENCES else value for key, value in config.items()}
     card = card_of(folder, repo_id=repo_id, names=renamed)
@@ -109,8 +111,9 @@ def upload_of(folder: Path, repo_id: str, ids: Mapping[str, str]) -> Upload:
         CONFIG: folder / CONFIG if new == config else json.dumps(new, sort_keys=True, indent=2).encode(),
         CARD: card.encode(),
     }
-    besides = [name for name in (*_BESIDES, *weights) if (folder / name).is_file()]
+    besides = [name for name in _BESIDES if (folder / name).is_file()]
     files |= {name: folder / name for name in (*besides, *pictures_of(card, folder))}
+    files |= {name: held / name for name in (*weights, *([LICENCE] if (held / LICENCE).is_file() else []))}
     return Upload(repo_id, files, notes=tuple(notes))
 
 

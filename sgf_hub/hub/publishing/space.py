@@ -18,7 +18,7 @@ HARDWARE = "zero-a10g"  # the Hub's name of ZeroGPU, whatever GPU it is by now
 _FOLDERS = ("app", "sgf_hub")
 _FILES = ("app.py", "packages.txt", "LICENSE")
 _RUNS = re.compile(
-    r"config\.json|.*\.safetensors|(tokenizer|tokenizer_config|\w+processor_config|generation_config)\.json"
+    r"(config|fetch)\.json|.*\.safetensors|(tokenizer|tokenizer_config|\w+processor_config|generation_config)\.json"
     r"|training\.json|measured\.json|README\.md|strip\.png"  # what the tab Zoo tells
 )
 

@@ -37,7 +37,7 @@ def train_measures(generator: Generator, folder: Path, *, count: int, seed: int,
         for first in range(0, count, _BATCH):
             some = Latent(latents.data[first : first + _BATCH], latents.space)
             reading = mesh(generator.synthesize(some))
-            parts.append(measures.quantities(reading)[reading.face > 0])
+            parts.append(measures.quantities(reading)[reading.found])
     quantities = torch.cat(parts)
     measures.fit(quantities)
     measures.save_pretrained(folder)

@@ -14,12 +14,12 @@ if __name__ == "__main__":
     gc.disable()  # what is imported stays: looking for garbage in it takes a tenth of the start
     import_gradio()
 
-    from app.core.model_sets import Faces
+    from app.core.model_sets import FIRST, Faces, RenderedFaces
     from app.models.services import Models
     from app.server.page import build_demo, launch
 
-    faces, models = Faces(), Models()
-    demo = build_demo(faces, models=models)
+    faces, models = RenderedFaces() if FIRST == RenderedFaces.kind else Faces(), Models()
+    demo = build_demo(models=models)
     import_libraries()
     gc.freeze()
     gc.enable()

@@ -37,8 +37,8 @@ class SGFMapping(
         keypoints: names of c's keypoints.
         groups: sets of mutually exclusive attributes.
         caption: how many components of a caption's embedding c holds, in place of all these.
-        latent_statistics: whether it keeps the latents' covariance and radii (`editing.distribution`); older ones do
-            not.
+        latent_statistics: whether it keeps what its pairs say of samples (`editing.distribution`): the latents' covariance
+            and radii, and how high an attribute scores in those that have it; older ones do not.
 
     Raises:
         BadValueError: if a number is out of range or a list is not one of names.
@@ -50,6 +50,7 @@ class SGFMapping(
     c_std: Tensor
     z_covariance: Tensor  # of standardised z, [D, D]
     z_radii: Tensor  # Mahalanobis distances that 50, 95 and 99% of z lie within, [3]
+    c_typical: Tensor  # medians of |score| where an attribute is absent, and where it is present, [2, A]
 
     def __init__(
         self,
@@ -100,6 +101,7 @@ class SGFMapping(
             self.format = 3
             self.register_buffer("z_covariance", torch.eye(d))
             self.register_buffer("z_radii", torch.full((3,), float(d) ** 0.5))
+            self.register_buffer("c_typical", torch.ones(2, len(self.spec.attributes)))
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
         """F(z, c), Eq. 1.

@@ -11,6 +11,7 @@ os.environ.setdefault("GRADIO_SERVER_PORT", str(7860 + 100 * _WORKER))  # worker
 import pytest  # noqa: E402
 
 import sgf_hub.hub.names  # noqa: E402
+from sgf_hub.errors import UnknownNameError  # noqa: E402
 from tests.toys import write_zoo  # noqa: E402
 
 
@@ -38,3 +39,15 @@ def in_zoo(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The copy in place of the embedded zoo."""
     monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: zoo)
     return zoo
+
+
+@pytest.fixture(scope="session")
+def fetched_faces() -> dict[str, Path]:
+    """The folders of what reads and draws faces, by name; fetched if need be, and if the registry can be reached."""
+    found = {}
+    for name in ("faces-dcgan", "faces-mesh", "faces-gender"):
+        try:
+            found[name] = sgf_hub.hub.names.locate(name, files=("config.json", "model.safetensors"))
+        except UnknownNameError as error:
+            pytest.skip(f"{name}: {error}")
+    return found

@@ -33,13 +33,20 @@ def run(
     edit_run = EditRun(view.models, plan, start)
     for step in edit_run.steps():
         more = of_step(view.read_step(step, plan)) if of_step else {}
-        yield {"step": step.index, "distance": round(float(step.distance[0]), 3), **more}
+        far = None if step.outlyingness is None else float(step.outlyingness[0])
+        yield {**_where(step.index, float(step.distance[0]), far), **more}
     edit, trajectory = edit_run.edit(), edit_run.trajectory
     before, after = (view.read_result(trajectory.steps[i], plan) for i in (0, trajectory.chosen[0]))
     reason = trajectory.reasons[0]
     assert reason is not None
-    stopped = {"step": edit.steps, "distance": round(edit.distance, 3), "stop_reason": reason.value}
+    stopped = {**_where(edit.steps, edit.distance, edit.outlyingness), "stop_reason": reason.value}
     yield {**stopped, **of_edit(view, edit, before, after)}
+
+
+def _where(step: int, distance: float, outlyingness: float | None) -> dict[str, Any]:
+    """Where an edit is: its step, what is left to go, and how far out it lies where that is known."""
+    far = None if outlyingness is None else round(outlyingness, 3)
+    return {"step": step, "distance": round(distance, 3), "outlyingness": far}
 
 
 def face_edit(view: AttributeView, edit: Edit, before: Reading, after: Reading) -> dict[str, Any]:

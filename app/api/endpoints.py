@@ -14,6 +14,7 @@ import gradio as gr
 
 from app.api.answers import face, face_edit, flower_edit, run, words_of
 from app.core.errors import UserError, as_notices
+from app.core.model_sets import DRAWN
 from app.core.queue import Queued
 from app.core.requests import caption_of, options_of, seed_of, strength_of, truncation_of
 from app.core.session import Origin, Plan, Session
@@ -22,22 +23,23 @@ from app.models.services import Models
 from app.panels.events import COMPUTE
 from app.panels.faces import FacePanel, plan_of
 from app.panels.flowers import FlowerPanel
-from app.panels.views import ConditionView
+from app.panels.views import AttributeView, ConditionView
 from app.widgets import photo_search as photo
 
 Stream = Iterator[dict]
 
 
-def build(faces: FacePanel, flowers: FlowerPanel) -> None:
+def build(panel: FacePanel, flowers: FlowerPanel) -> None:
     """Add the endpoints to the page that is being built."""
 
-    def new_face(request: gr.Request, seed: int = 7, truncation: float = 0.8) -> Stream:
+    def new_face(request: gr.Request, seed: int = 7, truncation: float = 0.8, faces: str = DRAWN) -> Stream:
         """Draw the face of a number, and read it.
 
         Args:
             request: Gradio's own.
             seed: which face, a whole number from 0 on.
-            truncation: variety, from 0 (the average face) to 1.
+            truncation: variety, from 0 (the average face) to 1; of no effect on rendered faces.
+            faces: "drawn", or "rendered" for rendered people.
 
         Returns:
             attributes (name: probability)
@@ -45,13 +47,14 @@ def build(faces: FacePanel, flowers: FlowerPanel) -> None:
             image (JPEG as a data URI)
             latent (base64 of its file)
         """
-        start = _start(faces.view_of(), seed, truncation)
+        view = _view(panel, faces)
+        start = _start(view, seed, truncation)
 
         def steps() -> Stream:
             latent = start()
-            yield face(faces.view_of(), latent, faces.view_of().read(latent))
+            yield face(view, latent, view.read(latent))
 
-        yield from _in_turn(faces.models, request, steps())
+        yield from _in_turn(panel.models, request, steps())
 
     def edit_attributes(
         request: gr.Request,
@@ -63,6 +66,7 @@ def build(faces: FacePanel, flowers: FlowerPanel) -> None:
         layers: list[int] | None = None,
         max_steps: int = 60,
         truncation: float = 0.8,
+        faces: str = DRAWN,
     ) -> Stream:
         """Change what a face shows (smile, glasses, hair ...) and hold everything else still.
 
@@ -73,20 +77,23 @@ def build(faces: FacePanel, flowers: FlowerPanel) -> None:
             latent: of the face to edit, from an earlier result; takes the place of the seed.
             release: attributes that may change though nothing is asked of them.
             strength: percent of the way to what is asked that is to be gone, 10 to 150.
-            layers: [first, last], counted from 0, to edit these layers only: early ones hold shape, late ones colour.
+            layers: [first, last], counted from 0, to edit these layers only: early ones hold shape, late ones colour;
+                rendered faces have none.
             max_steps: the edit ends after so many steps at the latest, 1 to 200.
             truncation: variety of the seed's face, 0 to 1.
+            faces: "drawn", or "rendered" for rendered people.
 
         Returns:
             stop_reason
             step (how many were taken)
             distance (to what was asked; 1 or less is close)
+            outlyingness (above 1, farther out than 99 in 100 of the generator's pictures; null where that is not known)
             asked (name: [before, after])
             changed (what else changed, likewise)
             the new face as new_face gives it
         """
         yield from _edit_face(
-            faces, request, (seed, truncation, latent), wishes, release, strength, (max_steps, layers), points=False
+            panel, faces, request, (seed, truncation, latent), wishes, release, strength, (max_steps, layers)
         )
 
     def edit_keypoints(
@@ -99,6 +106,7 @@ def build(faces: FacePanel, flowers: FlowerPanel) -> None:
         layers: list[int] | None = None,
         max_steps: int = 60,
         truncation: float = 0.8,
+        faces: str = DRAWN,
     ) -> Stream:
         """Move points of a face (nose, mouth, jaw ...), and change attributes in the same go if asked.
 
@@ -111,16 +119,19 @@ def build(faces: FacePanel, flowers: FlowerPanel) -> None:
             latent: of the face to edit, from an earlier result; takes the place of the seed.
             release: attributes that may change though nothing is asked of them.
             strength: percent of the way to what is asked that is to be gone, 10 to 150.
-            layers: [first, last], counted from 0, to edit these layers only: early ones hold shape, late ones colour.
+            layers: [first, last], counted from 0, to edit these layers only: early ones hold shape, late ones colour;
+                rendered faces have none.
             max_steps: the edit ends after so many steps at the latest, 1 to 200.
             truncation: variety of the seed's face, 0 to 1.
+            faces: "drawn", or "rendered" for rendered people.
 
         Returns:
             what edit_attributes gives
         """
         yield from _edit_face(
-            faces, request, (seed, truncation, latent), wishes, release, strength, (max_steps, layers), points=True
-        )
+            panel, faces, request, (seed, truncation, latent), wishes, release, strength, (max_steps, layers),
+            points=True,
+        )  # fmt: skip
 
     def edit_caption(
         request: gr.Request,
@@ -148,6 +159,7 @@ def build(faces: FacePanel, flowers: FlowerPanel) -> None:
             stop_reason
             step (how many were taken)
             distance (to what was asked; 1 or less is close)
+            outlyingness (above 1, farther out than 99 in 100 of the generator's pictures; null where that is not known)
             caption (of the new flower, as the model reads it)
             similarity (of that to yours; 1 is the same)
             before (caption and similarity of the flower before)
@@ -157,18 +169,19 @@ def build(faces: FacePanel, flowers: FlowerPanel) -> None:
         words = caption_of(caption)
         options = {**options_of(max_steps), "layers": _layers(layers, flowers.model_set.layers)}
         plan = Plan(flowers.model_set.captions, {"caption": words}, **options)
-        start = _start(flowers.view_of(), seed, truncation, latent)
+        view = flowers.view_on(flowers.model_set)
+        start = _start(view, seed, truncation, latent)
 
         def steps() -> Stream:
-            found = flowers.view_of().captioning.familiarity(words)
+            found = view.captioning.familiarity(words)
             known = {"known": found.known, "nearest": found.nearest}
-            for result in run(flowers.view_of(), start(), plan, flower_edit, words_of):
+            for result in run(view, start(), plan, flower_edit, words_of):
                 yield {**known, **result}
 
         yield from _in_turn(flowers.models, request, steps())
 
     def project(request: gr.Request, image: str, zoom: float = 1.0, x: float = 0.5, y: float = 0.5) -> Stream:
-        """Find the face that comes nearest to a picture of your own, to edit it.
+        """Find the drawn face that comes nearest to a picture of your own, to edit it.
 
         The generator knows drawn faces only. The picture is kept no longer than the search takes (some ten seconds).
 
@@ -185,7 +198,8 @@ def build(faces: FacePanel, flowers: FlowerPanel) -> None:
             sentence (both in words)
             the face as new_face gives it
         """
-        search = photo.Search(faces.models, faces.model_set.generator, (image, zoom, x, y))
+        view = panel.view_on(panel.drawn)
+        search = photo.Search(panel.models, panel.drawn.generator, (image, zoom, x, y))
 
         def steps() -> Stream:
             for step in search.steps():
@@ -193,10 +207,10 @@ def build(faces: FacePanel, flowers: FlowerPanel) -> None:
             found = search.outcome()
             yield {
                 **photo.answer(search, found),
-                **face(faces.view_of(), found.latent, faces.view_of().read(found.latent)),
+                **face(view, found.latent, view.read(found.latent)),
             }
 
-        yield from _in_turn(faces.models, request, steps())
+        yield from _in_turn(panel.models, request, steps())
 
     for endpoint in (new_face, edit_attributes, edit_keypoints, edit_caption, project):
         gr.api(as_notices(endpoint), api_name=endpoint.__name__, api_visibility="public", **COMPUTE)
@@ -217,23 +231,35 @@ def _start(view: ConditionView, seed: object, truncation: object, latent: object
     return lambda: view.models.sample(view.model_set, number, psi)
 
 
+def _view(panel: FacePanel, faces: object) -> AttributeView:
+    """What reads and shows faces of a kind; what they need is loaded before anybody queues for it."""
+    if not isinstance(faces, str) or faces not in panel.kinds:
+        raise UserError(f"faces is {str(faces)[:40]!r}; choose {' or '.join(map(repr, panel.kinds))}.")
+    for _ in panel.load(panel.kinds[faces]):
+        pass
+    return panel.view_on(panel.kinds[faces])
+
+
 def _layers(value: object, count: int) -> tuple[int, int] | None:
     """Layers to edit as a plan has them, from [first, last] counted from 0; None for all."""
     if not value:
         return None
+    if not count:
+        raise UserError("layers cannot be chosen here: this generator has none.")
     if isinstance(value, list) and [type(end) for end in value] == [int, int] and 0 <= value[0] <= value[1] < count:
         return (value[0], value[1] + 1)
     raise UserError(f"layers are two whole numbers, the first and the last one to edit, from 0 to {count - 1}.")
 
 
 def _edit_face(
-    panel: FacePanel, request: gr.Request, origin: tuple[object, object, object], wishes: object, release: object,
-    strength: object, options: tuple[object, object], *, points: bool,
+    panel: FacePanel, faces: object, request: gr.Request, origin: tuple[object, object, object], wishes: object,
+    release: object, strength: object, options: tuple[object, object], *, points: bool = False,
 ) -> Stream:  # fmt: skip
     """An edit of a face.
 
     Args:
         panel: the faces'.
+        faces: which kind, as it came.
         request: of the program.
         origin: seed, truncation and latent, as they came.
         wishes: as they came.
@@ -242,18 +268,19 @@ def _edit_face(
         options: the number of steps and the layers, as they came.
         points: whether wishes may be about keypoints.
     """
-    start = _start(panel.view_of(), *origin)
-    stepping = {**options_of(options[0]), "layers": _layers(options[1], panel.model_set.layers)}
+    view = _view(panel, faces)
+    start = _start(view, *origin)
+    stepping = {**options_of(options[0]), "layers": _layers(options[1], view.model_set.layers)}
     far = strength_of(strength)
     if not isinstance(wishes, dict) or not wishes:
         raise UserError('Nothing is asked for: name what should change, {"name": value}.')
-    known = panel.models.predictor(panel.model_set.heads).spec.attributes
+    known = panel.models.predictor(view.model_set.heads).spec.attributes
     moved = {name: wish for name, wish in wishes.items() if points and name not in known}
     sent = {"wishes": {name: wish for name, wish in wishes.items() if name not in moved}, "released": release}
 
     def steps() -> Stream:
         latent = start()
-        plan = plan_of(panel.view_of(), Session(Origin(latent)), sent, {"moved": moved}, stepping, far)
-        yield from run(panel.view_of(), latent, plan, face_edit)
+        plan = plan_of(view, Session(Origin(latent)), sent, {"moved": moved}, stepping, far)
+        yield from run(view, latent, plan, face_edit)
 
     yield from _in_turn(panel.models, request, steps())

@@ -1,8 +1,8 @@
 """One picture and one wish through every method: their paths, and what each changed beside what was asked.
 
-Everybody's path is looked at by the same observer: the judge, which no method has seen, or, where the zoo holds none,
-the predictor that steers SGF. A path is a list of frames, pictures small enough to be sent once; the page goes along
-them without asking again.
+Everybody's path is looked at by the same observer: the judge, which no method has seen, or, where the zoo holds none or
+it does not read what is asked, the predictor that steers SGF. A path is a list of frames, pictures small enough to be
+sent once; the page goes along them without asking again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from app.compare.paths import Event, Frame, Missing, Path, Progress, Watch, ended, picture, thinned
 from app.core.errors import UserError
-from app.core.gestures import Point, gesture, releases
+from app.core.gestures import gesture, releases
+from app.core.heads import Point
 from app.core.model_sets import Faces
 from app.core.session import Plan
 from app.models.edit_run import steps
-from app.models.services import Models
+from app.models.services import Models, Reading
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,6 @@ METHODS = {
     "ganspace": "GANSpace",
     "latent-descent": "Latent descent",
 }
-JUDGE = ("avatars-judge-attributes",)
 THERE = 0.9  # of a probability: from here on a picture shows what is asked already
 _LOOKED = 10  # pictures that the observer looks at in one go
 
@@ -52,17 +52,17 @@ class Comparison:
     model_set: Faces
     models: Models
 
-    @property
-    def judged(self) -> bool:
-        """Whether the judge is there."""
+    def judged(self, name: str) -> bool:
+        """Whether there is a judge that reads an attribute."""
         from sgf_hub.hub.names import embedded
 
-        return embedded(JUDGE[0])
+        judge = self.model_set.judge
+        return all(map(embedded, judge)) and name in self.models.predictor(judge).spec.attributes
 
-    @property
-    def observer(self) -> Predictor:
-        """Who looks at the paths."""
-        return self.models.predictor(JUDGE) if self.judged else self.models.editor(self.model_set.attributes).predictor
+    def observer(self, name: str) -> Predictor:
+        """Who looks at the paths of an attribute's change."""
+        steering = self.models.editor(self.model_set.attributes).predictor
+        return self.models.predictor(self.model_set.judge) if self.judged(name) else steering
 
     # -- attributes ---------------------------------------------------------------------------------------------------
 
@@ -72,7 +72,7 @@ class Comparison:
         """The paths of an attribute's change, method by method, in short pieces of computing.
 
         Args:
-            latent: one sample, in "w" or "w+".
+            latent: one sample.
             name: the attribute.
             wanted: whether it should appear or go; None for the other of what it is.
             methods: of `METHODS`.
@@ -120,7 +120,7 @@ class Comparison:
         """
         from app.widgets.attribute_sliders import label_of
 
-        p = self.models.read(self.model_set, latent).attributes[name]
+        p = self._read(latent).attributes[name]
         if wanted is None:
             return p <= 0.5
         if (p if wanted else 1 - p) >= THERE:
@@ -129,6 +129,14 @@ class Comparison:
                 "another attribute."
             )
         return wanted
+
+    def _read(self, latent: Latent) -> Reading:
+        from sgf_hub.editing import StopReason
+
+        reading = self.models.read(self.model_set, latent)
+        if not reading.readable:
+            raise UserError(StopReason.UNREADABLE.advice)
+        return reading
 
     def _editor(self, method: str) -> tuple[Editor, EditConfig]:
         """A method's editor and the settings of its curve; loaded when first asked for."""
@@ -169,7 +177,7 @@ class Comparison:
     def _watch(self, start: Tensor, name: str, wanted: bool) -> Watch:
         from sgf_hub.evaluation.likeness import Likeness
 
-        observer = self.observer
+        observer = self.observer(name)
         with self.models.computing:
             return Watch(observer, start, name, wanted, Likeness.of(observer, start, name))
 
@@ -181,7 +189,7 @@ class Comparison:
         Raises:
             UserError: if the face does it already.
         """
-        reading = self.models.read(self.model_set, latent)
+        reading = self._read(latent)
         wishes = gesture(name, reading.points, {})
         if not wishes:
             raise UserError("This face does that already: choose another gesture.")

@@ -162,7 +162,7 @@ class VoteService:
     """Draws pairs and takes votes; shared by all visitors.
 
     Args:
-        comparison: of the faces' methods.
+        comparison: of the drawn faces' methods.
         store: where votes go.
     """
 

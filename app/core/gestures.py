@@ -1,107 +1,31 @@
-"""Groups of keypoints moved together, the way the drawn heads move: turn, nod, and a few expressions.
+"""Groups of keypoints moved together, the way heads move: turn, nod, and a few expressions.
 
-The lengths are those of `sgf_hub.data.avatars.geometry` (a head's point turns by its depth times the sine of the
-angle), written out here since that package needs the drawing library, which the demo runs without. A gesture reads how
-far the face already is from its points and moves it to a set amount, so that pressing a button twice never leaves what
-the generator can draw. `tests/app/test_gestures.py` holds it against the drawn heads.
+A gesture is one of a head of `app.core.heads`, in the frame of the drawn ones; the points of other heads are brought
+into it, and back. It reads how far the face already is from its points and moves it to a set amount, so that pressing a
+button twice never leaves what the generator can draw.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-Point = tuple[float, float]
-Points = Mapping[str, Point]
+from app.core.heads import (
+    CENTRE,
+    FEATURES,
+    SIDES,
+    Head,
+    Point,
+    Points,
+    brow_height,
+    eye_gap,
+    head_of,
+    mouth_gap,
+    mouth_sag,
+)
 
-_SIDES = ("left", "right")
-_EYE = ("eye_outer", "eye_inner", "eye_top", "eye_bottom", "pupil")
-_BROW = ("brow_outer", "brow_mid", "brow_inner")
-FEATURES: dict[str, tuple[str, ...]] = {
-    **{f"{side} brow": tuple(f"{side}_{name}" for name in _BROW) for side in _SIDES},
-    **{f"{side} eye": tuple(f"{side}_{name}" for name in _EYE) for side in _SIDES},
-    "nose": ("nose_bridge", "nose_tip", "nose_left", "nose_right"),
-    "mouth": ("mouth_left", "lip_top", "mouth_right", "lip_bottom"),
-    "jaw": ("jaw_left", "chin", "jaw_right"),
-}
-"""Keypoints that belong together, in the order in which a line joins them."""
-
-CENTRE = (0.5, 0.515)  # of the head
-SKULL = 0.32  # radius of the sphere that eyes and brows foreshorten on
-_DEPTH = {"eye": 0.21, "brow": 0.21, "jaw": 0.05}
-DEPTHS: dict[str, float] = {
-    **{name: _DEPTH[feature.split()[-1]] for feature, names in FEATURES.items() for name in names
-       if feature.split()[-1] in _DEPTH},
-    "nose_bridge": 0.235, "nose_tip": 0.30, "nose_left": 0.265, "nose_right": 0.265,
-    "mouth_left": 0.21, "mouth_right": 0.21, "lip_top": 0.23, "lip_bottom": 0.23, "chin": 0.15,
-}  # fmt: skip
-"""How far each keypoint lies in front of the head's centre."""
-
-YAW, PITCH = math.radians(20), math.radians(13)  # at the ends of what is drawn
-_STEP, _REACH = 0.5, 0.9  # of that range: how far one press turns, and where turning ends
-
-
-# -- reading a face ----------------------------------------------------------------------------------------------------
-
-
-def yaw_of(points: Points) -> float:
-    """The turn of a head in radians, from the parallax between nose tip and jaw."""
-    middle = (points["jaw_left"][0] + points["jaw_right"][0]) / 2
-    return _arcsine((points["nose_tip"][0] - middle) / (DEPTHS["nose_tip"] - DEPTHS["jaw_left"]), YAW)
-
-
-def pitch_of(points: Points) -> float:
-    """The nod of a head in radians, from the height of the eyes."""
-    return _arcsine((_eye_line(points) - CENTRE[1]) / _DEPTH["eye"], PITCH)
-
-
-def _arcsine(sine: float, limit: float) -> float:
-    return max(-limit, min(limit, math.asin(max(-1.0, min(1.0, sine)))))
-
-
-def _eye_line(points: Points) -> float:
-    return _mean(points[f"{side}_{name}"][1] for side in _SIDES for name in ("eye_outer", "eye_inner"))
-
-
-def _mean(values: object) -> float:
-    numbers = list(values)  # type: ignore[call-overload]
-    return sum(numbers) / len(numbers)
-
-
-def mouth_gap(points: Points) -> float:
-    """From the upper lip's edge to the lower one's: about 0.035 to 0.055 closed, 0.09 to 0.13 open."""
-    return points["lip_bottom"][1] - points["lip_top"][1]
-
-
-def mouth_sag(points: Points) -> float:
-    """How far the lips' middle hangs below the corners: about 0.01 at rest, 0.045 in a smile."""
-    corner = (points["mouth_left"][1] + points["mouth_right"][1]) / 2
-    return (points["lip_top"][1] + points["lip_bottom"][1]) / 2 - corner
-
-
-def brow_height(points: Points) -> float:
-    """How far the brows' middle stands above the eyes: about 0.11 at rest, 0.16 raised."""
-    return _eye_line(points) - _mean(points[f"{side}_brow_mid"][1] for side in _SIDES)
-
-
-def eye_gap(points: Points) -> float:
-    """How far the eyes are open: 0 closed, 0.07 to 0.1 open."""
-    return _mean(points[f"{side}_eye_bottom"][1] - points[f"{side}_eye_top"][1] for side in _SIDES)
-
-
-def _spread(left: str, right: str) -> Callable[[Points], float]:
-    return lambda points: points[right][0] - points[left][0]
-
-
-SHAPES: dict[str, tuple[Callable[[Points], float], float]] = {
-    "smile": (mouth_sag, 0.010),
-    "mouth_open": (mouth_gap, 0.014),
-    "eyes_closed": (eye_gap, 0.012),
-    "brows_raised": (brow_height, 0.012),
-    "big_nose": (_spread("nose_left", "nose_right"), 0.016),
-    "chubby": (_spread("jaw_left", "jaw_right"), 0.030),
-}
-"""The attributes that are the shape of some points: what measures it, and the change that counts as a wish about it."""
+_STEP, _REACH = 0.5, 0.9  # of the range that is drawn: how far one press turns, and where turning ends
+_LEAST = 0.003  # of the picture's side: a shorter way is none
 
 
 def releases(points: Points, wishes: Points) -> tuple[str, ...]:
@@ -110,41 +34,62 @@ def releases(points: Points, wishes: Points) -> tuple[str, ...]:
     The other points of a feature that is pulled at, and the attributes that a wish is a new shape of: a held "no smile"
     would fight the mouth corners that were dragged up.
     """
-    goal = {**points, **wishes}
     free = [
-        name for names in FEATURES.values() if any(n in wishes for n in names) for name in names if name not in wishes
+        name
+        for names in FEATURES.values()
+        if any(n in wishes for n in names)
+        for name in names
+        if name in points and name not in wishes
     ]
-    if all(name in goal for name in DEPTHS):
+    head = head_of(points)
+    if head is not None:
+        frame = head.frame(points)
+        ways = [(frame.into(points), frame.into({**points, **wishes}))]
+        # a head that nods has another mouth in the picture, and a nose that is dragged is no nod: both must see a change
+        ways.append((_facing(head, ways[0][0]), _facing(head, ways[0][1])))
         free += [
-            attribute
-            for attribute, (measure, change) in SHAPES.items()
-            if abs(measure(goal) - measure(points)) > change
+            name
+            for name, (shape, change) in head.shapes.items()
+            if all(abs(shape(goal) - shape(now)) > change for now, goal in ways)
         ]
+        now, goal = ways[0]
+        free += [name for name, (pose, change) in head.poses.items() if abs(pose(goal) - pose(now)) > change]
     return tuple(free)
 
 
-# -- moving it ---------------------------------------------------------------------------------------------------------
+# -- moving a head, in the frame ---------------------------------------------------------------------------------------
 
 
-def turned(points: Points, *, yaw: float = 0.0, pitch: float = 0.0) -> dict[str, Point]:
+def turned(head: Head, points: Points, *, yaw: float = 0.0, pitch: float = 0.0) -> dict[str, Point]:
     """The points after the head has turned by `yaw` and nodded by `pitch`, in units of the range that is drawn."""
-    yaw0, pitch0 = yaw_of(points), pitch_of(points)
-    yaw1 = _further(yaw0, yaw * YAW, _REACH * YAW)
-    pitch1 = _further(pitch0, pitch * PITCH, _REACH * PITCH)
+    yaw1 = _further(head.yaw_of(points), yaw * head.yaw, _REACH * head.yaw)
+    pitch1 = _further(head.pitch_of(points), pitch * head.pitch, _REACH * head.pitch)
+    return _posed(head, points, yaw1, pitch1)
+
+
+def _facing(head: Head, points: Points) -> dict[str, Point]:
+    """The points of the head seen from the front."""
+    return _posed(head, points, 0.0, 0.0)
+
+
+def _posed(head: Head, points: Points, yaw1: float, pitch1: float) -> dict[str, Point]:
+    yaw0, pitch0 = head.yaw_of(points), head.pitch_of(points)
     jaw = (points["jaw_left"][0] + points["jaw_right"][0]) / 2
-    axis = jaw - DEPTHS["jaw_left"] * math.sin(yaw0)  # x of the head's centre
+    axis = jaw - head.depths["jaw_left"] * math.sin(yaw0)  # x of the head's centre
     moved = {}
     for name, (x, y) in points.items():
-        depth = DEPTHS[name]
+        depth = head.depths[name]
         u = (x - axis - depth * math.sin(yaw0)) / math.cos(yaw0)
         v = (y - CENTRE[1] - depth * math.sin(pitch0)) / math.cos(pitch0)
         moved[name] = (
             axis + u * math.cos(yaw1) + depth * math.sin(yaw1),
             CENTRE[1] + v * math.cos(pitch1) + depth * math.sin(pitch1),
         )
+    if not head.skull:
+        return moved
     # eyes and brows lie on a ball: the side that turns away gets narrower
     for side, sign in (("left", -1), ("right", 1)):
-        bend = math.asin(max(-0.9, min(0.9, sign * 0.124 / SKULL)))
+        bend = math.asin(max(-0.9, min(0.9, sign * 0.124 / head.skull)))
         narrower = math.cos(bend + yaw1) / math.cos(bend + yaw0)
         middle = (moved[f"{side}_eye_outer"][0] + moved[f"{side}_eye_inner"][0]) / 2
         for name in (*FEATURES[f"{side} eye"], *FEATURES[f"{side} brow"]):
@@ -158,79 +103,83 @@ def _further(now: float, by: float, limit: float) -> float:
 
 
 def _mouth(
-    points: Points, *, sag: float | None = None, gap: float | None = None, wider: float = 1.0
+    head: Head, points: Points, *, sag: float | None = None, gap: float | None = None, wider: float = 1.0
 ) -> dict[str, Point]:
     """The mouth with another hang of its middle, another opening, and another width."""
     down = 0.0 if sag is None else sag - mouth_sag(points)
     open_ = 0.0 if gap is None else gap - mouth_gap(points)
     middle = (points["mouth_left"][0] + points["mouth_right"][0]) / 2
     moved = {}
-    for name in ("mouth_left", "mouth_right"):
+    for name, (hangs, opens) in head.lips.items():
         x, y = points[name]
-        moved[name] = (middle + (x - middle) * wider, y - 0.55 * down)
-    for name, share in (("lip_top", -0.42), ("lip_bottom", 0.58)):
-        x, y = points[name]
-        moved[name] = (x, y + 0.45 * down + share * open_)
-    x, y = points["chin"]
-    moved["chin"] = (x, y + 0.15 * open_)
+        x = middle + (x - middle) * wider if name in ("mouth_left", "mouth_right") else x
+        moved[name] = (x, y + hangs * down + opens * open_)
     return moved
 
 
-def _brows(points: Points, height: float) -> dict[str, Point]:
+def _brows(head: Head, points: Points, height: float) -> dict[str, Point]:
     rise = height - brow_height(points)
-    # in the drawing a raised brow also arches: of 1 at the middle, the outer end rises 0.58 and the inner one 0.74
-    shares = {"brow_mid": 1.0, "brow_outer": 0.58, "brow_inner": 0.74}
+    outer, inner = head.arch
     return {
         f"{side}_{name}": (points[f"{side}_{name}"][0], points[f"{side}_{name}"][1] - rise * share)
-        for side in _SIDES
-        for name, share in shares.items()
+        for side in SIDES
+        for name, share in (("brow_mid", 1.0), ("brow_outer", outer), ("brow_inner", inner))
     }
 
 
-def _eyes(points: Points, gap: float) -> dict[str, Point]:
+def _eyes(head: Head, points: Points, gap: float) -> dict[str, Point]:
+    above, below = head.lids
     moved = {}
-    for side in _SIDES:
+    for side in SIDES:
         level = (points[f"{side}_eye_outer"][1] + points[f"{side}_eye_inner"][1]) / 2 - 0.001
         for name, y in (
-            ("eye_top", level - gap / 1.9 if gap else level + 0.024),
-            ("eye_bottom", level + gap * 0.9 / 1.9 if gap else level + 0.024),
+            ("eye_top", level - gap * above if gap else level + head.shut),
+            ("eye_bottom", level + gap * below if gap else level + head.shut),
             ("pupil", level if gap else level + 0.016),
         ):
-            moved[f"{side}_{name}"] = (points[f"{side}_{name}"][0], y)
+            if f"{side}_{name}" in points:
+                moved[f"{side}_{name}"] = (points[f"{side}_{name}"][0], y)
     return moved
 
 
-def _smile(points: Points) -> dict[str, Point]:
-    grin = max(0.0, 0.042 - mouth_sag(points)) / 0.035  # 0 for a face that smiles already
-    return _mouth(points, sag=max(0.042, mouth_sag(points)), wider=1 + 0.16 * min(1.0, grin))
+def _grin(head: Head, points: Points) -> float:
+    """How much of a smile a face shows, in [0, 1]."""
+    return min(1.0, max(0.0, (mouth_sag(points) - head.rest) / (head.smile - head.rest)))
 
 
-def _serious(points: Points) -> dict[str, Point]:
-    sag = mouth_sag(points)
-    grin = max(0.0, sag - 0.004) / 0.035
-    moved = _mouth(points, sag=min(0.004, sag), gap=min(mouth_gap(points), 0.042), wider=1 - 0.12 * min(1.0, grin))
-    return {**moved, **_brows(points, min(brow_height(points), 0.110))}
+def _smile(head: Head, points: Points) -> dict[str, Point]:
+    wider = 1 + (head.widens - 1) * (1 - _grin(head, points))
+    return _mouth(head, points, sag=max(head.smile, mouth_sag(points)), wider=wider)
 
 
-def _surprise(points: Points) -> dict[str, Point]:
+def _serious(head: Head, points: Points) -> dict[str, Point]:
+    moved = _mouth(
+        head, points, sag=min(head.rest, mouth_sag(points)), gap=min(head.closed, mouth_gap(points)),
+        wider=1 + (head.narrows - 1) * _grin(head, points),
+    )  # fmt: skip
+    return {**moved, **_brows(head, points, min(head.brows, brow_height(points)))}
+
+
+def _surprise(head: Head, points: Points) -> dict[str, Point]:
+    rounder = 0.95 if mouth_gap(points) < (head.closed + head.open) / 2 else 1.0
     return {
-        **_mouth(points, gap=max(0.105, mouth_gap(points)), wider=0.95 if mouth_gap(points) < 0.08 else 1.0),
-        **_brows(points, max(0.158, brow_height(points))),
-        **_eyes(points, max(0.092, eye_gap(points))),
+        **_mouth(head, points, gap=max(head.open, mouth_gap(points)), wider=rounder),
+        **_brows(head, points, max(head.raised, brow_height(points))),
+        **_eyes(head, points, max(head.wide, eye_gap(points))),
     }
 
 
-GESTURES: dict[str, Callable[[Points], dict[str, Point]]] = {
-    "turn left": lambda points: turned(points, yaw=-_STEP),
-    "turn right": lambda points: turned(points, yaw=_STEP),
-    "look up": lambda points: turned(points, pitch=-_STEP),
-    "look down": lambda points: turned(points, pitch=_STEP),
+GESTURES: dict[str, Callable[[Head, Points], dict[str, Point]]] = {
+    "turn left": lambda head, points: turned(head, points, yaw=-_STEP),
+    "turn right": lambda head, points: turned(head, points, yaw=_STEP),
+    "look up": lambda head, points: turned(head, points, pitch=-_STEP),
+    "look down": lambda head, points: turned(head, points, pitch=_STEP),
     "smile": _smile,
     "serious": _serious,
     "surprise": _surprise,
-    "open mouth": lambda points: _mouth(points, gap=max(0.105, mouth_gap(points))),
-    "close eyes": lambda points: _eyes(points, 0.0),
-    "open eyes": lambda points: _eyes(points, max(0.088, eye_gap(points))),
+    "open mouth": lambda head, points: _mouth(head, points, gap=max(head.open, mouth_gap(points))),
+    "close eyes": lambda head, points: _eyes(head, points, 0.0),
+    "open eyes": lambda head, points: _eyes(head, points, max(head.opened, eye_gap(points))),
 }
 """A button's name to where it moves the points; what a gesture does not mention stays."""
 
@@ -240,10 +189,26 @@ def gesture(name: str, points: Points, wished: Points) -> dict[str, Point]:
 
     Args:
         name: of `GESTURES`.
-        points: the face's.
+        points: the face's, of a known head.
         wished: points that were moved already.
     """
-    now = {**points, **wished}
-    goal = {**now, **GESTURES[name](now)}
-    inside = {n: (min(1.0, max(0.0, x)), min(1.0, max(0.0, y))) for n, (x, y) in goal.items()}
-    return {n: (round(x, 4), round(y, 4)) for n, (x, y) in inside.items() if math.dist((x, y), points[n]) > 0.003}
+    head = head_of(points)
+    assert head is not None
+    frame = head.frame(points)
+    now = frame.into({**points, **wished})
+    goal = frame.back({**now, **GESTURES[name](head, now)})
+    moved = {n: place for n, place in goal.items() if math.dist(place, points[n]) > _LEAST}
+    # a chin below the picture's edge cannot be asked for, and must not be pulled up to it
+    return {n: _inside(place) for n, place in moved.items() if _inside(place) == _rounded(place) or _seen(points[n])}
+
+
+def _rounded(place: Point) -> Point:
+    return round(place[0], 4), round(place[1], 4)
+
+
+def _inside(place: Point) -> Point:
+    return _rounded((min(1.0, max(0.0, place[0])), min(1.0, max(0.0, place[1]))))
+
+
+def _seen(place: Point) -> bool:
+    return all(0 <= value <= 1 for value in place)

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from app.core.errors import UserError
+
+DRAWN, RENDERED, FLOWERS = "drawn", "rendered", "flowers"
+KINDS = {RENDERED: "Faces (rendered people)", DRAWN: "Drawn faces", FLOWERS: "Flowers"}
+"""The kinds of pictures that the page offers, as it calls them."""
+FIRST = DRAWN
+"""The kind that it opens with."""
 
 _PLAIN = re.compile(r"[\w .:()+/-]{1,80}")
 
@@ -26,6 +33,10 @@ class ModelSet:
     heads: tuple[str, ...]
     layers: int = 0
     space: str = "w"
+    kind: ClassVar[str] = ""
+    """Of `KINDS`; "" for one that a visitor opened."""
+    subject: ClassVar[str] = "A picture"
+    """What its pictures show."""
 
     @property
     def editors(self) -> tuple[str, ...]:
@@ -40,6 +51,8 @@ class Faces(ModelSet):
     Args:
         attributes: the mapping that edits attributes.
         keypoints: the mapping that edits keypoints and attributes jointly.
+        reads: the attributes that the heads read, written out like the layers.
+        judge: heads that look at edits and steer none.
     """
 
     generator: str = "avatars-stylegan2"
@@ -47,11 +60,39 @@ class Faces(ModelSet):
     layers: int = 12
     attributes: str = "sgf-avatars-attributes"
     keypoints: str = "sgf-avatars-keypoints"
+    reads: tuple[str, ...] = (
+        "smile", "mouth_open", "eyes_closed", "brows_raised", "black_hair", "brown_hair", "blond_hair", "gray_hair",
+        "long_hair", "bangs", "bald", "male", "old", "chubby", "big_nose", "dark_skin", "beard", "mustache", "glasses",
+        "sunglasses", "hat", "earrings", "lipstick", "blush", "warm_background",
+    )  # fmt: skip
+    judge: tuple[str, ...] = ("avatars-judge-attributes",)
+    kind: ClassVar[str] = DRAWN
+    subject: ClassVar[str] = "A drawn face"
 
     @property
     def editors(self) -> tuple[str, ...]:
         """Both mappings."""
         return (self.attributes, self.keypoints)
+
+
+@dataclass(frozen=True)
+class RenderedFaces(Faces):
+    """Rendered faces, edited likewise. Their generator, and what finds a face, are fetched at their first use."""
+
+    generator: str = "faces-dcgan"
+    heads: tuple[str, ...] = ("faces-attributes", "faces-measures", "faces-keypoints")
+    layers: int = 0
+    space: str = "z"
+    attributes: str = "sgf-faces-attributes"
+    keypoints: str = "sgf-faces-keypoints"
+    reads: tuple[str, ...] = (
+        "male", "old", "smile", "mouth_open", "eyes_closed", "dark_hair", "fair_hair", "red_hair", "glasses", "hat",
+        "beard", "long_hair", "bald", "brows_raised", "facing_left", "facing_up", "tilted_right", "bright_background",
+        "dark_skin", "warm_light",
+    )  # fmt: skip
+    judge: tuple[str, ...] = ("faces-judge-attributes",)
+    kind: ClassVar[str] = RENDERED
+    subject: ClassVar[str] = "A rendered face"
 
 
 @dataclass(frozen=True)
@@ -66,6 +107,8 @@ class Flowers(ModelSet):
     heads: tuple[str, ...] = ("flowers-captions",)
     layers: int = 12
     captions: str = "sgf-flowers-captions"
+    kind: ClassVar[str] = FLOWERS
+    subject: ClassVar[str] = "A drawn flower"
 
     @property
     def editors(self) -> tuple[str, ...]:

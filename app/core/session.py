@@ -79,6 +79,8 @@ class Edit:
         steps: how many were taken.
         reason: name of the `StopReason`, or `STOPPED`, or `TAKEN`.
         distance: what was left to go, in units of the tolerance.
+        outlyingness: how far out the latent lies: above 1, farther than 99% of those that are sampled; None where that
+            is not known.
     """
 
     plan: Plan
@@ -86,6 +88,7 @@ class Edit:
     steps: int
     reason: str
     distance: float
+    outlyingness: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Session:
         origin: where it began.
         edits: oldest first.
         cursor: how many of them stand.
-        model_set: what the picture is drawn and read by, where visitors open models of their own.
+        model_set: what the picture is drawn, read and edited by; None for that of the panel.
     """
 
     origin: Origin

@@ -74,7 +74,8 @@ class EditRun:
         return self._edit(self.trajectory.steps[index], index, TAKEN)
 
     def _edit(self, result: EditStep, steps: int, reason: str) -> Edit:
-        return Edit(self.plan, result.latent, steps, reason, float(result.distance[0]))
+        far = None if result.outlyingness is None else float(result.outlyingness[0])
+        return Edit(self.plan, result.latent, steps, reason, float(result.distance[0]), far)
 
 
 def steps(models: Models, plan: Plan, latent: Latent) -> Iterator[EditStep]:

@@ -14,7 +14,6 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from app.core.errors import UserError
 from app.core.model_sets import HubModelSet, check_names, model_set_of
 from app.models import sandbox
+from app.models.loading import NEWS, bring, sizes
 from app.models.services import Models
 from sgf_hub.hub.kinds import role_of
 
@@ -32,7 +32,6 @@ KEPT = 3  # models of the Hub in memory
 KEPT_FILES = 6  # and on disk
 MOST_WAITING = 6  # names that are fetched or wait for it
 LONGEST = 200  # characters of a name
-NEWS = 0.4  # seconds between two words on how a fetch goes
 
 
 @dataclass
@@ -58,7 +57,7 @@ class Fetch:
         """How it goes, with what has come of it."""
         if not self.folder or not self.size:
             return self.said
-        come = min(sum(_sizes(self.folder)), self.size)
+        come = min(sum(sizes(self.folder)), self.size)
         return f"{self.said}: {come / 2**20:.0f} of {self.size / 2**20:.0f} MB …"
 
 
@@ -111,7 +110,9 @@ class HubModels:
 
     def bring_back(self, model_set: HubModelSet) -> Iterator[str]:
         """See to it that the models of a model set are there: sentences on how it goes, none where they are."""
-        if model_set.commit and model_set not in self._loaded:
+        if not model_set.commit:
+            yield from bring(self.models, model_set)
+        elif model_set not in self._loaded:
             yield from (news for news in self._wait(model_set.mapping, model_set.commit) if isinstance(news, str))
 
     def models_of(self, model_set: HubModelSet) -> Models:
@@ -268,10 +269,3 @@ def _setting(name: str, usual: int) -> int:
     """A whole number out of the environment."""
     text = os.environ.get(name, "")
     return int(text) if text.isdecimal() and int(text) > 0 else usual
-
-
-def _sizes(folder: Path) -> Iterator[int]:
-    for place, _, files in os.walk(folder):  # which goes on where a folder went
-        for file in files:
-            with suppress(OSError):  # it was renamed meanwhile
-                yield os.stat(os.path.join(place, file)).st_size

@@ -34,11 +34,13 @@ class Reading:
         image: [3, R, R] in [-1, 1].
         c: [C].
         spec: the meaning of c.
+        readable: whether there is something in it to be read.
     """
 
     image: Tensor
     c: Tensor
     spec: ConditionSpec
+    readable: bool = True
 
     @property
     def attributes(self) -> dict[str, float]:
@@ -82,6 +84,10 @@ class Models:
             if key not in self._loaded:
                 self._loaded[key] = load()
             return self._loaded[key]
+
+    def has(self, model_set: ModelSet) -> bool:
+        """Whether what draws and reads such pictures is loaded."""
+        return {("generator", model_set.generator), ("predictor", model_set.heads)} <= self._loaded.keys()
 
     def generator(self, name: str) -> Generator:
         """G."""
@@ -140,9 +146,12 @@ class Models:
         """A picture that is drawn, [1, 3, R, R], and what is read in it."""
         import torch
 
+        from sgf_hub.predictors import BasePredictor
+
         predictor = self.predictor(model_set.heads)
         with self.computing, torch.no_grad():
-            return Reading(images[0], predictor(images)[0], predictor.spec)
+            readable = not isinstance(predictor, BasePredictor) or bool(predictor.readable(images)[0])
+            return Reading(images[0], predictor(images)[0], predictor.spec, readable)
 
     def draw(self, model_set: ModelSet, latent: Latent) -> Tensor:
         """The picture of a latent, [3, R, R]."""

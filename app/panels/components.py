@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import gradio as gr
 
+from app.core.model_sets import ModelSet
 from app.core.session import Plan
 from app.widgets import stage
 from app.widgets.share import build_share
@@ -47,29 +48,26 @@ class Components:
     Attributes:
         session: the visitor's `Session`.
         offers: the ways to edit it, one a tab.
+        fitting: components that look otherwise for another model set, and how.
     """
 
     noun: ClassVar[str]
     """What the picture shows, in one word."""
     prefix: ClassVar[str] = ""
     """Of the ids of its components."""
-    features: ClassVar[Mapping[str, Sequence[str]]] = {}
-    """The keypoints of such a picture, those that belong together."""
     tab: ClassVar[str] = "keypoints"
     """Whose Edit moves them."""
     alone: ClassVar[bool] = False
     """Whether one tab alone edits such a picture."""
     offers: list[Offer]
+    fitting: dict[Any, Callable[[ModelSet], Any]]
     session: gr.State
 
     def build_stage(self) -> None:
         """The picture, and below it which one it is and the way back."""
         with gr.Column(elem_classes=f"of-{self.noun}"):
             self.session = gr.State(None, time_to_live=IDLE)
-            self.address = gr.Textbox(visible=False, max_length=100_000)  # the link that the page was opened by
-            self.stage = stage.build_canvas(
-                self.features, noun=self.noun, elem_id=self._id("stage"), tab=self.tab, alone=self.alone
-            )
+            self.stage = stage.build_canvas(noun=self.noun, elem_id=self._id("stage"), tab=self.tab, alone=self.alone)
             self.timeline = build_timeline(elem_id=self._id("timeline"))
             self.sheet = build_sheet(self.noun, elem_id=self._id("sheet"))
             with gr.Row(elem_classes="tools", equal_height=True):
@@ -90,6 +88,8 @@ class Components:
                     0, 1, 0.8, step=0.05, label="Variety", elem_id=self._id("variety"), elem_classes="variety",
                     min_width=130, scale=3, buttons=[],
                 )  # fmt: skip
+                # in Z, nothing can be drawn towards a mean
+                self.fitting[self.variety] = lambda model_set: gr.Slider(visible=model_set.space == "w")
                 self.shuffle = gr.Button(
                     f"New {self.noun}", elem_id=self._id("shuffle"), elem_classes="shuffle", min_width=90, scale=2
                 )
@@ -127,6 +127,10 @@ class Components:
 
     def _id(self, name: str) -> str:
         return f"{self.prefix}{name}"
+
+    def fitted(self, model_set: ModelSet) -> dict[Any, Any]:
+        """What differs between model sets, as one of them has it."""
+        return {component: look(model_set) for component, look in self.fitting.items()}
 
     # -- how tabs edit ------------------------------------------------------------------------------------------------
 

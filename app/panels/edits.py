@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -14,6 +14,9 @@ from app.models.edit_run import EditRun
 from app.panels.panel import EditorPanel
 from app.panels.views import ConditionView, Updates
 from app.widgets import render, stage
+
+if TYPE_CHECKING:
+    from sgf_hub.editing import StopReason
 
 
 def run(panel: EditorPanel, view: ConditionView, session: Session, plan: Plan, who: str) -> Iterator[Updates]:
@@ -64,10 +67,10 @@ def _edit(
         return panel.show(view, session, done=())
     trajectory = edit_run.trajectory
     if edit_run.taken == 0:
-        # nothing happened: the picture was there already, or was stopped before it moved
+        # nothing happened: the picture was there already, could not be read, or was stopped before it moved
         unchanged = panel.show(view, session, done=())
-        words, more = view.nothing(plan) if trajectory.reasons[0] else ("Stopped before the first step.", {})
-        gr.Info(words, title="Nothing to do" if trajectory.reasons[0] else "Stopped")
+        title, words, more = _nothing(view, plan, trajectory.reasons[0])
+        gr.Info(words, title=title)
         unchanged[panel.stage]["status"] = words
         return {**unchanged, **more}
     edit, mark = edit_run.edit(), trajectory.chosen[0]
@@ -81,6 +84,15 @@ def _edit(
         done=plan.wishes if edit.reason == "TARGET_REACHED" else (),
         pictures=(view.read_result(trajectory.first, plan), view.read_result(trajectory.steps[mark], plan)),
     )
+
+
+def _nothing(view: ConditionView, plan: Plan, reason: StopReason | None) -> tuple[str, str, Updates]:
+    """Title and words for an edit that took no step, and what else is shown then."""
+    if reason is None:
+        return "Stopped", "Stopped before the first step.", {}
+    if reason.name == "UNREADABLE":
+        return "Nothing was edited", reason.advice, {}
+    return ("Nothing to do", *view.nothing(plan))
 
 
 def _considered(panel: EditorPanel, view: ConditionView, plan: Plan) -> Generator[Updates, None, Plan]:

@@ -14,11 +14,13 @@ from app.core.session import Session, present
 from app.panels import downloads, edits, history, links
 from app.panels.components import Offer
 from app.panels.panel import EditorPanel
-from app.panels.views import ConditionView, Updates
+from app.panels.views import Updates
 
 COMPUTE: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 32}
 """All that computes: so many may stand in the queue of `app.core.queue`, which lets one work at a time."""
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+FETCH: dict[str, Any] = {"concurrency_id": "fetch", "concurrency_limit": 8, **QUIET}
+"""What waits for a fetch stands in a line of its own: edits go on beside it."""
 
 
 def in_turn(queue: FairQueue, handler: Callable, queued: Callable[[Queued], Any] | None = None) -> Callable:
@@ -85,19 +87,15 @@ def edited_by(panel: EditorPanel, offer: Offer) -> Callable:
     return as_notices(run)
 
 
-def wire(panel: EditorPanel, opening: Any, in_tabs: list[Any]) -> None:
-    """Listen to everything but the tabs' own events; call it when all tabs are built.
+def wire(panel: EditorPanel, in_tabs: list[Any]) -> None:
+    """Listen to everything but the tabs' own events and how a first picture comes; call it when all tabs are built.
 
     Args:
         panel: the panel.
-        opening: the event with which the first picture is shown; None where it comes in another way.
         in_tabs: the components that `ConditionView.controls` fills.
     """
     outputs, quiet = [*panel.outputs, *in_tabs], {**COMPUTE, **QUIET}
     seed_bar = [panel.seed, panel.variety]
-    if opening is not None:
-        inputs = [panel.session, *seed_bar, panel.address]
-        opening(handled(panel, links.opening), inputs, outputs, js=links.WITH_ADDRESS, **quiet)
     for offer in panel.offers:
         # one listener for all that begins an edit: while one runs, Enter begins no second
         gr.on(offer.events, edited_by(panel, offer), [panel.session, *offer.inputs], outputs, **quiet)
@@ -144,27 +142,3 @@ def _wire_files(panel: EditorPanel, quiet: dict[str, Any]) -> None:
     for listen, write, more in files:
         saved = listen(handled(panel, write), [panel.session, *more], outputs, **quiet)
         saved.success(None, js=fetch, **QUIET)
-
-
-def wire_link(panel: EditorPanel, load: Callable, tabs: gr.Tabs, tab: str, in_tabs: list[Any]) -> None:
-    """Listen to the page's opening, for links to pictures of a tab that is not the first.
-
-    Args:
-        panel: the pictures'.
-        load: the event.
-        tabs: of the page.
-        tab: which one shows such pictures.
-        in_tabs: the components that `ConditionView.controls` fills.
-    """
-
-    def opened(
-        panel: EditorPanel, view: ConditionView, session: Session | None, seed: object, variety: object, link: object
-    ) -> Generator[Updates, None, None]:
-        if not links.is_for(panel, link):
-            yield {tabs: gr.skip()}  # after a generator that yields nothing, the page would empty every output
-            return
-        yield {tabs: gr.Tabs(selected=tab)}
-        yield from links.opening(panel, view, session, seed, variety, link)
-
-    inputs, quiet = [panel.session, panel.seed, panel.variety, panel.address], {**COMPUTE, **QUIET}
-    load(handled(panel, opened), inputs, [tabs, *panel.outputs, *in_tabs], js=links.WITH_ADDRESS, **quiet)

@@ -1,4 +1,4 @@
-"""The faces' panel: sliders of attributes, and keypoints on the picture.
+"""The faces' panel: sliders of attributes, and keypoints on the picture; of drawn faces, and of rendered ones.
 
 Sliders and dragged points are on one face: where both ask for something, the mapping that edits attributes and
 keypoints jointly takes it all; where one does, the mapping of its kind.
@@ -6,34 +6,68 @@ keypoints jointly takes it all; where one does, the mapping of its kind.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
-from app.core.gestures import FEATURES, GESTURES, Points, gesture
-from app.core.model_sets import Faces
+from app.core.gestures import GESTURES, gesture
+from app.core.heads import Points
+from app.core.model_sets import FIRST, Faces, ModelSet, RenderedFaces
 from app.core.session import Plan, Session
+from app.core.stopping import Stops
+from app.models.loading import bring
+from app.models.services import Models
 from app.panels.panel import EditorPanel
 from app.panels.views import AttributeView, asked_of
 from app.widgets import attribute_sliders
 
 
 class FacePanel(EditorPanel):
-    """Components around one face."""
+    """Components around one face.
+
+    Args:
+        drawn: what drawn faces run on.
+        models: shared by all visitors.
+        stops: likewise.
+        rendered: what rendered faces run on.
+
+    Attributes:
+        kinds: both, by their kind.
+    """
 
     model_set: Faces
-    sliders: gr.HTML | None = None
+    sliders: gr.HTML
     noun = "face"
-    features = FEATURES
+
+    def __init__(self, drawn: Faces, models: Models, stops: Stops, rendered: RenderedFaces | None = None) -> None:
+        self.drawn, self.rendered = drawn, rendered or RenderedFaces()
+        self.kinds: dict[str, Faces] = {one.kind: one for one in (self.drawn, self.rendered)}
+        super().__init__(self.kinds.get(FIRST, drawn), models, stops)
+
+    @property
+    def served(self) -> tuple[Faces, ...]:
+        """Both kinds."""
+        return tuple(self.kinds.values())
 
     def build_sliders(self) -> gr.HTML:
         """The sliders; made by the tab that shows them."""
-        self.sliders = attribute_sliders.build_sliders(elem_id="panel")
+        self.sliders = attribute_sliders.build_sliders(self.model_set.reads, elem_id="panel")
         return self.sliders
 
-    def view_of(self, session: Session | None = None) -> AttributeView:
-        """The same for all visitors."""
-        return AttributeView(self.models, self.model_set, self.sliders, "A drawn face", grouped=False)
+    def set_of(self, session: Session | None) -> Faces:
+        """Whose face it is."""
+        model_set = super().set_of(session)
+        assert isinstance(model_set, Faces)
+        return model_set
+
+    def view_on(self, model_set: ModelSet) -> AttributeView:
+        """Attributes and keypoints."""
+        return AttributeView(self.models, model_set, self.sliders)
+
+    def load(self, model_set: ModelSet) -> Iterator[str]:
+        """What draws and reads such faces."""
+        yield from bring(self.models, model_set)
 
 
 def plan_of(

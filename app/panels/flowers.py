@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from app.core.model_sets import Flowers
-from app.core.session import Session
+from app.core.model_sets import Flowers, ModelSet
 from app.panels.panel import EditorPanel
 from app.panels.views import CaptionView
 
@@ -23,6 +22,6 @@ class FlowerPanel(EditorPanel):
         self.notice = gr.HTML(elem_id="caption-notice", apply_default_css=False, visible=False)
         return self.notice
 
-    def view_of(self, session: Session | None = None) -> CaptionView:
-        """The same for all visitors."""
-        return CaptionView(self.models, self.model_set, self.notice, "A drawn flower")
+    def view_on(self, model_set: ModelSet) -> CaptionView:
+        """Captions."""
+        return CaptionView(self.models, model_set, self.notice)

@@ -6,23 +6,21 @@ What they run on is in the visitor's session, as names (`HubModelSet`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from app.core.errors import UserError
-from app.core.gestures import FEATURES
-from app.core.model_sets import HubModelSet
+from app.core.model_sets import HubModelSet, ModelSet
 from app.core.queue import Queued, place_in_words
 from app.core.requests import caption_of, options_of
-from app.core.session import STEP_SIZES, Origin, Plan, Session
+from app.core.session import STEP_SIZES, Plan, Session
 from app.core.stopping import Stops
 from app.models.hub_models import HubModels
 from app.models.services import Models
 from app.panels.panel import EditorPanel
 from app.panels.views import AttributeView, CaptionView, ConditionView, Updates, asked_of
-from app.widgets import stage
 from app.widgets.attribute_sliders import build_sliders
 from app.widgets.captions import safe
 
@@ -52,32 +50,28 @@ class HubPanel(EditorPanel):
 
     # -- whose models -------------------------------------------------------------------------------------------------
 
-    def view_of(self, session: Session | None) -> ConditionView:
-        """What reads and shows the pictures of the model that a visitor opened, loaded again if it went.
+    def set_of(self, session: Session | None) -> HubModelSet:
+        """What a visitor opened.
 
         Raises:
             UserError: if the session was let go.
         """
         if not isinstance(session, Session) or not isinstance(session.model_set, HubModelSet):
             raise UserError("This page was left alone for long and its model was let go: open it again in the tab Zoo.")
-        return self.view_on(session.model_set)
+        return session.model_set
 
-    def view_on(self, model_set: HubModelSet) -> ConditionView:
-        """The view of such pictures."""
+    def view_on(self, model_set: ModelSet) -> ConditionView:
+        """What reads and shows the pictures of a model, loaded again if it went."""
+        assert isinstance(model_set, HubModelSet)
         models = self.hub_models.models_of(model_set)
         if models.predictor(model_set.heads).spec.caption:
             return CaptionView(models, model_set, self.notice)
         return AttributeView(models, model_set, self.sliders)
 
-    def load_for(self, session: Session | None) -> Iterator[Updates]:
+    def load(self, model_set: ModelSet) -> Iterator[str]:
         """A model that went is loaded again."""
-        if isinstance(session, Session) and isinstance(session.model_set, HubModelSet):
-            for news in self.hub_models.bring_back(session.model_set):
-                yield {self.stage: stage.message(status=news)}
-
-    def start(self, view: ConditionView, origin: Origin) -> Session:
-        """A session that knows its models."""
-        return Session(origin, model_set=view.model_set)
+        assert isinstance(model_set, HubModelSet)
+        yield from self.hub_models.bring_back(model_set)
 
     # -- what is built by the tab -------------------------------------------------------------------------------------
 
@@ -119,7 +113,7 @@ class HubPanel(EditorPanel):
         """The components that say what can be asked for."""
         return [
             self.about, self.points_part, self.sliders_part, self.words_part, self.text, self.max_steps,
-            self.step_size, self.variety,
+            self.step_size, *self.fitting,
         ]  # fmt: skip
 
     def opened_sections(self, view: ConditionView) -> Updates:
@@ -134,18 +128,8 @@ class HubPanel(EditorPanel):
             self.text: "",
             self.max_steps: 60,
             self.step_size: gr.Slider(value=STEP_SIZES[model_set.space], visible=not spec.caption),
-            self.variety: gr.Slider(visible=model_set.space == "w"),  # in Z, nothing can be drawn towards a mean
+            **self.fitted(model_set),
         }
-
-    def show(self, view: ConditionView, session: Session, **more: Any) -> Updates:
-        """The whole page for a session."""
-        if session.model_set is None:  # out of a file
-            session = Session(session.origin, session.edits, session.cursor, view.model_set)
-        updates = super().show(view, session, **more)
-        features = stage.plain_features(features_of(spec_of(view).keypoints))
-        # another model's caption and points must not stay
-        updates[self.stage] = {"reading": None, **updates[self.stage], "features": features}
-        return updates
 
     # -- handlers -----------------------------------------------------------------------------------------------------
 
@@ -163,6 +147,7 @@ class HubPanel(EditorPanel):
             if isinstance(news, str):
                 yield news
                 continue
+            yield from self.load(news)
             self.stops.ask(who, superseded=True)
 
             def first(model_set: HubModelSet = news) -> Iterator[Updates]:
@@ -197,13 +182,6 @@ def _first_seed(spec: ConditionSpec, model_set: HubModelSet) -> int:
 
     known = {"caption": spec.caption, "attributes": spec.attributes, "keypoints": spec.keypoints}
     return example_of({**known, "latent_space": model_set.space})[0]
-
-
-def features_of(keypoints: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """Keypoints that belong together, and are joined by a line: those of the drawn faces; others stand alone."""
-    known = {key: names for key, names in FEATURES.items() if all(name in keypoints for name in names)}
-    joined = {name for names in known.values() for name in names}
-    return {**known, **{name: (name,) for name in keypoints if name not in joined}}
 
 
 def _ways(spec: ConditionSpec) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 
 import gradio as gr
 
 from app.core.errors import UserError
+from app.core.model_sets import ModelSet
 from app.core.requests import seed_of, truncation_of
 from app.core.session import Origin, Session, present
 from app.models.latents import taken_in
@@ -16,8 +18,19 @@ from app.panels.panel import EditorPanel
 from app.panels.views import ConditionView, Updates
 from app.widgets import share, stage
 
-WITH_ADDRESS = "(...values) => [...values.slice(0, -1), new URLSearchParams(window.location.search).get('edit') || '']"
-"""JavaScript: what stands behind `?edit=` in the page's address in place of the last input, `panel.address`."""
+
+def set_in(panels: Iterable[EditorPanel], link: object) -> ModelSet | None:
+    """Whose picture a link holds, of those that some panels show; None if it is for none of them.
+
+    Where it is damaged, or holds another one, that is the panel's own; `linked_session` tells why.
+    """
+    for panel in panels:
+        if is_for(panel, link):
+            world: object = None
+            with suppress(UserError):
+                world = share.in_link(str(link)).get("world")
+            return next((one for one in panel.served if one.generator == world), panel.set_of(None))
+    return None
 
 
 def is_for(panel: EditorPanel, link: object) -> bool:

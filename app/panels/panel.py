@@ -1,8 +1,8 @@
 """The editor panel: one picture, its history and the report of its last edit.
 
-There is one a kind of picture (`faces`, `flowers`, `hub`). Tabs add ways of editing it: each builds its controls and
-calls `offer` with a function from what they say to a `Plan`. What a condition shows is a `ConditionView`'s matter;
-the session (seeds and CPU latents, `app.core.session`) is all that is kept a visitor.
+There is one for faces, for flowers, and for what visitors open (`faces`, `flowers`, `hub`). Tabs add ways of editing
+it: each builds its controls and calls `offer` with a function from what they say to a `Plan`. What a condition shows is
+a `ConditionView`'s matter; the session (seeds and CPU latents, `app.core.session`) is all that is kept a visitor.
 """
 
 from __future__ import annotations
@@ -30,22 +30,41 @@ class EditorPanel(Components):
     """Components around one picture, and what they show.
 
     Args:
-        model_set: the repos it runs on; None where each visitor's session names its own.
+        model_set: the repos it runs on where a session names none; None where each must.
         models: shared by all visitors.
         stops: shared by all visitors, and by no other panel.
     """
 
     def __init__(self, model_set: ModelSet | None, models: Models, stops: Stops) -> None:
         self.model_set, self.models, self.stops = model_set, models, stops
-        self.offers = []
+        self.offers, self.fitting = [], {}
 
-    def view_of(self, session: Session | None) -> ConditionView:
-        """What reads and shows the picture of a session; a subclass says."""
+    @property
+    def served(self) -> tuple[ModelSet, ...]:
+        """The model sets whose pictures it shows, where they are known."""
+        return () if self.model_set is None else (self.model_set,)
+
+    def set_of(self, session: Session | None) -> ModelSet:
+        """What the picture of a session is drawn and read by."""
+        assert self.model_set is not None
+        return (session.model_set if isinstance(session, Session) else None) or self.model_set
+
+    def view_on(self, model_set: ModelSet) -> ConditionView:
+        """What reads and shows such pictures; a subclass says."""
         raise NotImplementedError
+
+    def view_of(self, session: Session | None = None) -> ConditionView:
+        """What reads and shows the picture of a session."""
+        return self.view_on(self.set_of(session))
+
+    def load(self, model_set: ModelSet) -> Iterator[str]:
+        """See to it that a model set's models are there: sentences on how it goes."""
+        yield from ()
 
     def load_for(self, session: Session | None) -> Iterator[Updates]:
         """See to it that a session's models are there; what the page shows meanwhile."""
-        yield from ()
+        for news in self.load(self.set_of(session)):
+            yield {self.stage: stage.message(status=news)}
 
     # -- what the page shows --------------------------------------------------------------------------------------
 
@@ -90,8 +109,8 @@ class EditorPanel(Components):
             self.session: session,
             self.stage: stage.scene(
                 render.jpeg_uri(picture), alt=view.describe(now),
-                status=self._status(session), strip=strip, mark=mark, distances=distances, done=done,
-                **view.marks(now, before),
+                status=" ".join([self._status(session), view.remark(now)]).strip(), strip=strip, mark=mark,
+                distances=distances, done=done, features=view.features(now), **view.marks(now, before),
             ),
             self.timeline: timeline(view.models, view.model_set, session, drawn),
             self.share: stage.message(link=None),
@@ -133,7 +152,7 @@ class EditorPanel(Components):
 
     def start(self, view: ConditionView, origin: Origin) -> Session:
         """A session that begins with a picture."""
-        return Session(origin)
+        return Session(origin, model_set=view.model_set)
 
     def begin(self, view: ConditionView, seed: object, variety: object) -> Updates:
         """A picture from a seed."""

@@ -13,14 +13,15 @@ from typing import Any, Protocol
 import gradio as gr
 
 from app.core.errors import UserError
-from app.core.gestures import Points, releases
+from app.core.gestures import releases
+from app.core.heads import Points, features_of
 from app.core.model_sets import ModelSet
 from app.core.requests import attribute_wishes, keypoint_wishes, part_of_the_way
 from app.core.session import Edit, Plan
 from app.models.captioning import Captioning, Flower
 from app.models.services import Models, Reading
 from app.widgets import captions, render, stage
-from app.widgets.attribute_sliders import groups_of, label_of, reads
+from app.widgets.attribute_sliders import label_of, reads
 from app.widgets.captions import safe
 from app.widgets.report import report
 
@@ -65,6 +66,14 @@ class ConditionView(Protocol):
         """What the stage shows beside the image."""
         ...
 
+    def features(self, now: Any) -> dict[str, tuple[str, ...]]:
+        """The keypoints of a picture that `read` has read, those that belong together."""
+        ...
+
+    def remark(self, now: Any) -> str:
+        """What must be said of a picture; "" where there is nothing."""
+        ...
+
     def describe(self, now: Any) -> str:
         """The picture in words, for those who do not see it."""
         ...
@@ -94,15 +103,11 @@ class AttributeView:
         models: shared by all visitors.
         model_set: the repos.
         sliders: show what is read, and take wishes.
-        subject: what such pictures show.
-        grouped: whether the sliders are told which attributes there are.
     """
 
     models: Models
     model_set: ModelSet
     sliders: gr.HTML | None = None
-    subject: str = "A picture"
-    grouped: bool = True
 
     def read(self, latent: Any, plan: Plan | None = None) -> Reading:
         """The picture of a latent and what is read in it."""
@@ -128,21 +133,28 @@ class AttributeView:
         """Nothing: reading takes milliseconds."""
 
     def prepare(self) -> None:
-        """Nothing: `Models.warm` loads it."""
+        """Nothing: what an edit needs more is small."""
 
     def marks(self, now: Reading, before: Reading | None = None) -> dict[str, Any]:
         """The keypoints."""
         return {"points": now.points}
 
+    def features(self, now: Reading) -> dict[str, tuple[str, ...]]:
+        """The keypoints, those that belong together."""
+        return features_of(now.spec.keypoints)
+
+    def remark(self, now: Reading) -> str:
+        """Whether there is nothing to be read."""
+        return "" if now.readable else "No face can be made out in it, so it cannot be edited: take another."
+
     def describe(self, now: Reading) -> str:
         """The picture in words."""
         shown = [label_of(name).lower() for name, p in now.attributes.items() if p > 0.5]
-        return f"{self.subject}: {', '.join(shown[:25]) or 'nothing out of the ordinary'}."
+        return f"{self.model_set.subject}: {', '.join(shown[:25]) or 'nothing out of the ordinary'}."
 
     def controls(self, now: Reading, plan: Plan | None, done: Iterable[str] | None) -> Updates:
         """The sliders."""
-        more = {"groups": groups_of(now.spec.attributes)} if self.grouped else {}
-        return {self.sliders: reads(now.attributes, done, **more)}
+        return {self.sliders: reads(now.attributes, done)}
 
     def report(self, edit: Edit, before: Reading, now: Reading) -> str:
         """What an edit did, as HTML."""
@@ -192,13 +204,11 @@ class CaptionView:
         models: shared by all visitors.
         model_set: the repos.
         notice: what is said of the visitor's words.
-        subject: what such pictures show.
     """
 
     models: Models
     model_set: ModelSet
     notice: gr.HTML | None = None
-    subject: str = "A picture"
 
     @property
     def captioning(self) -> Captioning:
@@ -231,9 +241,17 @@ class CaptionView:
         words = captions.marked((before or now).caption, now.caption)
         return {"reading": stage.words_read(words, now.similarity)}
 
+    def features(self, now: Flower) -> dict[str, tuple[str, ...]]:
+        """None: no points are moved."""
+        return {}
+
+    def remark(self, now: Flower) -> str:
+        """Nothing: every flower has a caption."""
+        return ""
+
     def describe(self, now: Flower) -> str:
         """The picture in words."""
-        return f"{self.subject}, which the model describes as: {now.caption}"
+        return f"{self.model_set.subject}, which the model describes as: {now.caption}"
 
     def controls(self, now: Flower, plan: Plan | None, done: Iterable[str] | None) -> Updates:
         """What was said of the visitor's words."""

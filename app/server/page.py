@@ -18,11 +18,12 @@ from app.api import endpoints
 from app.core.model_sets import Faces, Flowers
 from app.core.stopping import Stops
 from app.models.services import Models
-from app.panels.events import wire, wire_link
+from app.panels.events import wire
 from app.panels.faces import FacePanel
 from app.panels.flowers import FlowerPanel
 from app.panels.hub import HubPanel
 from app.server import gradio_private
+from app.server.choice import Choice
 from app.server.limits import guards
 from app.tabs import attributes, captions, compare, keypoints, loaded_model, photo, zoo
 
@@ -34,8 +35,8 @@ _MONO = ("ui-monospace", "SF Mono", "Cascadia Code", "DejaVu Sans Mono", "monosp
 HERO = """
 <header class="hero">
   <h1>Change one thing. Keep the rest.</h1>
-  <p>Ask this drawn face for a smile or a turn of the head, or tell a flower to turn purple, and watch it become so,
-  step by step, while everything you did not ask for is held still.</p>
+  <p>Ask a face for a smile or a turn of the head, or tell a flower to turn purple, and watch it become so, step by
+  step, while everything you did not ask for is held still.</p>
 </header>
 """
 FOOT = """
@@ -103,7 +104,7 @@ def build_demo(
     """The page. Nothing is loaded until a visitor sees the first face, and no flower's until the first flower.
 
     Args:
-        faces: the repos that faces run on; the embedded zoo's by default.
+        faces: the repos that drawn faces run on; the embedded zoo's by default.
         flowers: those that flowers run on.
         models: where they are loaded; a place of the page's own by default.
     """
@@ -113,30 +114,33 @@ def build_demo(
 
 def build_page(faces: FacePanel, flowers: FlowerPanel, hub_panel: HubPanel | None = None) -> gr.Blocks:
     """The page around its panels; the style sheet shows the one whose tab is selected."""
-    hub_panel = hub_panel or HubPanel(faces.models, Stops())
+    hub_panel, choice = hub_panel or HubPanel(faces.models, Stops()), Choice(faces, flowers)
     with gradio_private.page_class()(title="sgf-hub: change one thing, keep the rest", delete_cache=FILES) as demo:
         gr.HTML(HERO, apply_default_css=False)
+        choice.build()
         with gr.Row(elem_classes="bench"):
             with gr.Column(scale=5, min_width=300, elem_classes="left"):
                 faces.build_stage()
                 flowers.build_stage()
                 hub_panel.build_stage()
             with gr.Column(scale=6, min_width=300, elem_classes="right"), gr.Tabs(elem_id="tabs") as tabs:
-                attributes.build(faces)
-                keypoints.build(faces)  # while it is selected, the style sheet shows the points on the picture
-                captions_tab = captions.build(flowers)
-                photo_found = photo.build(faces)
-                compare.build(faces, flowers)  # it uses the whole width: while it is selected, there is no stage
+                parts = {
+                    "attributes": attributes.build(faces),
+                    "keypoints": keypoints.build(faces),  # while it is selected, the style sheet shows the points
+                    "captions": captions.build(flowers),
+                }
+                parts["photo"], photo_found = photo.build(faces)
+                compare_tab = compare.build(faces, flowers)  # it uses the whole width: there is no stage beside it
                 zoo_tab = zoo.build(hub_panel)
                 loaded_tab = loaded_model.build(hub_panel)
         faces.build_result()
         flowers.build_result()
         hub_panel.build_result()
         gr.HTML(FOOT, apply_default_css=False)
-        wire(faces, demo.load, [faces.sliders, photo_found])
-        wire(flowers, captions_tab.select, [flowers.notice])
-        wire_link(flowers, demo.load, tabs, "captions", [flowers.notice])
-        wire(hub_panel, None, [hub_panel.sliders, hub_panel.notice])
+        wire(faces, [faces.sliders, photo_found])
+        wire(flowers, [flowers.notice])
+        wire(hub_panel, [hub_panel.sliders, hub_panel.notice])
+        choice.wire(demo.load, tabs, parts, compare_tab, [faces.sliders, flowers.notice])
         zoo_tab.wire(tabs, loaded_tab)
         endpoints.build(faces, flowers)
     return demo

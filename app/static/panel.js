@@ -1,17 +1,15 @@
-// One row an attribute: release or forget, name, slider, value. The server sends {reads, done}; what the visitor
+// One row an attribute: release or forget, name, slider, value. The server sends {groups, reads, done}; what the visitor
 // wishes goes back as {wishes: {name: probability}, released: [name]}.
 const state = { reads: {}, wishes: {}, released: new Set() };
-const action = element.querySelector(".groups").dataset.tab; // whose Edit they are for
-// A row to copy, where names come from the server: that panel is alone, no other tab edits the same picture.
-const model = element.querySelector(".attribute[data-name='']"), alone = Boolean(model);
-if (model) model.remove();
-let rows = Object.fromEntries([...element.querySelectorAll(".attribute")].map((row) => [row.dataset.name, row]));
+const box = element.querySelector(".groups"), model = box.querySelector(".attribute"); // a row to copy
+const action = box.dataset.tab; // whose Edit they are for
+const alone = box.dataset.alone === "true"; // no other tab edits the same picture
+let rows = {};
 const percent = (p) => `${Math.round(p * 100)}`;
 
 function draw() {
   for (const [name, row] of Object.entries(rows)) {
     const slider = row.querySelector("input"), button = row.querySelector("button"), label = row.dataset.label;
-    row.hidden = !(name in state.reads) && Object.keys(state.reads).length > 0;
     const read = state.reads[name] ?? 0.5, wished = name in state.wishes, free = state.released.has(name);
     const value = wished ? state.wishes[name] : read;
     if (document.activeElement !== slider || !wished) slider.value = Math.round(value * 100);
@@ -34,7 +32,7 @@ function draw() {
   if (!alone) announce();
 }
 
-// The attributes of a loaded model are known when it is opened: [[title, [[name, label], ...]], ...].
+// Which attributes there are is said by whoever reads the picture: [[title, [[name, label], ...]], ...].
 function build(groups) {
   const built = JSON.stringify(groups);
   if (built === state.built) return;
@@ -61,7 +59,7 @@ function build(groups) {
     bodies.push(body);
   }
   element.querySelector(".group-tabs").replaceChildren(...tabs);
-  element.querySelector(".groups").replaceChildren(...bodies);
+  box.replaceChildren(...bodies);
   if (groups.length) open(groups[0][0]);
 }
 
@@ -135,5 +133,7 @@ function receive() {
   draw();
   if (Object.keys(state.wishes).length || state.released.size) keep();
 }
+build(JSON.parse(box.dataset.groups));
+draw();
 watch("value", receive);
 receive();

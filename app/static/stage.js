@@ -16,11 +16,23 @@ function make(tag, attributes, parent) {
 
 // -- keypoints ---------------------------------------------------------------------------------------------------
 
+// In what order a line joins a feature's points, by the ends of their names; what is not named is not joined.
+const order = {
+  eye: ["eye_outer", "eye_top", "eye_inner", "eye_bottom"], nose: ["nose_bridge", "nose_left", "nose_tip", "nose_right"],
+  mouth: ["mouth_left", "lip_top", "mouth_right", "lip_bottom"],
+};
+
+function ring(feature, members) {
+  const kind = feature.split(" ").pop();
+  if (!order[kind]) return members;
+  return order[kind].map((end) => members.find((name) => name.endsWith(end))).filter(Boolean);
+}
+
 function buildPoints(given) {
   features = given; names = Object.values(features).flat(); lines = {}; arrows = {}; dots = {};
   svg.replaceChildren();
   for (const [feature, members] of Object.entries(features)) {
-    const line = members.filter((name) => !name.endsWith("pupil"));
+    const line = ring(feature, members);
     lines[feature] = [make(line.length > 3 && feature !== "jaw" ? "polygon" : "polyline", { class: "contour" }, svg), line];
   }
   for (const name of names) arrows[name] = make("line", { class: "arrow" }, svg);
@@ -32,20 +44,11 @@ function buildPoints(given) {
   }
   canvas.classList.toggle("with-points", names.length > 0);
 }
-buildPoints(props.setup.features);
 
 const place = (name) => state.moved[name] || state.points[name];
-const order = { eye: ["eye_outer", "eye_top", "eye_inner", "eye_bottom"], nose: ["nose_bridge", "nose_left", "nose_tip", "nose_right"] };
-
-function ring(feature, members) {
-  const kind = feature.split(" ").pop();
-  if (!order[kind]) return members;
-  return order[kind].map((end) => members.find((name) => name.endsWith(end))).filter(Boolean);
-}
-
 function drawPoints() {
-  for (const [feature, [node, members]] of Object.entries(lines)) {
-    const known = ring(feature, members).map(place).filter(Boolean);
+  for (const [node, members] of Object.values(lines)) {
+    const known = members.map(place).filter(Boolean);
     node.setAttribute("points", known.map(([x, y]) => `${x * SIDE},${y * SIDE}`).join(" "));
   }
   for (const name of names) {
@@ -240,7 +243,7 @@ function receive() {
   if (message.image) { picture.src = state.image = message.image; canvas.classList.add("ready"); }
   if (message.alt) picture.alt = message.alt;
   if (message.features && JSON.stringify(message.features) !== JSON.stringify(features)) {
-    state.moved = {}; // of a model that was loaded before
+    state.moved = {}; // of pictures that have other points
     buildPoints(message.features);
   }
   if (message.points) state.points = message.points;

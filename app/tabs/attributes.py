@@ -11,9 +11,9 @@ from app.tabs.options import build_options
 from app.tabs.other_tab import build_asked
 
 
-def build(panel: FacePanel) -> None:
-    """Build the tab."""
-    with gr.Tab("Attributes", id="attributes", elem_id="tab-attributes"):
+def build(panel: FacePanel) -> gr.Tab:
+    """Build the tab; gives it."""
+    with gr.Tab("Attributes", id="attributes", elem_id="tab-attributes") as tab:
         gr.HTML(
             "<p class='hint'>Move a slider to ask for a change. Everything else is held, unless you open its lock.</p>",
             apply_default_css=False,
@@ -24,6 +24,7 @@ def build(panel: FacePanel) -> None:
         options = build_options(panel, "attributes")
 
     def plan(view: AttributeView, session: Session, asked: object, points: object, *values: object) -> Plan:
-        return plan_of(view, session, asked, points, *options.read(*values))
+        return plan_of(view, session, asked, points, *options.read(view.model_set, *values))
 
     panel.offer(plan, [sliders, panel.stage, *options.inputs])
+    return tab

@@ -24,7 +24,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 
 
 def build(panel: FlowerPanel) -> gr.Tab:
-    """Build the tab; gives it, for what happens when it is opened."""
+    """Build the tab; gives it."""
     with gr.Tab("Captions", id="captions", elem_id="tab-captions") as tab:
         gr.HTML(
             "<p class='hint'>Say in your own words what the flower should become, or take an example. "
@@ -47,7 +47,9 @@ def build(panel: FlowerPanel) -> gr.Tab:
         options = build_options(panel, "captions", sized=False)
 
     def plan(view: CaptionView, session: Session, words: object, *values: object) -> Plan:
-        return Plan(panel.model_set.captions, {"caption": caption_of(words)}, **options.read(*values)[0])
+        return Plan(
+            panel.model_set.captions, {"caption": caption_of(words)}, **options.read(view.model_set, *values)[0]
+        )
 
     panel.offer(plan, [text, *options.inputs], text.submit)
     return tab

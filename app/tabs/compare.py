@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from app.compare.path_cards import build_board, build_card, path_shown
 from app.compare.paths import Missing, Path, Progress, picture
 from app.core.errors import UserError, as_notices
 from app.core.gestures import GESTURES
+from app.core.model_sets import DRAWN, FIRST, FLOWERS, ModelSet
 from app.core.queue import Queued, place_in_words
 from app.core.requests import caption_of
 from app.core.session import Origin, Session, present
@@ -27,7 +28,7 @@ from app.panels.faces import FacePanel
 from app.panels.flowers import FlowerPanel
 from app.panels.panel import Updates
 from app.tabs import components, vote
-from app.widgets.attribute_sliders import GROUPS, label_of
+from app.widgets.attribute_sliders import groups_of
 from app.widgets.scripted import message
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ _DONE = {
     KINDS[2]: "The path is there: go along it with its slider. The percentage is the similarity of the caption, as the "
     "model reads it, to your words.",
 }
-_NAMES = tuple(name for names in GROUPS.values() for name in names)
 _NEWS = 0.25  # seconds between two words on where a method is
 
 
@@ -70,14 +70,22 @@ class Wish:
     wanted: bool | None = None
 
 
-def wish_of(kind: object, attribute: object, way: object, gesture: object, words: object) -> Wish:
+def wish_of(names: Sequence[str], kind: object, attribute: object, way: object, gesture: object, words: object) -> Wish:
     """The controls' values as a wish.
+
+    Args:
+        names: the attributes that there are.
+        kind: of `KINDS`.
+        attribute: what should change.
+        way: of `WAYS`.
+        gesture: of `GESTURES`.
+        words: the sentence.
 
     Raises:
         UserError: for what the controls do not offer.
         BadValueError: for words that are none.
     """
-    if kind == KINDS[0] and attribute in _NAMES and isinstance(way, str) and way in WAYS:
+    if kind == KINDS[0] and attribute in names and isinstance(way, str) and way in WAYS:
         return Wish(KINDS[0], str(attribute), WAYS[way])
     if kind == KINDS[1] and isinstance(gesture, str) and gesture in GESTURES:
         return Wish(KINDS[1], gesture)
@@ -99,8 +107,11 @@ class CompareTab:
     flowers: FlowerPanel
 
     def __post_init__(self) -> None:
-        self.comparison = Comparison(self.faces.model_set, self.faces.models)
         self.stops = Stops()
+
+    def comparison(self, face: Session | None) -> Comparison:
+        """The methods, on the kind of a face."""
+        return Comparison(self.faces.set_of(face), self.faces.models)
 
     # -- the page -----------------------------------------------------------------------------------------------------
 
@@ -118,24 +129,49 @@ class CompareTab:
                 self.source = build_card("source", "Before")
                 self.cards = {method: build_card(method, title) for method, title in METHODS.items()}
             self.board = build_board()
-            components.build(self.comparison, self.faces)
-            vote.build(self.comparison)
+            with gr.Column(visible=FIRST == DRAWN or "hidden") as self.drawn_alone:  # the zoo's votes and components
+                drawn = Comparison(self.faces.drawn, self.faces.models)
+                components.build(drawn, self.faces)
+                vote.build(drawn)
         controls = [self.kind, self.attribute, self.way, self.gesture, self.words]
         sessions = [self.faces.session, self.flowers.session]
-        view = [self.compared, self.source, *self.cards.values(), self.board, self.go, self.stop]
-        opened = in_turn(self.faces.models.queue, self.opened)
-        gr.on([tab.select, self.kind.change], opened, [self.kind, self.compared, *sessions], view, **COMPUTE, **QUIET)
+        self.view = [self.compared, self.source, *self.cards.values(), self.board, self.go, self.stop]
+        self.listen(tab.select)
+        self.listen(self.kind.input)
         self.kind.change(self._asked_by, self.kind, [*self.groups, self.alone], queue=False, **QUIET)
         begun = [self.go.click, self.words.submit]
-        gr.on(begun, as_notices(self.run), [*controls, *sessions], view, **COMPUTE, **QUIET)
+        gr.on(begun, as_notices(self.run), [*controls, *sessions], self.view, **COMPUTE, **QUIET)
         self.stop.click(self.ask_to_stop, queue=False, **QUIET)
+
+    def listen(self, event: Any) -> None:
+        """Show the picture as it is after an event."""
+        inputs = [self.kind, self.compared, self.faces.session, self.flowers.session]
+        event(in_turn(self.faces.models.queue, self.opened), inputs, self.view, **COMPUTE, **QUIET)
+
+    @property
+    def suiting(self) -> list[Any]:
+        """The components that `suited` fills."""
+        return [self.kind, self.drawn_alone, self.attribute]
+
+    def suited(self, kind: str) -> Updates:
+        """What can be asked of a kind of picture, of `model_sets.KINDS`."""
+        asked = list(KINDS[2:] if kind == FLOWERS else KINDS[:2])
+        updates: Updates = {
+            self.kind: gr.Radio(asked, value=asked[0], visible=len(asked) > 1),
+            self.drawn_alone: gr.Column(visible=kind == DRAWN or "hidden"),
+        }
+        if kind in self.faces.kinds:
+            updates[self.attribute] = gr.Dropdown(_labelled(self.faces.kinds[kind].reads), value="glasses")
+        return updates
 
     def _build_wish(self) -> None:
         with gr.Row(elem_classes="compare-wish", equal_height=True):
-            self.kind = gr.Radio(list(KINDS), value=KINDS[0], label="Ask for", elem_id="compare-kind", min_width=150)
+            self.kind = gr.Radio(
+                list(KINDS[:2]), value=KINDS[0], label="Ask for", elem_id="compare-kind", min_width=150
+            )
             with gr.Row(elem_classes="compare-asked", equal_height=True) as by_attribute:
                 self.attribute = gr.Dropdown(
-                    [(label_of(name), name) for name in _NAMES], value="glasses", label="Attribute",
+                    _labelled(self.faces.model_set.reads), value="glasses", label="Attribute",
                     elem_id="compare-attribute", min_width=130,
                 )  # fmt: skip
                 self.way = gr.Radio(list(WAYS), value="Flip it", label="Which way", elem_id="compare-way")
@@ -166,23 +202,24 @@ class CompareTab:
 
     def opened(self, kind: object, compared: object, face: Session | None, flower: Session | None) -> Updates:
         """The picture as it is now; what was compared stays for as long as it is the same one."""
-        panel, latent, note = self._start(kind, face, flower)
-        mark = _mark(str(kind), latent)
+        model_set, latent, note = self._start(kind, face, flower)
+        mark = _mark(str(kind), model_set, latent)
         if mark == compared:
             return {self.compared: mark}
-        return {self.compared: mark, **self._cleared(kind, panel, latent, note)}
+        return {self.compared: mark, **self._cleared(kind, model_set, latent, note)}
 
-    def _start(self, kind: object, face: Session | None, flower: Session | None) -> tuple[Any, Latent, str]:
-        """The picture that is compared: its panel, latent, and which it is."""
+    def _start(self, kind: object, face: Session | None, flower: Session | None) -> tuple[ModelSet, Latent, str]:
+        """The picture that is compared: whose it is, its latent, and which it is."""
         if kind != KINDS[2]:
-            return self.faces, present(face).latent, standing(present(face), "face")
-        if flower is None:  # the tab Captions was not opened yet: its first flower
-            latent = self.flowers.models.sample(self.flowers.model_set, FIRST_SEED, 0.8)
+            return self.faces.set_of(face), present(face).latent, standing(present(face), "face")
+        if flower is None:  # no flower was looked at yet: the first
+            latent = self.flowers.models.sample(self.flowers.set_of(None), FIRST_SEED, 0.8)
             flower = Session(Origin(latent, FIRST_SEED))
-        return self.flowers, flower.latent, standing(present(flower), "flower")
+        return self.flowers.set_of(flower), flower.latent, standing(present(flower), "flower")
 
-    def _cleared(self, kind: object, panel: Any, latent: Latent, note: str) -> Updates:
-        image = panel.models.draw(panel.model_set, latent)
+    def _cleared(self, kind: object, model_set: ModelSet, latent: Latent, note: str) -> Updates:
+        panel = self.flowers if kind == KINDS[2] else self.faces
+        image = panel.models.draw(model_set, latent)
         source = message(state="source", image=picture(image), alt=f"{note} Before the edit.", note=note)
         others = "away" if kind in ALONE else "waiting"
         cards = {card: message(state="waiting" if m == "sgf" else others) for m, card in self.cards.items()}
@@ -193,7 +230,7 @@ class CompareTab:
         face: Session | None, flower: Session | None,
     ) -> Iterator[Updates]:  # fmt: skip
         """Compare when it is the visitor's turn: each method's path as soon as it is there."""
-        wish = wish_of(kind, attribute, way, gesture, words)
+        wish = wish_of(self.faces.set_of(face).reads, kind, attribute, way, gesture, words)
         who = str(request.session_hash)
         event = self.stops.begin(who)
         shown: Updates = {}  # all of it goes with every update: of those that a slow page skips, nothing may be missed
@@ -216,17 +253,18 @@ class CompareTab:
             self.stops.end(who, event)
 
     def _steps(self, wish: Wish, face: Session | None, flower: Session | None, event: Event) -> Iterator[Updates]:
-        panel, latent, note = self._start(wish.kind, face, flower)
-        cleared = self._cleared(wish.kind, panel, latent, note)
-        yield {self.compared: _mark(wish.kind, latent), **cleared, **self._running(True)}
+        model_set, latent, note = self._start(wish.kind, face, flower)
+        cleared, comparison = self._cleared(wish.kind, model_set, latent, note), self.comparison(face)
+        yield {self.compared: _mark(wish.kind, model_set, latent), **cleared, **self._running(True)}
         waiting = ["sgf"] if wish.kind in ALONE else list(METHODS)
         paths: list[Path] = []
         shown_at = 0.0
-        for item in self._events(wish, latent):
+        for item in self._events(comparison, wish, latent):
             card = self.cards[item.method]
             if isinstance(item, Path):
                 paths.append(item)
-                yield {card: path_shown(item, whole=wish.kind in ALONE), self.board: self._board(wish, paths)}
+                board = self._board(comparison, wish, paths)
+                yield {card: path_shown(item, whole=wish.kind in ALONE), self.board: board}
             elif isinstance(item, Missing):
                 yield {card: message(state="missing", says=item.why)}
             elif time.monotonic() - shown_at > _NEWS:
@@ -241,21 +279,22 @@ class CompareTab:
                 yield {self.cards[method]: message(state="missing", says=says) for method in waiting}
                 break
         note = "Stopped. The paths that are there stay." if waiting else _DONE[wish.kind]
-        yield {self.board: {**self._board(wish, paths), "note": note}, **self._running(False)}
+        yield {self.board: {**self._board(comparison, wish, paths), "note": note}, **self._running(False)}
 
-    def _events(self, wish: Wish, latent: Latent) -> Iterator[Any]:
+    def _events(self, comparison: Comparison, wish: Wish, latent: Latent) -> Iterator[Any]:
         if wish.kind == KINDS[0]:
-            yield from self.comparison.attribute(latent, wish.name, wish.wanted)
+            yield from comparison.attribute(latent, wish.name, wish.wanted)
         elif wish.kind == KINDS[1]:
-            yield from self.comparison.gesture(latent, wish.name)
+            yield from comparison.gesture(latent, wish.name)
         else:
             yield Progress("sgf", 0)
-            self.flowers.view_of().captioning.familiarity(wish.name)  # waits for what reads sentences to be loaded
-            yield from self.comparison.sentence(self.flowers.view_of(), latent, wish.name)
+            view = self.flowers.view_on(self.flowers.model_set)
+            view.captioning.familiarity(wish.name)  # waits for what reads sentences to be loaded
+            yield from comparison.sentence(view, latent, wish.name)
 
-    def _board(self, wish: Wish, paths: list[Path]) -> dict[str, Any]:
+    def _board(self, comparison: Comparison, wish: Wish, paths: list[Path]) -> dict[str, Any]:
         matched = wish.kind == KINDS[0]
-        judged = matched and self.comparison.judged
+        judged = matched and comparison.judged(wish.name)
         observer = "the judge, which steers no method" if judged else "the predictor, which steers SGF"
         return message(
             open=True, matched=matched, effects=wish.kind != KINDS[2], observer=observer, curves=curves(paths, METHODS)
@@ -276,10 +315,15 @@ def standing(session: Session, noun: str) -> str:
     return name if not count else f"{name.rstrip('.')}, after {count} edit{'s' if count > 1 else ''}."
 
 
-def _mark(kind: str, latent: Latent) -> str:
-    """Names what the page compares: the picture, and whether it is a flower."""
+def _labelled(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Attributes as a choice."""
+    return [(label, name) for _, members in groups_of(names) for name, label in members]
+
+
+def _mark(kind: str, model_set: ModelSet, latent: Latent) -> str:
+    """Names what the page compares: the picture, and what is asked of it."""
     data = latent.data.detach().float().cpu().contiguous().numpy().tobytes()
-    return hashlib.sha256(f"{kind} {latent.space} ".encode() + data).hexdigest()[:16]
+    return hashlib.sha256(f"{kind} {model_set.generator} {latent.space} ".encode() + data).hexdigest()[:16]
 
 
 def build(faces: FacePanel, flowers: FlowerPanel) -> CompareTab:

@@ -23,8 +23,13 @@ _FIRST = (5, 7, 1)  # components to begin with
 
 
 def build(comparison: Comparison, panel: FacePanel) -> Callable[..., str]:
-    """Build the fold, and listen to it; gives what its sliders do."""
-    layers = panel.model_set.layers
+    """Build the fold, and listen to it; gives what its sliders do.
+
+    Args:
+        comparison: of the faces that it is for.
+        panel: the faces'.
+    """
+    layers = comparison.model_set.layers
     with gr.Accordion("GANSpace by hand: components and layers", open=False, elem_classes="options by-hand") as fold:
         gr.HTML(
             "<p class='hint'>A component is a direction in which this generator's pictures differ most, found without "
@@ -59,7 +64,7 @@ def build(comparison: Comparison, panel: FacePanel) -> Callable[..., str]:
             notes.append(f"<li>Component {component + 1}: {escape(seems(editor.components.choices, component))}</li>")
             if sigmas:
                 moved = editor.edit_component(moved, component, sigmas, rows)
-        before, after = (panel.models.draw(panel.model_set, one) for one in (latent, moved))
+        before, after = (panel.models.draw(comparison.model_set, one) for one in (latent, moved))
         figures = "".join(
             f'<figure><img src="{picture(image)}" alt="{title}"><figcaption>{title}</figcaption></figure>'
             for title, image in (("Before", before), ("Moved", after))

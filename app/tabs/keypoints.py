@@ -20,10 +20,10 @@ POSES = {"← Turn left": "turn left", "Turn right →": "turn right", "↑ Look
 EXPRESSIONS = ("smile", "serious", "surprise", "open mouth", "close eyes", "open eyes")
 
 
-def build(panel: FacePanel) -> None:
-    """Build the tab."""
+def build(panel: FacePanel) -> gr.Tab:
+    """Build the tab; gives it."""
     buttons: dict[str, gr.Button] = {}
-    with gr.Tab("Keypoints", id="keypoints", elem_id="tab-keypoints"):
+    with gr.Tab("Keypoints", id="keypoints", elem_id="tab-keypoints") as tab:
         gr.HTML(
             "<p class='hint'>Drag the points on the picture to where they should be, or let a button place them. "
             "Then press Edit: the rest of the face is held.</p>",
@@ -40,7 +40,7 @@ def build(panel: FacePanel) -> None:
         options = build_options(panel, "keypoints")
 
     def plan(view: AttributeView, session: Session, points: object, asked: object, *values: object) -> Plan:
-        return plan_of(view, session, asked, points, *options.read(*values))
+        return plan_of(view, session, asked, points, *options.read(view.model_set, *values))
 
     def pressed(name: str) -> Any:
         def handler(session: Session | None, value: object) -> dict[str, Any]:
@@ -52,3 +52,4 @@ def build(panel: FacePanel) -> None:
     for name in GESTURES:
         buttons[name].click(pressed(name), [panel.session, panel.stage], [panel.stage], **COMPUTE, **QUIET)
     panel.offer(plan, [panel.stage, panel.sliders, *options.inputs])
+    return tab

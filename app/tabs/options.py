@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.core.model_sets import ModelSet
 from app.core.requests import layers_of, options_of, strength_of
 from app.core.session import STEP_SIZES
 from app.panels.panel import EditorPanel
@@ -28,23 +29,21 @@ class Options:
 
     Args:
         controls: by name: "max_steps", and, where they are a choice, "step_size", "strength", "first", "last".
-        layers: how many there are.
     """
 
     controls: dict[str, gr.Slider]
-    layers: int
 
     @property
     def inputs(self) -> list[gr.Slider]:
         """The controls as inputs of an event."""
         return list(self.controls.values())
 
-    def read(self, *values: object) -> tuple[dict[str, Any], float]:
+    def read(self, model_set: ModelSet, *values: object) -> tuple[dict[str, Any], float]:
         """The options of a `Plan`, and the strength, from the values of `inputs`."""
         given = dict(zip(self.controls, values, strict=True))
         options = options_of(given["max_steps"], given.get("step_size"))
-        if self.layers:
-            options["layers"] = layers_of(given["first"], given["last"], self.layers)
+        if model_set.layers:
+            options["layers"] = layers_of(given["first"], given["last"], model_set.layers)
         return options, strength_of(given.get("strength", 100))
 
 
@@ -56,23 +55,30 @@ def build_options(panel: EditorPanel, name: str, *, sized: bool = True) -> Optio
         name: of the tab, for the controls' ids.
         sized: whether a step has a size, and a wish a middle: a caption has neither.
     """
-    layers = panel.model_set.layers if panel.model_set else 0
+    model_set = panel.set_of(None)
+    layers = max(one.layers for one in panel.served)
 
     def slider(key: str, low: float, high: float, value: float, step: float, label: str) -> gr.Slider:
         return gr.Slider(low, high, value, step=step, label=label, buttons=[], min_width=150, elem_id=f"{key}-{name}")
 
+    def about(model_set: ModelSet) -> str:
+        words = (_STRENGTH if sized else _AFTERWARDS) + (_LAYERS if model_set.layers else "")
+        return f"<p class='hint'>{words}</p>"
+
     controls: dict[str, gr.Slider] = {}
     with gr.Accordion("Advanced", open=False, elem_classes="options"):
-        about = (_STRENGTH if sized else _AFTERWARDS) + (_LAYERS if layers else "")
-        gr.HTML(f"<p class='hint'>{about}</p>", apply_default_css=False)
+        panel.fitting[gr.HTML(about(model_set), apply_default_css=False)] = about
         if sized:
             controls["strength"] = slider("strength", 10, 150, 100, 5, "Strength (percent)")
         with gr.Row():
             controls["max_steps"] = slider("steps", 5, 120, 60, 1, "Steps at most")
             if sized:
-                controls["step_size"] = slider("step-size", 0.05, 0.5, STEP_SIZES["w"], 0.05, "Step size")
+                size = slider("step-size", 0.05, 0.5, STEP_SIZES[model_set.space], 0.05, "Step size")
+                controls["step_size"] = size
+                panel.fitting[size] = lambda model_set: STEP_SIZES[model_set.space]
         if layers:
-            with gr.Row():
+            with gr.Row(visible=bool(model_set.layers) or "hidden") as row:
                 controls["first"] = slider("first-layer", 1, layers, 1, 1, "First layer")
                 controls["last"] = slider("last-layer", 1, layers, layers, 1, "Last layer")
-    return Options(controls, layers)
+            panel.fitting[row] = lambda model_set: gr.Row(visible=bool(model_set.layers) or "hidden")
+    return Options(controls)

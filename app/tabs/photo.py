@@ -23,9 +23,9 @@ HINT = (
 )
 
 
-def build(panel: FacePanel) -> gr.HTML:
-    """Build the tab; gives what shows the result, which `wire` must count among what the panel fills."""
-    with gr.Tab("Photo", id="photo", elem_id="tab-photo"):
+def build(panel: FacePanel) -> tuple[gr.Tab, gr.HTML]:
+    """Build the tab; gives it, and what shows the result, which `wire` must count among what the panel fills."""
+    with gr.Tab("Photo", id="photo", elem_id="tab-photo") as tab:
         gr.HTML(HINT, apply_default_css=False)
         crop = build_crop(examples(), elem_id="photo")
         with gr.Row(elem_classes="actions"):
@@ -35,11 +35,11 @@ def build(panel: FacePanel) -> gr.HTML:
 
     def run(who: str, session: Session | None, sent: object) -> Iterator[dict[Any, Any]]:
         session = present(session)
-        search = Search(panel.models, panel.model_set.generator, (_crop_of(sent),))
+        search = Search(panel.models, panel.drawn.generator, (_crop_of(sent),))
         yield from _found(panel, session, search, found, who)
 
     panel.offers.append(Offer(find, stop, inputs=[crop], events=[find.click], run=run))
-    return found
+    return tab, found
 
 
 def _crop_of(sent: object) -> object:

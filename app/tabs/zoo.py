@@ -8,14 +8,11 @@ from typing import Any
 import gradio as gr
 
 from app.core.errors import UserError, as_notices
-from app.panels.events import QUIET
+from app.panels.events import FETCH, QUIET
 from app.panels.hub import HubPanel
 from app.tabs import catalogue
 from app.widgets.captions import safe
 from app.widgets.scripted import STATIC
-
-FETCH: dict[str, Any] = {"concurrency_id": "fetch", "concurrency_limit": 8, **QUIET}
-"""What waits for a fetch stands in a line of its own: edits go on beside it."""
 
 
 def build(panel: HubPanel) -> ZooTab:

@@ -4,6 +4,7 @@ asked. Keyboard and screen reader get native range inputs with labels. The brows
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
@@ -14,33 +15,43 @@ from app.widgets.scripted import message, scripted
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Expression": ("smile", "mouth_open", "eyes_closed", "brows_raised"),
-    "Hair": ("black_hair", "brown_hair", "blond_hair", "gray_hair", "long_hair", "bangs", "bald"),
+    "Pose": ("facing_left", "facing_up", "tilted_right"),
+    "Hair": (
+        "black_hair", "brown_hair", "blond_hair", "gray_hair", "dark_hair", "fair_hair", "red_hair", "long_hair",
+        "bangs", "bald",
+    ),
     "Face": ("male", "old", "chubby", "big_nose", "dark_skin", "beard", "mustache"),
     "Style": ("glasses", "sunglasses", "hat", "earrings", "lipstick", "blush", "warm_background"),
-}
-"""The attributes of the avatars, as a visitor looks for them. Written out so that the page needs no model to be built;
-`tests/app` holds it against the zoo, and a row whose attribute the predictor does not read stays hidden."""
+    "Light": ("bright_background", "warm_light"),
+}  # fmt: skip
+"""The attributes of all faces, as a visitor looks for them."""
 
 
-def build_sliders(*, elem_id: str, tab: str = "attributes", alone: bool = False) -> gr.HTML:
+def build_sliders(names: Iterable[str] = (), *, elem_id: str, tab: str = "attributes", alone: bool = False) -> gr.HTML:
     """A slider for each attribute, which shows what is read; moving it makes it a wish, its lock lets it go.
 
     The value sent to Python is `{"from": "client", "wishes": {name: probability}, "released": [name]}`, which
     `wishes.attribute_wishes` checks.
 
     Args:
+        names: the attributes that are shown until a message brings others, as `groups_of` gives them.
         elem_id: of the element.
         tab: whose Edit the wishes are for.
-        alone: no other tab edits the same picture; the attributes then come with the messages, as `groups_of` gives
-            them.
+        alone: no other tab edits the same picture.
     """
-    return scripted(_template({} if alone else GROUPS, tab), "panel.js", elem_id=elem_id, elem_classes="panel")
+    groups = escape(json.dumps(groups_of(names)))
+    # in the template, for a component that is first shown late gets no other properties than its value
+    template = (
+        f'<div class="group-tabs"></div><div class="groups" data-tab="{tab}" data-alone="{str(alone).lower()}" '
+        f'data-groups="{groups}">{_ROW}</div>'
+    )
+    return scripted(template, "panel.js", elem_id=elem_id, elem_classes="panel")
 
 
-def reads(attributes: Mapping[str, float], done: Iterable[str] | None = (), **more: Any) -> dict[str, Any]:
+def reads(attributes: Mapping[str, float], done: Iterable[str] | None = ()) -> dict[str, Any]:
     """A message: what the predictor reads, and which wishes are done with (None: all of them)."""
     rounded = {name: round(p, 3) for name, p in attributes.items()}
-    return message(reads=rounded, done=None if done is None else list(done), **more)
+    return message(groups=groups_of(attributes), reads=rounded, done=None if done is None else list(done))
 
 
 def groups_of(names: Iterable[str]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -67,29 +78,8 @@ _ICONS = (
     '<rect x="3.5" y="7" width="9" height="6.5" rx="1.6"></rect></svg>'
     '<svg class="undo" viewBox="0 0 16 16" aria-hidden="true"><path d="M4.5 4.5l7 7M11.5 4.5l-7 7"></path></svg>'
 )
-
-
-def _template(groups: Mapping[str, Iterable[str]], tab: str) -> str:
-    tabs, bodies = [], []
-    for i, (title, names) in enumerate(groups.items()):
-        key, state = title.lower(), " open" if i == 0 else ""
-        tabs.append(
-            f'<button type="button" class="group-tab{state}" data-group="{key}" aria-pressed="{str(i == 0).lower()}">'
-            f"{title}</button>"
-        )
-        rows = "".join(_row(name) for name in names)
-        bodies.append(f'<fieldset class="group{state}" data-group="{key}"><legend>{title}</legend>{rows}</fieldset>')
-    if not groups:
-        bodies.append(_row(""))  # a model of a row, which the browser copies
-    # in the template, for a component that is first shown late gets no other properties than its value
-    return f'<div class="group-tabs">{"".join(tabs)}</div><div class="groups" data-tab="{tab}">{"".join(bodies)}</div>'
-
-
-def _row(name: str) -> str:
-    label = escape(label_of(name))
-    return (
-        f'<div class="attribute" data-name="{escape(name)}" data-label="{label}">'
-        f'<button type="button">{_ICONS}</button><label for="attribute-{escape(name)}">{label}</label>'
-        f'<input id="attribute-{escape(name)}" type="range" min="0" max="100" step="1" value="50">'
-        "<output></output></div>"
-    )
+# a model of a row, which the browser copies
+_ROW = (
+    f'<div class="attribute" data-name=""><button type="button">{_ICONS}</button><label></label>'
+    '<input type="range" min="0" max="100" step="1" value="50"><output></output></div>'
+)

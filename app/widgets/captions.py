@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from app.core.session import Edit
-from app.widgets.report import bar, headline
+from app.widgets.report import bar, headline, whereabouts
 
 if TYPE_CHECKING:
     from app.models.captioning import Flower
@@ -80,7 +80,7 @@ def report(edit: Edit, before: Flower, after: Flower) -> str:
     )
     rows = "".join(f"<tr><th>{title}</th><td>{_line(line, tag)}</td></tr>" for title, line, tag in lines)
     return (
-        f'<div class="verdict {tone}"><strong>{safe(words)}</strong><p>{safe(advice)}</p></div>'
+        f'<div class="verdict {tone}"><strong>{safe(words)}</strong><p>{safe(advice)}</p>{whereabouts(edit)}</div>'
         f'<table class="changes"><caption>What you asked for</caption><tbody>'
         f'<tr><td class="wish" colspan="3">{safe(str(edit.plan.wishes["caption"]))}</td></tr>'
         f"<tr><th>Similarity of the caption</th><td>{meter}</td>"

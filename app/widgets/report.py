@@ -20,6 +20,10 @@ SEEN = 0.03
 """A `change_seen` from which on a picture looks changed; a mustache or a smile is 0.14 or more."""
 WEAK = 0.1
 """A share of the way up to which nothing has come of an edit."""
+_OUTSIDE = (
+    "The model reads what you asked for, and few pictures of this generator lie so far out: trust your eyes. Undo, and "
+    "ask for less at once."
+)
 _BY_POINTS = ("smile", "mouth_open", "eyes_closed", "brows_raised")
 
 
@@ -37,9 +41,20 @@ def headline(edit: Edit) -> tuple[str, str, str]:
     reason = StopReason[edit.reason]
     if reason is StopReason.TARGET_REACHED and edit.plan.note:  # it is near to what the words were taken for
         return "fair", f"As near as such words come after {steps}", edit.plan.note
+    if reason is StopReason.OUT_OF_DISTRIBUTION:
+        return "fair", f"Outside of what the generator draws, after {steps}", _OUTSIDE
     tone = {"TARGET_REACHED": "good", "NOT_FINITE": "bad"}.get(edit.reason, "fair")
     words = reason.value[:1].upper() + reason.value[1:]
     return tone, f"{words} after {steps}", reason.advice
+
+
+def whereabouts(edit: Edit) -> str:
+    """Whether an edit stayed within what its generator draws, as HTML; "" where that is not known."""
+    far = edit.outlyingness
+    if far is None:
+        return ""
+    where = "Within what the generator draws" if far <= 1 else "Outside of what the generator draws"
+    return f'<p class="whereabouts">{where}: at {far:.2f} of how far out 99 in 100 of its pictures lie.</p>'
 
 
 def change_seen(before: Tensor, after: Tensor) -> float:
@@ -130,7 +145,7 @@ def report(edit: Edit, before: Reading, after: Reading) -> str:
     tone, words, _ = headline(edit)
     parts = [
         f'<div class="verdict {tone}"><strong>{escape(words)}</strong>'
-        f"<p>{escape(advice(edit, before, after))}</p></div>",
+        f"<p>{escape(advice(edit, before, after))}</p>{whereabouts(edit)}</div>",
         _asked(edit, before, after),
         _others(edit, before, after),
     ]

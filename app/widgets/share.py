@@ -92,6 +92,7 @@ def _written_edit(edit: Edit) -> dict[str, Any]:
         "steps": edit.steps,
         "reason": edit.reason,
         "distance": edit.distance if math.isfinite(edit.distance) else _MOST_DISTANCE,
+        "outlyingness": edit.outlyingness,
         "latent": _written(edit.latent),
     }
 
@@ -122,7 +123,7 @@ def build_share(*, elem_id: str) -> gr.HTML:
 
 
 def is_for(noun: str, text: object) -> bool:
-    """Whether a link's text is about that kind of picture."""
+    """Whether a link's text is about what a noun names."""
     return isinstance(text, str) and text.startswith(f"{noun}.")
 
 
@@ -187,7 +188,8 @@ def session_in(models: Models, model_set: ModelSet, state: Mapping[str, Any]) ->
     if type(cursor) is not int or not 0 <= cursor <= len(edits):
         _refuse("it does not say which of its edits stand")
     origin = _origin(models, model_set, _object(state.get("origin")))
-    return Session(origin, tuple(_edit(models, model_set, _object(edit)) for edit in edits), cursor)
+    made = tuple(_edit(models, model_set, _object(edit)) for edit in edits)
+    return Session(origin, made, cursor, model_set)
 
 
 def _origin(models: Models, model_set: ModelSet, content: Mapping[str, Any]) -> Origin:
@@ -211,10 +213,17 @@ def _edit(models: Models, model_set: ModelSet, content: Mapping[str, Any]) -> Ed
         _refuse("an edit in it has no number of steps")
     if reason not in (*StopReason.__members__, STOPPED, TAKEN):
         _refuse("an edit in it does not say why it ended")
-    if type(distance) not in (int, float) or not 0 <= distance <= _MOST_DISTANCE:  # type: ignore[operator]
+    if not _is_distance(distance):
         _refuse("an edit in it has no distance")
-    latent = _latent(models, model_set, content.get("latent"))
-    return Edit(_plan(models, model_set, content), latent, steps, reason, float(distance))  # type: ignore[arg-type]
+    far = content.get("outlyingness")  # which older ones lack
+    if far is not None and not _is_distance(far):
+        _refuse("an edit in it says something odd of how far out it lies")
+    latent, plan = _latent(models, model_set, content.get("latent")), _plan(models, model_set, content)
+    return Edit(plan, latent, steps, reason, float(distance), None if far is None else float(far))  # type: ignore[arg-type]
+
+
+def _is_distance(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value <= _MOST_DISTANCE  # type: ignore[operator]
 
 
 def _plan(models: Models, model_set: ModelSet, content: Mapping[str, Any]) -> Plan:

@@ -49,13 +49,10 @@ _TEMPLATE = """
 """
 
 
-def build_canvas(
-    features: Mapping[str, Sequence[str]], *, noun: str, elem_id: str, tab: str = "keypoints", alone: bool = False
-) -> gr.HTML:
+def build_canvas(*, noun: str, elem_id: str, tab: str = "keypoints", alone: bool = False) -> gr.HTML:
     """A picture with keypoints that pointer, touch and arrow keys move; listen with `.release`.
 
     Args:
-        features: the keypoints: those that belong together, each in the order in which a line joins them.
         noun: what the picture shows, in one word.
         elem_id: of the element.
         tab: whose Edit moves the points.
@@ -66,13 +63,8 @@ def build_canvas(
         "stage.js",
         elem_id=elem_id,
         elem_classes="stage",
-        setup={"features": plain_features(features), "tab": tab, "alone": alone},
+        setup={"tab": tab, "alone": alone},
     )
-
-
-def plain_features(features: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """The keypoints as the browser takes them; also a message's `features`, where they are known at run time only."""
-    return {key: list(value) for key, value in features.items()}
 
 
 def frame(
@@ -85,7 +77,8 @@ def frame(
 ) -> dict[str, Any]:
     """A message: one step of a running edit. `points` and `reading` are those of `scene`."""
     run = {"step": step, "distances": _finite(distances), "busy": True}
-    return message(image=image, points=_plain(points or {}), run=run, status="Editing …", **_read(reading))
+    read = {} if reading is None else {"reading": dict(reading)}
+    return message(image=image, points=_plain(points or {}), run=run, status="Editing …", **read)
 
 
 def scene(
@@ -94,6 +87,7 @@ def scene(
     alt: str,
     status: str,
     points: Mapping[str, Point] | None = None,
+    features: Mapping[str, Sequence[str]] | None = None,
     reading: Mapping[str, Any] | None = None,
     strip: Sequence[tuple[int, str]] | None = (),
     mark: int | None = None,
@@ -107,6 +101,7 @@ def scene(
         alt: the picture in words.
         status: one line below it.
         points: where its keypoints are.
+        features: which of them belong together; another picture's points do not stay.
         reading: what is said of it, from `words_read`.
         strip: the steps, each by its number and as a data URI; None leaves those that are shown.
         mark: the step that is the picture.
@@ -120,12 +115,13 @@ def scene(
     return message(
         image=image,
         points=_plain(points or {}),
+        features={key: list(members) for key, members in (features or {}).items()},
+        reading=None if reading is None else dict(reading),
         alt=alt,
         status=status,
         rest=True,
         **path,
         done=None if done is None else list(done),
-        **_read(reading),
     )
 
 
@@ -146,10 +142,6 @@ def words_read(
 def moves(moved: Mapping[str, Point]) -> dict[str, Any]:
     """A message: points put somewhere by a gesture."""
     return message(moved=_plain(moved))
-
-
-def _read(reading: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {} if reading is None else {"reading": dict(reading)}
 
 
 def _plain(points: Mapping[str, Point]) -> dict[str, list[float]]:

@@ -18,7 +18,7 @@ from sgf_hub.cli.evaluate import make_folder
 if TYPE_CHECKING:  # torch takes seconds to import: --help is shown without it
     from sgf_hub.editing.config import EditConfig, EditRequest
     from sgf_hub.editing.editor import SGFEditor
-    from sgf_hub.editing.trajectory import Trajectory
+    from sgf_hub.editing.trajectory import EditStep, Trajectory
     from sgf_hub.types import Latent
 
 _ON_SHEET, _IN_ROW = 24, 4  # pairs of pictures
@@ -89,6 +89,7 @@ def edit_one(job: EditJob, start: "Latent") -> None:
         "stop_reason": reason.value,
         "steps": trajectory.taken[0],
         "distance": round(result.distance.item(), 4),
+        **_outlyingness(result),
     }
     ends = trajectory.first.c, result.c
     if caption is None:
@@ -100,6 +101,7 @@ def edit_one(job: EditJob, start: "Latent") -> None:
         {
             "step": s.index,
             "distance": round(s.distance.item(), 4),
+            **_outlyingness(s),
             "c": [round(v, 4) for v in s.c[0].tolist()],
             **job.read(s.c),
         }
@@ -111,6 +113,11 @@ def edit_one(job: EditJob, start: "Latent") -> None:
     typer.echo(json.dumps(summary))
     if reason.value != "target reached":
         typer.echo(reason.advice, err=True)
+
+
+def _outlyingness(step: "EditStep", sample: int = 0) -> dict[str, float]:
+    """How far out of the latents' distribution a sample of a step is, where that is known."""
+    return {} if step.outlyingness is None else {"outlyingness": round(step.outlyingness[sample].item(), 4)}
 
 
 def edit_many(job: EditJob, seeds: list[int], truncation: float) -> None:
@@ -172,7 +179,11 @@ class _Results:
             make_folder(out / folder)
         for at, (seed, reason) in enumerate(zip(seeds, result.reasons, strict=True)):
             ended = reason.value if reason else ""
-            measured = {"steps": trajectory.taken[at], "distance": round(result.distance[at].item(), 4)}
+            measured = {
+                "steps": trajectory.taken[at],
+                "distance": round(result.distance[at].item(), 4),
+                **_outlyingness(result, at),
+            }
             self.rows.append({"seed": seed, "stop_reason": ended, **measured, **columns[at]})
             for folder, every in pictures.items():
                 every[at].save(out / folder / f"{seed}.png")

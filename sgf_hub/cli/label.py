@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sgf_hub.cli.evaluate import make_folder
 from sgf_hub.errors import BadValueError
 
 
@@ -28,12 +29,15 @@ def label(
         if out.suffix != ".csv":
             raise BadValueError(f"--out is {str(out)!r}; give a table's name, such as labels.csv.")
         labels = read_sheets(folder)
+        make_folder(out.parent)
         write_labels(labels, out)
         shares = dict(zip(labels.attributes, (labels.values == 1).mean(0).round(4).tolist(), strict=True))
         typer.echo(json.dumps({"out": str(out), "pictures": len(labels), "shares": shares}))
         return
     if not generator or not attributes:
         raise BadValueError("give --generator and --attributes to write sheets, or --out to read filled-in ones.")
+    if folder.exists() and not folder.is_dir():
+        raise BadValueError(f"{str(folder)!r} is a file; give a folder for the sheets.")
     from sgf_hub.generators import load_generator
 
     names = [name.strip() for name in attributes.split(",")]

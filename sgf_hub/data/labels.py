@@ -21,7 +21,7 @@ from sgf_hub.validation import bounded, names_of, short
 UNCLEAR = "unclear"
 """The line of a sheet that lists pictures of which nothing can be told."""
 
-_FILE = re.compile(r"labels-(\d+)-(\d+)\.txt")
+_FILE = re.compile(r"labels-([0-9]{1,10})-([0-9]{1,3})\.txt")
 _MOST = 1 << 24  # bytes of a table
 _SHEET, _COLUMNS = 50, 10  # pictures on a sheet, and in a row
 
@@ -54,8 +54,10 @@ def latents(generator: Generator, seeds: Sequence[int] | np.ndarray) -> Latent:
     return Latent(torch.cat([one.data for one in drawn]), drawn[0].space)
 
 
-def write_sheets(generator: Generator, attributes: Sequence[str], folder: Path, *, first: int, count: int) -> list[Path]:
-    """Contact sheets of 50 pictures each, each picture with its number under it, and beside each a text file to fill in.
+def write_sheets(
+    generator: Generator, attributes: Sequence[str], folder: Path, *, first: int, count: int
+) -> list[Path]:
+    """Contact sheets of 50 pictures each, numbers under the pictures, and beside each sheet a text file to fill in.
 
     Args:
         generator: whose pictures.
@@ -71,8 +73,11 @@ def write_sheets(generator: Generator, attributes: Sequence[str], folder: Path, 
         BadValueError: for names, a seed or a count out of range.
     """
     names = names_of("attributes", attributes)
-    if not names or UNCLEAR in names:
-        raise BadValueError(f"attributes are {short(list(names))}; give one or more names, other than {UNCLEAR!r}.")
+    written = all(name == name.strip() and name.isprintable() and ":" not in name for name in names)  # as a line's name
+    if not names or not written or UNCLEAR in names:
+        raise BadValueError(
+            f"attributes are {short(list(names))}; give one or more names, without colons, other than {UNCLEAR!r}."
+        )
     bounded("first seed", first, 0, 1 << 31)
     bounded("count", count, 1, 100_000)
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,14 +104,18 @@ def read_sheets(folder: Path) -> Labels:
     Raises:
         BadValueError: if there is no such file, a line is none of these, or the files' names do not agree.
     """
-    files = sorted(folder.glob("labels-*.txt"), key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])
-    tables = [_read_sheet(path) for path in files if _FILE.fullmatch(path.name)]
+    files = [path for path in folder.glob("labels-*.txt") if _FILE.fullmatch(path.name)]
+    files.sort(key=lambda path: int(path.name.split("-")[1]))
+    tables = [_read_sheet(path) for path in files]
     if not tables:
         raise BadValueError(f"{folder} holds no labels-*.txt: `sgf-hub label` writes them there first.")
     names = tables[0].attributes
     for path, table in zip(files, tables, strict=True):
         if table.attributes != names:
             raise BadValueError(f"{path.name} has the lines {short(list(table.attributes))}; {files[0].name} others.")
+    for before, table, path in zip(tables, tables[1:], files[1:], strict=False):
+        if table.seeds[0] <= before.seeds[-1]:
+            raise BadValueError(f"{path.name} has pictures of the sheet before it: keep one of the two.")
     seeds, values = (np.concatenate(parts) for parts in zip(*((one.seeds, one.values) for one in tables), strict=True))
     return Labels(names, seeds, values)
 
@@ -119,7 +128,7 @@ def _read_sheet(path: Path) -> Labels:
     for line in filter(str.strip, path.read_text("utf-8", errors="replace").splitlines()):
         name, colon, numbers = line.partition(":")
         listed = numbers.replace(",", " ").split()
-        if not colon or not all(one.isascii() and one.isdecimal() and int(one) < count for one in listed):
+        if not colon or not all(re.fullmatch("[0-9]{1,3}", one) and int(one) < count for one in listed):
             raise BadValueError(
                 f"{path.name}: {short(line)} is no line of a sheet; write 'name: ' and numbers from 0 to {count - 1}."
             )
@@ -127,6 +136,10 @@ def _read_sheet(path: Path) -> Labels:
             raise BadValueError(f"{path.name} has {short(name.strip())} twice.")
         held[name.strip()] = [int(one) for one in listed]
     unclear = held.pop(UNCLEAR, [])
+    if not held:
+        raise BadValueError(
+            f"{path.name} has no line but {UNCLEAR!r}: `sgf-hub label` writes it anew if it is deleted."
+        )
     values = np.zeros((count, len(held)), np.float32)
     for column, numbers in enumerate(held.values()):
         values[numbers, column] = 1
@@ -157,7 +170,9 @@ def read_labels(path: Path) -> Labels:
     except (OSError, ValueError, csv.Error) as error:
         raise CorruptFileError(f"{path.name} cannot be read as a table ({error}).") from None
     if head[0] != "seed" or len(head) < 2 or not lines:
-        raise CorruptFileError(f"{path.name} must begin with the line 'seed,' and the attributes' names, and have rows.")
+        raise CorruptFileError(
+            f"{path.name} must begin with the line 'seed,' and the attributes' names, and have rows."
+        )
     cells = {"1": 1.0, "0": 0.0, "": np.nan}
     for number, row in enumerate(lines, 2):
         whole = row[0].isascii() and row[0].isdecimal() and len(row[0]) < 11

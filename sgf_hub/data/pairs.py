@@ -156,12 +156,11 @@ def load_pairs(folder: Path) -> Pairs:
 def select(pairs: Pairs, *, attributes: bool = True, keypoints: bool = True) -> Pairs:
     """The same pairs with only the attributes, or only the keypoints, of c.
 
-    The heads that are left are those whose coordinates are left: attributes come from the first head, keypoints from
-    the second.
+    The heads that are left are those whose coordinates are left: keypoints come from the last head, attributes from
+    those before it.
 
     Raises:
-        BadValueError: if nothing would be left: of a caption, there is no such part; or if the pairs were not read by
-            two predictors.
+        BadValueError: if nothing would be left: of a caption, there is no such part; or if one predictor read it all.
     """
     if attributes and keypoints:
         return pairs
@@ -178,9 +177,9 @@ def select(pairs: Pairs, *, attributes: bool = True, keypoints: bool = True) -> 
     count = len(spec.attributes)
     c = pairs.c[:, :count] if attributes else pairs.c[:, count:]
     heads: Sequence[str] = pairs.info.predictor
-    if len(heads) != 2:
-        raise BadValueError(f"these pairs were read by {len(heads)} predictors: sample some with the one you want.")
-    info = PairsInfo(**{**vars(pairs.info), "spec": kept, "predictor": (heads[0] if attributes else heads[-1],)})
+    if len(heads) < 2:
+        raise BadValueError("these pairs were read by one predictor: sample some with the one you want.")
+    info = PairsInfo(**{**vars(pairs.info), "spec": kept, "predictor": tuple(heads[:-1] if attributes else heads[-1:])})
     return Pairs(info, pairs.z, c)
 
 

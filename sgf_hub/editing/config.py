@@ -26,7 +26,8 @@ class EditConfig:
         tolerance: an edit has arrived at a distance of at most this, in the predictor's units (1 is "close"); with 0
             none ever has, and all samples take `max_steps`.
         certainty: factor on the tolerance where all that is asked is attributes wholly there or wholly gone
-            (1 or 0): short of that, the picture is often in between (ours; the paper's is 1).
+            (1 or 0): short of that, the picture is often in between (ours; the paper's is 1). Where the predictor is
+            less certain of most samples, it need be no more so of an edited one.
         patience: stop as stalled after so many steps without a better distance; None never does (the paper).
         return_best: a sample that stops short gives back its closest step, not its last one (ours).
         release_siblings: let go of attributes that exclude one that is raised (hair colours) and aim them at absent
@@ -34,7 +35,7 @@ class EditConfig:
         grounded: aim at the caption of a picture that does what the sentence asks and leaves the rest as it is
             (`CaptionPredictor.ground`), not at the sentence (ours); of attributes and keypoints it changes nothing.
         within: share of the generator's latents, .5, .95 or .99, whose region no step leaves (ours; `distribution`); None
-            goes wherever the field leads (the paper). A latent that begins outside goes no farther out.
+            goes wherever the field leads (the paper). A latent that begins far outside goes no farther out.
         layers: edit only the w+ layers first <= i < last; None edits all.
         resolution: side of the pictures on the way, which the predictor reads (ours: StyleGAN2 stops early at it); None
             draws all at full size. `edit` draws what came out at full size.

@@ -15,6 +15,7 @@ QUANTILES = (0.5, 0.95, 0.99)
 
 _LEAST = 1e-3  # of a standardised direction's variance; less is rounding
 _ROUNDING = 1e-4
+_SAMPLED = 1.25  # of what 99% lie within: nearer latents are taken for samples
 _SAMPLES = 100_000  # latents that quantiles are taken from
 
 
@@ -78,7 +79,12 @@ class Border:
 
     def __init__(self, distribution: LatentDistribution | None, within: float | None, start: Tensor) -> None:
         self.distribution, self.within = distribution, within
-        self.begun = None if distribution is None else distribution.distance(_center(start))  # no start is held back
+        self.begun: Tensor | None = None
+        if distribution is not None:
+            begun = distribution.distance(_center(start))
+            # a sample of the generator comes in with the first step; what never was one, such as a photograph's latent,
+            # would become another picture, and only goes no farther out
+            self.begun = begun * (begun > _SAMPLED * distribution.radius(0.99))
 
     def held(self, z: Tensor, rows: Tensor) -> Tensor:
         """z of the samples `rows`, a mask [B], moved back onto the border where they lie beyond it."""
@@ -104,16 +110,25 @@ def _center(z: Tensor) -> Tensor:
     return z if z.ndim == 2 else z.mean(dim=1)
 
 
-def fit_statistics(mapping: SGFMapping, z: Tensor) -> None:
-    """Store in a mapping what latents, [N, D], say of their distribution; its `z_mean` and `z_std` are there.
+def fit_statistics(mapping: SGFMapping, z: Tensor, c: Tensor) -> None:
+    """Store in a mapping what its pairs say of samples; its `z_mean` and `z_std` are there.
 
     Distances are taken with the covariance as a file keeps it, so that the radii are those of what will be loaded.
+
+    Args:
+        mapping: that has `latent_statistics`.
+        z: latents, [N, D].
+        c: their conditions, [N, C].
     """
     standardised = (z[:_SAMPLES] - mapping.z_mean) / mapping.z_std
     mapping.z_covariance.copy_((standardised.T @ standardised / len(standardised)).to(mapping.saved_as))
     distribution = LatentDistribution(mapping.z_mean, mapping.z_std, mapping.z_covariance, mapping.z_radii)
     distances = distribution.distance(z[:_SAMPLES])
     mapping.z_radii.copy_(torch.quantile(distances, distances.new_tensor(QUANTILES)))
+    scores = mapping.spec.scores(c[:_SAMPLES])
+    for side, sign in enumerate((-1, 1)):
+        present = torch.where(scores * sign > 0, scores * sign, torch.nan)
+        mapping.c_typical[side] = present.nanmedian(dim=0).values.nan_to_num(1.0)
 
 
 __all__ = ["QUANTILES", "Border", "LatentDistribution", "fit_statistics"]

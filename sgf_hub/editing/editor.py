@@ -60,6 +60,7 @@ class SGFEditor:
         self.mapping, self.generator, self.predictor = mapping, generator, predictor
         self.stepping: SteppingRule = tuned(mapping) if stepping is None else stepping
         self.distribution = LatentDistribution.of(mapping)
+        self.typical = mapping.c_typical if mapping.latent_statistics else None
 
     @classmethod
     def from_pretrained(
@@ -145,6 +146,5 @@ class SGFEditor:
         def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
             return self.stepping.begin(EditContext(self.mapping, self.predictor.spec, c0, target, config))
 
-        yield from edit_loop(
-            self.generator, self.predictor, latent, target, config, begin, distribution=self.distribution
-        )
+        known = {"distribution": self.distribution, "typical": self.typical}
+        yield from edit_loop(self.generator, self.predictor, latent, target, config, begin, **known)

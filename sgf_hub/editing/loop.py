@@ -52,6 +52,7 @@ def edit_loop(
     *,
     by_layer: bool = False,
     distribution: LatentDistribution | None = None,
+    typical: Tensor | None = None,
 ) -> Iterator[EditStep]:
     """Edit a batch of latents; each sample stops by itself.
 
@@ -64,6 +65,7 @@ def edit_loop(
         begin: z0, c0 and the target => the method's stepper; called once.
         by_layer: z has a row a layer where the space is "w", [B, L, D].
         distribution: of the latents; without it no step is taken back, and none is called out of distribution.
+        typical: how high attributes score in samples without and with them, [2, A] (`StoppingCriterion`).
 
     Yields:
         The picture before (index 0), then one step after another; the last one has a reason for every sample.
@@ -83,7 +85,8 @@ def edit_loop(
     images = draw(latent)
     c = predictor(images)
     target = aimed(predictor, c, target, config)
-    stepper, criterion = begin(z, c, target), StoppingCriterion(predictor, target, config, len(c), c.device)
+    stepper = begin(z, c, target)
+    criterion = StoppingCriterion(predictor, target, config, len(c), c.device, typical)
     border = Border(distribution, config.within, z)
     criterion.update(c, index, everyone, border.crossed(z))
     if isinstance(predictor, BasePredictor):

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sgf_hub.editing.config import EditConfig
 from sgf_hub.editing.trajectory import StopReason
+from sgf_hub.predictors.base import ATTRIBUTE_TOLERANCE
 from sgf_hub.types import Predictor, Target
 
 
@@ -19,6 +20,7 @@ class StoppingCriterion:
         config: the settings.
         size: B.
         device: of the samples.
+        typical: medians of |score| in samples without and with each attribute, [2, A]; None where they are not known.
 
     Attributes:
         distance: the last of every sample, [B].
@@ -26,12 +28,20 @@ class StoppingCriterion:
     """
 
     def __init__(
-        self, predictor: Predictor, target: Target, config: EditConfig, size: int, device: torch.device
-    ) -> None:
+        self, predictor: Predictor, target: Target, config: EditConfig, size: int, device: torch.device,
+        typical: Tensor | None = None,
+    ) -> None:  # fmt: skip
         self.predictor, self.target, self.config = predictor, target, config
         split = len(predictor.spec.attributes)
         whole = (target.c[:, :split][:, target.asked[:split]].abs() == 1).all(dim=1) & ~target.asked[split:].any()
-        self.arrival = (torch.where(whole, config.certainty, 1.0) * config.tolerance).tolist()
+        certain = torch.full((len(whole),), config.certainty, device=whole.device)
+        if typical is not None and whole.any():
+            # where samples themselves are less certain, a picture need be no more so than most of them
+            goal = target.c[:, :split][:, target.asked[:split]]
+            there = typical[:, target.asked[:split]].to(goal)
+            short = (1 - torch.where(goal > 0, there[1], there[0])) / 2 / ATTRIBUTE_TOLERANCE
+            certain = short.amax(dim=1).clamp(min=config.certainty, max=max(config.certainty, 1.0))
+        self.arrival = (torch.where(whole, certain, 1.0) * config.tolerance).tolist()
         self.distance = torch.full((size,), float("inf"), device=device)
         self.best, self.idle = [float("inf")] * size, [0] * size
         self.reasons: list[StopReason | None] = [None] * size

@@ -11,7 +11,7 @@ from PIL import Image
 
 from sgf_hub.data.pictures import labelled_sheet, to_pictures
 from sgf_hub.editing import SGFEditor, StopReason
-from sgf_hub.evaluation.disentanglement.sweep import flip
+from sgf_hub.evaluation.disentanglement.sweep import flip, starts
 from sgf_hub.evaluation.edits import FlipResult, flips, keypoint_moves, measured_with
 from sgf_hub.types import Latent, Target
 
@@ -65,7 +65,7 @@ def check(editor: SGFEditor, name: str, *, samples: int) -> Checked:
         moved = keypoint_moves(editor, editor.predictor, config, samples=samples, seed=SEED)
         others = moved.attributes_changed * len(spec.attributes) if spec.attributes else None
         return Checked(name, samples, moved.reached, others, moved.steps)
-    latent = editor.generator.sample(samples, seed=SEED)
+    latent = starts(editor, samples, seed=SEED)
     c0 = editor.predictor(editor.generator.synthesize(latent))
     trajectory = editor.edit(latent, _swapped(editor, c0), config)
     reached = sum(reason is StopReason.TARGET_REACHED for reason in trajectory.reasons) / samples
@@ -79,7 +79,7 @@ def draw_preview(editor: SGFEditor, path: Path) -> None:
         editor: what edits.
         path: the picture to write.
     """
-    latent = editor.generator.sample(ROWS, seed=SEED)
+    latent = starts(editor, ROWS, seed=SEED)
     with torch.no_grad():
         images = editor.generator.synthesize(latent)
         c0 = editor.predictor(images)
@@ -120,6 +120,6 @@ def _column(editor: SGFEditor, latent: Latent, c0: torch.Tensor, number: int) ->
 def _swapped(editor: SGFEditor, c0: torch.Tensor, *, seed: int = SEED + 1) -> Target:
     """The captions, or the keypoints, of as many other samples as targets: c0 [B, C] => c1 [B, C]."""
     spec = editor.predictor.spec
-    others = editor.predictor(editor.generator.synthesize(editor.generator.sample(len(c0), seed=seed)))
+    others = editor.predictor(editor.generator.synthesize(starts(editor, len(c0), seed=seed)))
     asked = torch.arange(spec.dimension, device=others.device) >= len(spec.attributes)
     return Target(torch.where(asked, others, c0), asked, torch.zeros_like(asked))

@@ -14,7 +14,7 @@ from torch import Tensor
 from sgf_hub.editing import EditConfig, SGFEditor, StopReason
 from sgf_hub.editing.editor import PRESETS
 from sgf_hub.evaluation.disentanglement.mds import CHANGED
-from sgf_hub.evaluation.disentanglement.sweep import flip
+from sgf_hub.evaluation.disentanglement.sweep import flip, starts
 from sgf_hub.evaluation.pool import in_parallel
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import Backbone, load_predictor
@@ -64,7 +64,7 @@ def flips(
     Siblings of a flipped attribute (other hair colours, when one is raised) are not counted among the others: they
     must change.
     """
-    latent = editor.generator.sample(samples, seed=seed)
+    latent = starts(editor, samples, seed=seed)
     spec = editor.predictor.spec
     for name in attributes or spec.attributes:
         c0 = editor.predictor(editor.generator.synthesize(latent))
@@ -140,7 +140,7 @@ def keypoint_moves(
 ) -> KeypointResult:
     """Move the keypoints of `samples` latents to those of as many others."""
     spec = editor.predictor.spec
-    latents = editor.generator.sample(2 * samples, seed=seed)
+    latents = starts(editor, 2 * samples, seed=seed)
     latent, other = latents[:samples], latents[samples:]
     c0 = editor.predictor(editor.generator.synthesize(latent))
     wanted = spec.points(editor.predictor(editor.generator.synthesize(other)))  # B, K, 2
@@ -180,7 +180,7 @@ def edited_frechet(
         samples: pictures in each set.
         seed: of the latents and the choice.
     """
-    spec, latents = editor.predictor.spec, editor.generator.sample(3 * samples, seed=seed)
+    spec, latents = editor.predictor.spec, starts(editor, 3 * samples, seed=seed)
     chosen = torch.randint(len(spec.attributes), (samples,), generator=torch.Generator().manual_seed(seed))
 
     def pictures(first: int) -> Iterator[Tensor]:

@@ -4,6 +4,7 @@ What TensorFlow Lite and ONNX files hold of a convolutional network, read as dat
 in batches, on any device, and with no other runtime.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError
 from sgf_hub.hub.module import HubModule
-from sgf_hub.validation import bounded, short
+from sgf_hub.validation import bounded, names_of, short
 
 _MOST_NODES, _MOST_WEIGHTS = 1000, 1 << 26
 
@@ -42,14 +43,14 @@ class GraphNetwork(HubModule):
         self.side = bounded("side", side, 1, 4096)
         if not isinstance(nodes, (list, tuple)) or not 0 < len(nodes) <= _MOST_NODES:
             raise BadValueError(f"nodes must be a list of 1 to {_MOST_NODES} operators.")
-        self.nodes, self.outputs = tuple(map(_checked, nodes)), tuple(outputs)
+        self.nodes, self.outputs = tuple(map(_checked, nodes)), names_of("outputs", outputs)
         known, numbers = {"images"}, 0
         for number, node in enumerate(self.nodes):
             if not set(node["inputs"]) <= known:
                 raise BadValueError(f"node {number} reads {short(node['inputs'])}, which no node before it gives.")
             known.add(node["output"])
             for name, shape in _shapes(node).items():
-                numbers += torch.Size(shape).numel()
+                numbers += math.prod(shape)
                 if numbers > _MOST_WEIGHTS:
                     raise BadValueError(f"the network has more than {_MOST_WEIGHTS:,} weights.")
                 self.register_parameter(f"{name}_{number}", nn.Parameter(torch.zeros(shape)))
@@ -74,7 +75,8 @@ class GraphNetwork(HubModule):
         for number, node in enumerate(self.nodes):
             weights = [getattr(self, f"{name}_{number}") for name in _shapes(node)]
             given = [held[name] for name in node["inputs"]]
-            if number in self._in_place and not torch.is_grad_enabled():
+            alike = len({one.shape for one in given}) == 1
+            if number in self._in_place and alike and not torch.is_grad_enabled():
                 held[node["output"]] = given[0].add_(given[1])
             else:
                 held[node["output"]] = _OPERATORS[node["op"]](node, *given, *weights)
@@ -115,6 +117,12 @@ _FIELDS = {
     "pad": ("by",), "max_pool": ("size", "stride"), "mean_pool": ("size", "stride"),
 }  # fmt: skip
 
+_LISTS = {
+    "conv": {"weight": (4, 1), "padding": (4, 0)}, "linear": {"weight": (2, 1)}, "prelu": {"weight": (1, 1)},
+    "pad": {"by": (3, 0)},
+}  # fmt: skip
+"""Fields that are lists of whole numbers: how many, and the least of them."""
+
 
 def _shapes(node: dict) -> dict[str, list[int]]:
     """The shapes of a node's weights, by name."""
@@ -124,24 +132,29 @@ def _shapes(node: dict) -> dict[str, list[int]]:
     return {"weight": weight} if node["op"] == "prelu" else {"weight": weight, "bias": weight[:1]}
 
 
-def _whole(node: dict) -> list:
-    """All that must be whole numbers in a node."""
-    by = node.get("by", ()) if node.get("op") == "pad" else ()
-    return [size for sizes in (node.get("weight", ()), node.get("padding", ()), by) for size in sizes]
+def _whole(sizes: Any, count: int, least: int) -> bool:
+    """Whether these are so many whole numbers."""
+    listed = isinstance(sizes, (list, tuple)) and len(sizes) == count
+    return listed and all(type(size) is int and least <= size <= 65536 for size in sizes)
 
 
 def _checked(node: Any) -> dict:
     operator = node.get("op") if isinstance(node, dict) else None
-    if operator not in _OPERATORS:
+    if not isinstance(operator, str) or operator not in _OPERATORS:
         raise BadValueError(f"the operator {short(operator)} is unknown; known are {', '.join(_OPERATORS)}.")
     wanted = {"op", "inputs", "output", *_FIELDS.get(operator, ())}
-    whole = all(type(size) is int and 0 <= size <= 65536 for size in _whole(node))
-    names = isinstance(node.get("inputs"), list) and all(isinstance(one, str) for one in node["inputs"])
-    if set(node) != wanted or not whole or not names or not isinstance(node["output"], str):
+    whole = all(_whole(node.get(key), *sizes) for key, sizes in _LISTS.get(operator, {}).items())
+    names, count = node.get("inputs"), 2 if operator == "add" else 1
+    read = isinstance(names, list) and len(names) == count and all(isinstance(one, str) for one in names)
+    if set(node) != wanted or not whole or not read or not isinstance(node["output"], str):
         raise BadValueError(f"an operator {operator!r} has {', '.join(sorted(wanted))}; {short(node)} has not.")
     for key in ("stride", "groups", "size"):
         if key in node:
             bounded(key, node[key], 1, 65536)
+    if operator == "scale":
+        bounded("by", node["by"], -1e6, 1e6)
+    if operator == "conv" and node["weight"][0] % node["groups"]:
+        raise BadValueError(f"a convolution has {node['weight'][0]} channels in {node['groups']} groups.")
     return node
 
 

@@ -172,7 +172,8 @@ def _load(name: str, kind: type, backbones: dict[Path, Shared]) -> Branch:
         for part in (f"{part}_name" for part in _KINDS[kind.__name__].parts):
             setattr(head, part, str(sibling(folder, getattr(head, part)) or getattr(head, part)))
         return None, head
-    where = sibling(folder, head.backbone) or locate(head.backbone, files=(CONFIG, WEIGHTS)).resolve()
+    beside = sibling(folder, head.backbone)  # of a fetched one, without its weights
+    where = locate(str(beside or head.backbone), files=(CONFIG, WEIGHTS)).resolve()
     if where not in backbones:
         backbones[where] = _load_shared(where)
     try:

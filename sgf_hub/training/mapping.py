@@ -165,7 +165,7 @@ def train(
         return
     descent.reconstruction.fold()
     mapping.cpu().eval().requires_grad_(False)
-    fit_statistics(mapping, pairs.z)
+    fit_statistics(mapping, pairs.z, pairs.c)
     report = measure(mapping, pairs.z[-held:], pairs.c[-held:])
     refuse_degenerate(report)
     mapping.save_pretrained(out)

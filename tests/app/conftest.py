@@ -7,23 +7,25 @@ import pytest
 import torch
 
 import sgf_hub.hub.names
-from app.core.gestures import FEATURES
-from app.core.model_sets import Faces, Flowers
+from app.core.heads import DRAWN, RENDERED
+from app.core.model_sets import Faces, Flowers, RenderedFaces
 from app.core.stopping import Stops
 from app.models.services import Models
 from app.panels.faces import FacePanel
 from app.panels.flowers import FlowerPanel
 from app.server.page import build_page
-from app.widgets.attribute_sliders import GROUPS
 from sgf_hub.baselines import Boundaries, Choice, Components
+from sgf_hub.generators.dcgan import DCGAN
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import AttributeHead, KeypointHead, load_backbone
 from sgf_hub.predictors.backbone import build_network
+from tests.app.usual import usual_face
 
-ATTRIBUTES = [name for names in GROUPS.values() for name in names]
-KEYPOINTS = [name for names in FEATURES.values() for name in names]
+ATTRIBUTES, KEYPOINTS = list(Faces().reads), list(DRAWN.depths)
 HAIR = [["black_hair", "brown_hair", "blond_hair", "gray_hair"]]
+RENDERED_ATTRIBUTES, RENDERED_KEYPOINTS = list(RenderedFaces().reads), list(RENDERED.depths)
+RENDERED_HAIR = [["dark_hair", "fair_hair", "red_hair", "bald"]]
 
 
 def _write_zoo(root: Path) -> None:
@@ -54,6 +56,38 @@ def _write_zoo(root: Path) -> None:
         ).save_pretrained(root / name)  # fmt: skip
 
 
+def _write_rendered(root: Path) -> None:
+    """The rendered faces' entries, without a registry: heads of our own in place of those on the mesh."""
+    torch.manual_seed(2)
+    rendered = RenderedFaces()
+    DCGAN(resolution=16, latent_dim=6, channels=(8, 8)).save_pretrained(root / rendered.generator)
+    backbone = load_backbone(root / "avatars-backbone")
+    shape = {
+        "channels": backbone.channels,
+        "side": backbone.side,
+        "squeeze": 4,
+        "hidden": 8,
+        "backbone": "avatars-backbone",
+    }
+    looks, measures = RENDERED_ATTRIBUTES[:13], RENDERED_ATTRIBUTES[13:]
+    AttributeHead(attributes=looks, groups=RENDERED_HAIR, **shape).save_pretrained(root / rendered.heads[0])
+    AttributeHead(attributes=measures, **shape).save_pretrained(root / rendered.heads[1])
+    keypoints = KeypointHead(keypoints=RENDERED_KEYPOINTS, **shape)
+    keypoints.output.weight.data.mul_(0.05)
+    keypoints.mean.copy_(torch.tensor([usual_face()[name] for name in RENDERED_KEYPOINTS]))
+    keypoints.save_pretrained(root / rendered.heads[2])
+    for name, heads, points in (
+        (rendered.attributes, rendered.heads[:2], []),
+        (rendered.keypoints, rendered.heads, RENDERED_KEYPOINTS),
+    ):
+        mapping = SGFMapping(
+            generator=rendered.generator, predictor=list(heads), latent_dim=6, latent_space="z", layers=2, embedding=8,
+            attributes=RENDERED_ATTRIBUTES, keypoints=points, groups=RENDERED_HAIR, latent_statistics=True,
+        )  # fmt: skip
+        mapping.z_radii.copy_(torch.tensor([2.31, 3.55, 4.10]))  # of N(0, I) in six dimensions
+        mapping.save_pretrained(root / name)
+
+
 def _write_baselines(root: Path) -> None:
     """InterFaceGAN and GANSpace as their fits would leave them, in random directions."""
     names = {"generator": "sgf-hub/avatars-stylegan2", "predictor": ["sgf-hub/avatars-attributes"], "latent_dim": 8}
@@ -75,6 +109,7 @@ def toy_zoo(tmp_path_factory):
     root = tmp_path_factory.mktemp("zoo")
     _write_zoo(root)
     _write_baselines(root)
+    _write_rendered(root)
     return root
 
 

@@ -79,8 +79,8 @@ def test_what_the_observer_sees(comparison, latent, panel):
     wanted = comparison.wanted(latent, "smile")
     path = paths(comparison.attribute(latent, "smile", wanted, ["interfacegan"]))["interfacegan"]
     assert (
-        not comparison.judged
-        and comparison.observer.spec.attributes == panel.models.predictor(("avatars-attributes",)).spec.attributes
+        not comparison.judged("smile")
+        and comparison.observer("smile").spec.attributes == panel.models.predictor(("avatars-attributes",)).spec.attributes
     )
     editor, config = comparison._editor("interfacegan")
     *_, last = editor.steps(latent, {"smile": float(wanted)}, config)
@@ -97,7 +97,8 @@ def test_the_judge_looks_where_there_is_one(comparison, latent, toy_zoo, tmp_pat
     shutil.copytree(copy / "avatars-attributes", copy / "avatars-judge-attributes")
     monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: copy)
     judged = Comparison(comparison.model_set, Models())
-    assert judged.judged and judged.observer is judged.models.predictor(("avatars-judge-attributes",))
+    assert judged.observer("smile") is judged.models.predictor(("avatars-judge-attributes",))
+    assert judged.judged("smile") and not judged.judged("tilted_right"), "what it does not read, it does not judge"
 
 
 def test_a_missing_entry_is_one_sentence_and_the_others_work(comparison, latent, toy_zoo, tmp_path, monkeypatch):
@@ -252,14 +253,14 @@ def test_opening_the_tab_keeps_what_was_compared(tab, session, panel):
 )
 def test_hostile_wishes_are_told(values):
     with pytest.raises(UserError, match="choose one of those on the page"):
-        wish_of(*values)
+        wish_of(("glasses",), *values)
 
 
 def test_hostile_sentences_are_told():
     with pytest.raises(BadValueError):
-        wish_of(KINDS[2], None, None, None, "")
+        wish_of((), KINDS[2], None, None, None, "")
     with pytest.raises(BadValueError):
-        wish_of(KINDS[2], None, None, None, 7)
+        wish_of((), KINDS[2], None, None, None, 7)
 
 
 def test_a_mistake_gives_the_buttons_back(tab, session, sure):

@@ -9,7 +9,7 @@ import torch
 
 import sgf_hub.hub.names
 from app.core.errors import UserError
-from app.core.gestures import FEATURES
+from app.core.heads import FEATURES, features_of
 from app.core.model_sets import Faces, Flowers, HubModelSet
 from app.core.session import Plan, Session
 from app.core.stopping import Stops
@@ -17,7 +17,7 @@ from app.models.services import Models
 from app.panels import downloads, history, links
 from app.panels.faces import FacePanel
 from app.panels.flowers import FlowerPanel
-from app.panels.hub import HubPanel, features_of, spec_of
+from app.panels.hub import HubPanel, spec_of
 from app.server.page import build_page
 from app.widgets.attribute_sliders import GROUPS, groups_of
 from app.widgets.code import as_python
@@ -160,7 +160,7 @@ def test_names_come_with_the_messages(hub_panel):
     assert set(updates[hub_panel.stage]["points"]) == set(POINTS)
 
 
-def test_groups_and_features_of_the_drawn_faces_are_known():
+def test_groups_and_features_of_faces_are_known():
     names = [name for members in GROUPS.values() for name in members]
     assert [title for title, _ in groups_of(names)] == list(GROUPS)
     assert groups_of(["a", "b"])[0][0] == "Attributes" and groups_of([]) == []

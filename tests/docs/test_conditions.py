@@ -1,6 +1,7 @@
 """docs/conditions.md: every recipe runs, on tiny local models that stand where it names real ones."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,8 @@ from tests.generators.test_diffusion import write_consistency
 from tests.predictors.foreign import write_classifier, write_clip, write_vitpose
 from tests.toys import toy_mapping, write_predictor
 
-PAGE = Path(__file__).parents[2] / "docs" / "conditions.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "conditions.md"
 
 
 class DCGAN(nn.Module):
@@ -49,6 +51,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: tmp_path / "zoo")
     write_predictor(tmp_path / "zoo", name="avatars")
+    for name in ("faces-mesh", "faces-measures", "faces-keypoints"):
+        shutil.copytree(ROOT / "zoo" / name, tmp_path / "zoo" / name)
     write_classifier(tmp_path / "owner" / "age-classifier", labels=("0-2", "20-29", "more than 70"), several=False)
     write_clip(tmp_path / "openai" / "clip-vit-base-patch32")
     write_vitpose(tmp_path / "usyd-community" / "vitpose-base-simple")
@@ -60,7 +64,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_every_recipe_runs(here: Path) -> None:
+def test_every_recipe_runs(here: Path, fetched_faces: dict[str, Path]) -> None:
     pytest.importorskip("diffusers")
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
     assert len(blocks) >= 11 and all(len(block.strip().splitlines()) <= 6 for block in blocks)

@@ -57,7 +57,8 @@ def test_its_lines_for_sgf_hub_are_the_examples(trained: Path) -> None:
 
 
 def test_the_page_as_it_stands(run: Run, trained: Path) -> None:
-    dry, whole, paper = commands("sgf-hub fit")
+    dry, whole, faces, paper = commands("sgf-hub fit")
+    assert all((ROOT / "zoo" / name).is_dir() for name in faces[2:7:2]), "the second example is of the zoo"
     assert dry[-1] == "--dry-run" and paper[1:3] == ["--recipe", "ffhq-attributes"]
     code, out, _ = run(*dry)
     assert code == 0 and json.loads(out)["seconds_in_all"] > 0 and not Path("my-digits").exists()
@@ -67,7 +68,8 @@ def test_the_page_as_it_stands(run: Run, trained: Path) -> None:
     assert sorted(path.name for path in Path("my-digits").iterdir()) == [
         "README.md", "config.json", "measured.json", "model.safetensors", "preview.png", "training.json",
     ]  # fmt: skip
-    (edit,) = commands("sgf-hub edit")
+    edit, of_faces = commands("sgf-hub edit")
+    assert (ROOT / "zoo" / of_faces[1]).is_dir()
     code, out, err = run(*edit)
     assert code == 0 and json.loads(out)["changed"]["8"], err
     assert Path("out/eight/after.png").is_file()

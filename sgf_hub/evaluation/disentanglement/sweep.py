@@ -12,8 +12,13 @@ import torch
 from torch import Tensor
 
 from sgf_hub.editing import EditConfig, Editor
+from sgf_hub.errors import BadValueError
 from sgf_hub.evaluation.disentanglement.mds import Curve, at_steps, manipulation_curve
+from sgf_hub.predictors import BasePredictor
 from sgf_hub.types import ConditionSpec, Latent, Predictor, Target
+
+_BATCH = 64
+_TRIED = 4  # times as many samples as are wanted
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def sweep(
         samples: N.
         seed: of the latents.
     """
-    latent = editor.generator.sample(samples, seed=seed)
+    latent = starts(editor, samples, seed=seed)
     target = flip(editor.predictor, editor.predictor(editor.generator.synthesize(latent)), attribute)
     latents, distances, conditions, seconds = [], [], [], []
     judged: list[Tensor] = []
@@ -97,6 +102,23 @@ def sweep(
         specs={name: spec for name, (_, spec) in observers.items()},
         seconds=seconds,
     )
+
+
+def starts(editor: Editor, count: int, *, seed: int) -> Latent:
+    """The first samples of a seed that an edit can begin at: those that the predictor can read."""
+    generator, predictor = editor.generator, editor.predictor
+    if not isinstance(predictor, BasePredictor):
+        return generator.sample(count, seed=seed)
+    tried = count
+    while True:
+        latents = generator.sample(tried, seed=seed)
+        parts = [predictor.readable(generator.synthesize(latents[i : i + _BATCH])) for i in range(0, tried, _BATCH)]
+        readable = torch.cat(parts).nonzero().flatten()[:count]
+        if len(readable) == count:
+            return latents if tried == count else Latent(latents.data[readable], latents.space)
+        if tried > _TRIED * count:
+            raise BadValueError(f"of {tried} samples of this generator only {len(readable)} can be read.")
+        tried = tried * 5 // 4 + 1
 
 
 def flip(predictor: Predictor, c0: Tensor, attribute: str) -> Target:

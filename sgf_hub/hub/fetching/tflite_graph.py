@@ -1,5 +1,6 @@
 """A TensorFlow Lite file as the config and the weights of a `GraphNetwork`: its tables are read, nothing is run."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def read_tflite(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise CorruptFileError(f"{path.name} is no TensorFlow Lite file.")
     try:
         return _Graph(tflite, tflite.Model.GetRootAsModel(data, 0)).read()
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:  # a table that ends too soon
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, struct.error) as error:  # too short
         raise CorruptFileError(f"{path.name} is damaged, or no network that can be read ({error}).") from None
 
 
@@ -99,7 +100,7 @@ class _Graph:
     ) -> None:
         weight, bias = self._constant(inputs[1]), self._constant(inputs[2])
         weight = weight.transpose(3, 0, 1, 2) if depthwise else weight.transpose(0, 3, 1, 2)
-        stride, (_, side, _, channels) = options.StrideH(), self.graph.Tensors(inputs[0]).ShapeAsNumpy()
+        stride, (_, side, _, channels) = options.StrideH(), self.graph.Tensors(inputs[0]).ShapeAsNumpy().tolist()
         plain = (stride, 1, 1) == (options.StrideW(), options.DilationHFactor(), options.DilationWFactor())
         if not plain or (depthwise and weight.shape[0] != channels):
             self._unknown(kind)
@@ -125,7 +126,7 @@ class _Graph:
     def _max_pool_2d(self, kind: str, options: Any, inputs: list, given: list, names: dict, output: int) -> None:
         size, stride = options.FilterHeight(), options.StrideH()
         square = (size, stride) == (options.FilterWidth(), options.StrideW())
-        border = self.graph.Tensors(inputs[0]).ShapeAsNumpy()[1] % stride or size > stride  # of what is no picture
+        border = int(self.graph.Tensors(inputs[0]).ShapeAsNumpy()[1]) % stride or size > stride  # of what is no picture
         if not square or options.FusedActivationFunction() or (options.Padding() == _SAME and border):
             self._unknown(kind)
         self._node("max_pool", given, names, output, size=size, stride=stride)

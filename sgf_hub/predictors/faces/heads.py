@@ -1,5 +1,6 @@
 """What is read of a face that the mesh has found: keypoints, measurements, gender. All share the mesh's one pass."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from sgf_hub.validation import names_of
 
 _LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _BROWS, _SKIN = (70, 105, 107, 336, 334, 300), (50, 280, 151)  # of the mesh's points
+_CLEAR = 0.8  # score of the typical face on a side: p = 0.9
 _COLOUR_SIDE = 64  # px, at which colours are read; a point's is the mean of 5 x 5
 
 
@@ -92,7 +94,7 @@ MEASURES: dict[str, Callable[[FaceReading], Tensor]] = {
 
 
 class FaceMeasures(HubModule):
-    """Scores of attributes that are measured: tanh of a quantity, standardised.
+    """Scores of attributes that are measured: tanh of a quantity in units in which half of all faces score beyond 0.8.
 
     Args:
         backbone: name of the mesh's repo.
@@ -118,8 +120,9 @@ class FaceMeasures(HubModule):
         return torch.stack([MEASURES[name](reading) for name in self.spec.attributes], dim=1)
 
     def fit(self, quantities: Tensor) -> None:
-        """Take the medians of what was measured of many faces, [N, A], for the middle, and the deviations as units."""
-        self.center, self.scale = quantities.median(0).values, quantities.std(0)
+        """Take the medians of what was measured of many faces, [N, A], for the middle, and their deviations for units."""
+        self.center = quantities.median(0).values
+        self.scale = (quantities - self.center).abs().median(0).values / math.atanh(_CLEAR)
 
     def forward(self, reading: FaceReading) -> Tensor:
         """What the mesh sees => scores [B, A] in [-1, 1]."""
@@ -170,9 +173,9 @@ def chips(reading: FaceReading, side: int) -> Tensor:
     across = (left - right) / 0.3754
     down = torch.stack([-across[:, 1], across[:, 0]], dim=1)
     center = (left + right) / 2 + (0.5 - 0.4929) * across + (0.5 - 0.301) * down
-    grid = functional.affine_grid(
-        torch.stack([across, down, 2 * center - 1], dim=2), [len(points), 3, side, side], align_corners=False
-    )
+    axis = (torch.arange(side, device=points.device) + 0.5) * 2 / side - 1
+    across, down, center = (one[:, None, None] for one in (across, down, 2 * center - 1))  # B, 1, 1, 2
+    grid = center + axis[:, None] * across + axis[:, None, None] * down
     return functional.grid_sample(reading.images.float(), grid, align_corners=False, padding_mode="border")
 
 

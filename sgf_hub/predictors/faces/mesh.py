@@ -89,7 +89,7 @@ class FaceMesh(GraphNetwork):
         ]
         points, face = (torch.cat(several) for several in zip(*parts, strict=True))
         share = border / images.shape[-1]
-        points = points.reshape(len(images), -1, 3) * ((1 + 2 * share) / self.side)
+        points = points.flatten(1).unflatten(1, (-1, 3)) * ((1 + 2 * share) / self.side)
         return FaceReading(images, points - points.new_tensor([share, share, 0]), face.reshape(-1))
 
 

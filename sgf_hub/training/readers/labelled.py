@@ -25,7 +25,8 @@ _SIDES, _POOLED = (8, 16), 8  # maps that are read, and what they are pooled to,
 _BATCH = 64
 _PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of the ridge, in mean squares of a standardised feature
 _HINT = 0.05  # weight of an answer of another reader, of that of a whole map
-_CLEAR = 1.1  # half the log-odds of the typical picture that has an attribute: p = 0.9
+CLEAR = 1.1
+"""Half the log-odds of the typical picture that has an attribute, which make p = 0.9: an edit's tolerance."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,14 @@ def fit_spread(blocks: Sequence[Tensor], values: np.ndarray, *, hints: int = 0) 
         signs = 2 * column[told] - 1
         if min(int((signs > 0).sum()), int((signs < 0).sum())) < 5:
             raise BadValueError("each attribute needs at least 5 pictures that have it, and 5 that have it not.")
-        dual, left_out = _ridge(kernel[told][:, told], signs)
+        among = kernel[told][:, told]
+        dual, left_out = _ridge(among, signs)
         # as many have p > 1/2 as were said to have it, and the typical one of those is clear
         middle = torch.quantile(left_out, 1 - (signs > 0).double().mean())
-        slope = 2 * _CLEAR / (left_out[signs > 0].median() - middle).clamp_min(0.1)
+        slope = 2 * CLEAR / (left_out[signs > 0].median() - middle).clamp_min(0.1)
         accuracies.append(((left_out > middle) == (signs > 0)).double().mean())
         duals.append(torch.zeros(len(column), dtype=torch.double).masked_scatter(told, dual))
-        middles.append(middle - signs.mean())  # the mean is not in the scores
+        middles.append(middle - signs.mean() + among.mean(0) @ dual)  # the means are not in the scores
         slopes.append(slope)
     weights = x.T @ torch.stack(duals, dim=1).float()
     rest = (torch.stack(one).float() for one in (middles, slopes, accuracies))
@@ -133,12 +135,14 @@ def fit_spread(blocks: Sequence[Tensor], values: np.ndarray, *, hints: int = 0) 
 
 def _ridge(kernel: Tensor, signs: Tensor) -> tuple[Tensor, Tensor]:
     """Dual weights, and every picture's score when it is left out, of the penalty with which those are best."""
+    kernel = kernel - kernel.mean(0) - kernel.mean(1, keepdim=True) + kernel.mean()
     values, vectors = torch.linalg.eigh(kernel)
     centered, best = signs - signs.mean(), None
     for penalty in _PENALTIES:
         inverse = (vectors / (values + penalty)) @ vectors.T
         dual = inverse @ centered
-        left_out = signs - dual / inverse.diagonal()
+        # the mean is one more weight, without a penalty, that is fitted again when a picture is left out
+        left_out = signs - dual / (inverse.diagonal() - 1 / (penalty * len(signs)))
         error = ((left_out - signs) ** 2).mean()
         if best is None or error < best[0]:
             best = (error, dual, left_out)
@@ -166,6 +170,9 @@ def spread_labels(
     Raises:
         BadValueError: if the labels do not suffice, or the generator has no activations to read.
     """
+    if not len(labels):
+        raise BadValueError("there are no labels to spread: all that there are were given again, and are held out.")
+    folder.mkdir(parents=True, exist_ok=True)
     mark = hashlib.sha256(labels.values.tobytes() + labels.seeds.tobytes() + repr(labels.attributes).encode())
     stem = f"labelled-{generator.resolution}px-{count}-seed{seed}-{len(hints)}-{mark.hexdigest()[:8]}"
     image_file, label_file = folder / f"{stem}.npy", folder / f"{stem}.npz"

@@ -27,7 +27,7 @@ from sgf_hub.hub.files import WEIGHTS
 from sgf_hub.hub.names import NAMESPACE
 from sgf_hub.predictors import load_predictor
 from sgf_hub.predictors.backbone import fingerprint
-from sgf_hub.training.readers.labelled import labelled_pictures, spread_labels
+from sgf_hub.training.readers.labelled import CLEAR, labelled_pictures, spread_labels
 from sgf_hub.training.readers.learner import Learner
 from sgf_hub.training.readers.supervised import (
     PROBE,
@@ -250,6 +250,8 @@ def _train(config: PredictorConfig, out: Path, run: Path, command: str) -> Itera
 
     seconds = yield from descend(config, run, learner, losses, probe, steps=steps)
 
+    if sets.shares is not None:
+        calibrate(learner, pictures, sets.shares)
     _save_repos(config, learner, out)
     finished = load_predictor([str(out / config.repo(part)) for part in learner.heads])
     found = evaluate(finished, held_out, meaning) | sets.figures
@@ -267,6 +269,7 @@ class _Sets:
     held_out: Labelled
     meaning: Meaning
     figures: dict[str, Any]  # known before the training, for the report
+    shares: np.ndarray | None = None  # of the pictures that have each attribute, where labels were spread
 
 
 def _drawn_sets(config: PredictorConfig, run: Path) -> _Sets:
@@ -302,7 +305,36 @@ def _labelled_sets(config: PredictorConfig, out: Path, run: Path) -> _Sets:
         held_out=labelled_pictures(generator, certain),
         meaning=Meaning(attributes=first.attributes, groups=config.groups, causes=causes),
         figures={"labelled": int((~kept_out).sum()), "agreement_of_labels": agreement, "spread": spread},
+        shares=np.nanmean(first.values[~kept_out], axis=0),
     )
+
+
+@torch.inference_mode()
+def calibrate(learner: Learner, pictures: Labelled, shares: np.ndarray, *, most: int = 8_000) -> None:
+    """Scale and shift the logits so that as many pictures have an attribute as were seen to have it, half of them clearly.
+
+    Labels that were spread are noisy, and a network that learns them hedges: of what is rare it says "perhaps" at most.
+    What an edit asks for is what samples have, so their typical score is what counts as having it (`CLEAR`).
+
+    Args:
+        learner: trained; the last layer of its attribute head is changed.
+        pictures: of which the first are read.
+        shares: of pictures that have each attribute, [A].
+        most: how many are read.
+    """
+    learner.eval()
+    rows = np.arange(min(len(pictures), most))
+    parts = []
+    for some in np.array_split(rows, -(-len(rows) // 128)):
+        features = learner.backbone(pictures.batch(some)[0])
+        parts.append(learner.attributes.output(learner.attributes.trunk(features)))
+    logits, output = torch.cat(parts), learner.attributes.output
+    for column, share in enumerate(shares.tolist()):
+        values = logits[:, column]
+        middle = torch.quantile(values, 1 - share)
+        slope = 2 * CLEAR / (values[values > middle].median() - middle).clamp_min(1e-3)
+        output.weight[column] *= slope
+        output.bias[column] = (output.bias[column] - middle) * slope
 
 
 def _save_repos(config: PredictorConfig, learner: Learner, out: Path) -> None:

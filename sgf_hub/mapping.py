@@ -37,8 +37,8 @@ class SGFMapping(
         keypoints: names of c's keypoints.
         groups: sets of mutually exclusive attributes.
         caption: how many components of a caption's embedding c holds, in place of all these.
-        latent_statistics: whether it keeps what its pairs say of samples (`editing.distribution`): the latents' covariance
-            and radii, and how high an attribute scores in those that have it; older ones do not.
+        latent_statistics: whether it keeps what its pairs say of samples (`editing.distribution`): the latents'
+            covariance and radii, and how high an attribute scores in those that have it; older ones do not.
 
     Raises:
         BadValueError: if a number is out of range or a list is not one of names.

@@ -25,8 +25,8 @@ GROUPS = {
     "Baselines": "Other methods, fitted to the same generators, to compare with.",
     "Other": "Parts that the rest of the page uses.",
 }
-_WORLDS = {"avatars": "drawn faces", "flowers": "drawn flowers"}
-_LICENCES = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
+_WORLDS = {"avatars": "drawn faces", "flowers": "drawn flowers", "faces": "rendered faces"}
+_LICENCES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "cc0-1.0": "CC0-1.0"}
 _FRAMES = 4  # of a strip, as many as a card is wide
 _MOST_FRAMES = 32
 
@@ -40,7 +40,7 @@ class Card:
         group: of `GROUPS`.
         kind: what it is, in a few plain words.
         does: what it does, in a sentence.
-        facts: licence and size, in a few words each.
+        facts: licence and size, in a few words each; and who made what others published.
         figures: what was measured: title, on what, figure.
         code: lines of Python; "" where there are none.
         picture: a data URI; "" where there is none.
@@ -101,7 +101,7 @@ def _page(root: Path) -> str:
 
 def _card(entry: Entry) -> Card:
     from sgf_hub.errors import SGFError
-    from sgf_hub.hub.publishing.cards import figures_of, licence_of, own_id, world_of
+    from sgf_hub.hub.publishing.cards import figures_of, own_id, world_of
     from sgf_hub.hub.publishing.code import code_block
 
     group, kind, does = _words(entry)
@@ -113,12 +113,28 @@ def _card(entry: Entry) -> Card:
         code = code_block(entry.kind, entry.config, own_id(entry.path), world_of(entry.path))
     except (LookupError, TypeError):  # a kind of which no card tells a use
         code = ""
-    licence = licence_of(entry.path)
-    facts = (_LICENCES.get(licence, licence) or "No licence named", _size(entry.size))
+    try:
+        facts = _facts(entry)
+    except SGFError:  # a manifest that cannot be read
+        facts = ("No licence named", _size(entry.size))
     picture = _strip(entry.path / "strip.png")
     shows = "An edit, step by step" if group == "Mappings" else "Pictures that it draws"
     opens = group == "Mappings"
     return Card(entry.name, group, kind, does, facts, figures, code, picture, shows, opens)
+
+
+def _facts(entry: Entry) -> tuple[str, ...]:
+    """Licence and size; of what others published, by their word, with the author."""
+    from sgf_hub.hub.fetching.manifest import read_manifest
+    from sgf_hub.hub.publishing.cards import licence_of
+
+    manifest = read_manifest(entry.path)
+    licence = manifest.license if manifest else licence_of(entry.path)
+    named = _LICENCES.get(licence, licence) or "No licence named"
+    if manifest is None:
+        return named, _size(entry.size)
+    size = _size(entry.size or manifest.wheel_bytes)
+    return named, f"{size}, fetched at its first use", f"by {manifest.author}"
 
 
 def _words(entry: Entry) -> tuple[str, str, str]:
@@ -141,8 +157,17 @@ def _words(entry: Entry) -> tuple[str, str, str]:
         "ProGAN": (
             "Generators", "ProgressiveGAN", f"Makes {pictures} of {side} pixels a side; edits move in its space Z."
         ),
+        "DCGAN": ("Generators", "DCGAN", f"Makes {pictures} of {side} pixels a side; edits move in its space Z."),
         "AttributeHead": ("Predictors", f"Reads {asked}", f"Looks for {asked} in {pictures}.{judge}"),
         "KeypointHead": ("Predictors", f"Reads {asked}", f"Finds {asked} in {pictures}.{judge}"),
+        "FaceMesh": (
+            "Predictors", "Face mesh", "Finds a face and 468 points of it, which other readers of faces share."
+        ),
+        "FaceKeypoints": ("Predictors", f"Reads {asked}", f"Takes {asked} out of the face mesh's."),
+        "FaceMeasures": (
+            "Predictors", f"Measures {asked}", f"Measures in {pictures} what needs no labels: pose, brows, light, skin."
+        ),
+        "FaceGender": ("Predictors", "Reads 1 attribute", "Says whether a face looks male."),
         "CaptionPredictor": (
             "Predictors", "Reads captions", f"Tells how near the caption of {pictures} is to a sentence of yours."
         ),
@@ -150,7 +175,7 @@ def _words(entry: Entry) -> tuple[str, str, str]:
         "captioner": ("Predictors", "Writes captions", f"Describes {pictures} in a sentence."),
         "classifier": ("Predictors", "Reads labels", f"Says which labels {pictures} have."),
         "backbone": (
-            "Predictors", "Backbone", f"FairQueue {pictures} into features, which the readers above it share.{judge}"
+            "Predictors", "Backbone", f"Turns {pictures} into features, which the readers above it share.{judge}"
         ),
         "Boundaries": (
             "Baselines", "InterFaceGAN", f"One straight direction in the space of {generator} for each of {asked}."

@@ -67,7 +67,9 @@ def inspect(
 
 
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="Entries of the zoo; all that are fetched by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Entries of the zoo; all that are fetched by default.")
+    ] = None,
 ) -> None:
     """Fetch what is not part of the zoo, check it, and convert it; what is here already stays."""
     from sgf_hub.hub.names import NAMESPACE, entries, locate

@@ -231,9 +231,7 @@ def _softened(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return torch.cat([*parts, images[count:]])
 
 
-def evaluate(
-    predictor: nn.Module, pictures: Labelled, meaning: Meaning, *, most: int | None = None
-) -> dict[str, Any]:
+def evaluate(predictor: nn.Module, pictures: Labelled, meaning: Meaning, *, most: int | None = None) -> dict[str, Any]:
     """Measure a predictor of all attributes, and of the keypoints where there are some, against labels.
 
     Args:

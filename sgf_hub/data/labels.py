@@ -141,8 +141,8 @@ def _read_sheet(path: Path) -> Labels:
             f"{path.name} has no line but {UNCLEAR!r}: `sgf-hub label` writes it anew if it is deleted."
         )
     values = np.zeros((count, len(held)), np.float32)
-    for column, numbers in enumerate(held.values()):
-        values[numbers, column] = 1
+    for column, having in enumerate(held.values()):
+        values[having, column] = 1
     values[unclear] = np.nan
     return Labels(names_of(path.name, list(held)), np.arange(first, first + count), values)
 

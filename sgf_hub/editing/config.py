@@ -34,8 +34,8 @@ class EditConfig:
             (ours).
         grounded: aim at the caption of a picture that does what the sentence asks and leaves the rest as it is
             (`CaptionPredictor.ground`), not at the sentence (ours); of attributes and keypoints it changes nothing.
-        within: share of the generator's latents, .5, .95 or .99, whose region no step leaves (ours; `distribution`); None
-            goes wherever the field leads (the paper). A latent that begins far outside goes no farther out.
+        within: share of the generator's latents, .5, .95 or .99, whose region no step leaves (ours; `distribution`);
+            None goes wherever the field leads (the paper). A latent that begins far outside goes no farther out.
         layers: edit only the w+ layers first <= i < last; None edits all.
         resolution: side of the pictures on the way, which the predictor reads (ours: StyleGAN2 stops early at it); None
             draws all at full size. `edit` draws what came out at full size.
@@ -75,7 +75,12 @@ class EditConfig:
             changes: settings to set otherwise.
         """
         plain = cls(
-            max_steps=80, certainty=1.0, patience=None, return_best=False, release_siblings=False, grounded=False,
+            max_steps=80,
+            certainty=1.0,
+            patience=None,
+            return_best=False,
+            release_siblings=False,
+            grounded=False,
             within=None,
         )
         return replace(plain, **changes)  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
 """Where a generator's latents lie, and edits that stay there (ours).
 
 The field says which way c changes, not how far z can go: beyond the latents that a generator was trained on it draws
-burnt-out pictures, which a predictor goes on reading. So a step that leads out of the region in which nearly all latents
-lie is taken back onto its border.
+burnt-out pictures, which a predictor goes on reading. So a step that leads out of the region in which nearly all
+latents lie is taken back onto its border.
 """
 
 import torch
@@ -55,7 +55,7 @@ class LatentDistribution:
         return self.radii[QUANTILES.index(quantile)]
 
     def outlyingness(self, z: Tensor) -> Tensor:
-        """Distances in units of the one that 99% of the latents lie within: above 1, a latent is out of distribution."""
+        """Distances in units of the one that 99% of the latents lie within: above 1, it is out of distribution."""
         return self.distance(z) / self.radius(0.99)
 
     def project(self, z: Tensor, most: Tensor) -> Tensor:

@@ -146,5 +146,7 @@ class SGFEditor:
         def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
             return self.stepping.begin(EditContext(self.mapping, self.predictor.spec, c0, target, config))
 
-        known = {"distribution": self.distribution, "typical": self.typical}
-        yield from edit_loop(self.generator, self.predictor, latent, target, config, begin, **known)
+        yield from edit_loop(
+            self.generator, self.predictor, latent, target, config, begin,
+            distribution=self.distribution, typical=self.typical,
+        )  # fmt: skip

@@ -36,7 +36,7 @@ _ADVICE = {
     "try a nearer target, or release some of what is held.",
     StopReason.OUT_OF_DISTRIBUTION: "The predictor reads the target off this picture, but its latent lies farther out "
     "than 99 in 100 that the generator draws from: trust your eyes, or keep the edit within (the tuned stepping does).",
-    StopReason.UNREADABLE: "There is no face in this picture that could be read, so the edit did not start: take another.",
+    StopReason.UNREADABLE: "There is no face in this picture to be read, so the edit did not start: take another.",
     StopReason.NOT_FINITE: "The edit ran into numbers that are not finite: use a smaller step size or another picture.",
 }
 

@@ -9,6 +9,8 @@ from sgf_hub.validation import read_json
 
 BEGIN, END = "<!-- measured: begin (written by `sgf-hub measure page`) -->", "<!-- measured: end -->"
 
+_STEPPINGS = {"tuned": "our stepping", "unconstrained": "ours without the constraint", "paper": "the paper's stepping"}
+
 
 def headline() -> str:
     """The table of the README: MDS of every method on the faces, by the judge."""
@@ -21,14 +23,14 @@ def headline() -> str:
 def summary() -> str:
     """The main figures, at the head of the page."""
     lines = ["| what | figure | command |", "|---|---|---|"]
-    for name in ("avatars-judge-attributes", "flowers-judge-attributes"):
+    for name in ("avatars-judge-attributes", "flowers-judge-attributes", "faces-judge-attributes"):
         judge = _read(name, "training.json")
         if judge:
             held = judge["held_out"]
             worst = min(held["accuracies"], key=held["accuracies"].get)
             points = f", {held['keypoint_error']:.2%} of the side" if "keypoint_error" in held else ""
             lines.append(
-                f"| judge of {name.split('-')[0]} on {_pictures(held):,} drawn ones: mean accuracy, lowest"
+                f"| judge of {name.split('-')[0]} on {_pictures(held):,} held-out ones: mean accuracy, lowest"
                 f"{', keypoint error' if points else ''} | {held['accuracy']:.2%}, {held['accuracies'][worst]:.2%} "
                 f"({worst}){points} | `{judge['command']}` |"
             )
@@ -46,23 +48,18 @@ def summary() -> str:
             f"{spread(made, 'generated_truncation_1', '.3f')} ({spread(made, 'drawn_to_drawn', '.3f')}) | "
             f"`{made['command']}` |"
         )
-    flips = _read("sgf-avatars-attributes", "measured.json").get("edits")
-    if flips:
-        for stepping, title in (("tuned", "our stepping"), ("paper", "the paper's stepping")):
-            rows = [row for row in flips["rows"] if row["stepping"] == stepping]
-            lines.append(
-                f"| {len(rows)} attributes x {flips['samples']} flips x {flips['seeds']} seeds, {title}: reached, "
-                f"other attributes changed (judge), steps | {mean(rows, 'reached'):.1%}, "
-                f"{mean(rows, 'others_changed'):.2f} of {len(rows) - 1}, {mean(rows, 'steps'):.1f} "
-                f"| `{flips['command']}` |"
-            )
-    moves = _read("sgf-avatars-keypoints", "measured.json").get("edits")
-    if moves:
-        row = next(row for row in moves["rows"] if row["stepping"] == "tuned")
+    for name, made in _held("measured.json", "edits").items():
+        for stepping, title in _STEPPINGS.items():
+            rows = [row for row in made["rows"] if row["stepping"] == stepping]
+            if rows:
+                lines.append(_edit_line(name, made, rows, title))
+    for name, made in _held("measured.json", "frechet").items():
+        ways = [row for stepping in _STEPPINGS for row in made["rows"] if row["stepping"] == stepping]
+        figures = ", ".join(f"{_STEPPINGS[row['stepping']]} {spread(row, 'edited', '.3f')}" for row in ways)
         lines.append(
-            f"| {moves['samples']} keypoint targets x {moves['seeds']} seeds, our stepping: mean error before, after, "
-            f"after by the judge | {row['before']:.2%}, {spread(row, 'after', '.2%')}, "
-            f"{spread(row, 'after_by_judge', '.2%')} of the side | `{moves['command']}` |"
+            f"| {name}, {made['samples']:,} pictures x {made['seeds']} seeds, an attribute of each flipped: Frechet "
+            f"distance to others, unedited (of unedited ones to others) | {figures} "
+            f"({spread(ways[0], 'unedited', '.3f')}) | `{made['command']}` |"
         )
     for name, said in _held("measured.json", "captions").items():
         for stepping, title in (("tuned", "our stepping"), ("paper", "the paper's stepping")):
@@ -99,12 +96,15 @@ def full_page() -> str:
         "deviation over seeds.\n"
     )
     parts = [head, summary()]
-    for name in ("avatars-attributes", "avatars-judge-attributes", "flowers-judge-attributes"):
+    for name in (
+        "avatars-attributes", "avatars-judge-attributes", "flowers-judge-attributes", "faces-attributes",
+        "faces-judge-attributes",
+    ):  # fmt: skip
         report = _read(name, "training.json")
         if report:
             held = report["held_out"]
             rows = [f"| {k} | {v:.1%} | {held['balanced_accuracies'][k]:.1%} |" for k, v in held["accuracies"].items()]
-            parts.append(_table(f"{name}, on held-out drawn pictures", "| attribute | accuracy | balanced |", rows))
+            parts.append(_table(f"{name}, on held-out pictures", "| attribute | accuracy | balanced |", rows))
     for name, report in _held("training.json", "report").items():
         if "slopes" not in report:  # not a mapping's
             continue
@@ -117,26 +117,8 @@ def full_page() -> str:
             "| growth of dF/dz: 0, 50, 95, 100% | " + ", ".join(f"{v:.2f}" for v in report["jacobian"].values()) + " |",
         ]
         parts.append(_table(f"{name}: F on held-out pairs", "| standardised units | |", rows))
-    flips = _read("sgf-avatars-attributes", "measured.json").get("edits", {})
-    for stepping in ("paper", "tuned") if flips else ():
-        rows = [
-            f"| {r['attribute']} | {spread(r, 'reached', '.1%')} | {spread(r, 'reached_by_judge', '.1%')} | "
-            f"{spread(r, 'others_changed', '.2f')} | {spread(r, 'steps', '.1f')} |"
-            for r in flips["rows"]
-            if r["stepping"] == stepping
-        ]
-        head = "| flipped | reached | by the judge | others changed (judge) | steps |"
-        parts.append(_table(f"sgf-avatars-attributes, stepping {stepping!r}", head, rows))
-    moves = _read("sgf-avatars-keypoints", "measured.json").get("edits")
-    if moves:
-        rows = [
-            f"| {r['stepping']} | {spread(r, 'before', '.2%')} | {spread(r, 'after', '.2%')} | "
-            f"{spread(r, 'after_by_judge', '.2%')} | {spread(r, 'reached', '.1%')} | "
-            f"{spread(r, 'attributes_changed', '.1%')} | {spread(r, 'steps', '.1f')} |"
-            for r in moves["rows"]
-        ]
-        head = "| stepping | error before | after | by the judge | reached | attributes changed | steps |"
-        parts.append(_table("sgf-avatars-keypoints: all keypoints to another sample's", head, rows))
+    for name, made in _held("measured.json", "edits").items():
+        parts += _edit_tables(name, made)
     for name, said in _held("measured.json", "captions").items():
         for stepping in ("paper", "tuned"):
             parts.append(f"## {name}: edits by sentence, stepping {stepping!r}\n\n{caption_table(said, stepping)}")
@@ -145,6 +127,55 @@ def full_page() -> str:
     for name, held in _held("measured.json", "evaluation").items():
         parts.append(f"## {name}: Manipulation Disentanglement Score\n\n`{held['command']}`\n\n{tables(held)}")
     return "\n\n".join(parts) + "\n"
+
+
+def _edit_line(name: str, made: dict, rows: list[dict], title: str) -> str:
+    """The row of the first table that tells of a mapping's edits with one stepping."""
+    outside = f"; ended outside of 99% of the latents {mean(rows, 'outside'):.1%}" if "outside" in rows[0] else ""
+    if "attribute" in rows[0]:
+        said = [row for row in rows if row["reached_by_judge"] is not None]
+        return (
+            f"| {name}, {len(rows)} attributes x {made['samples']} flips x {made['seeds']} seeds, {title}: reached, by "
+            f"the judge, other attributes changed (judge), steps | {mean(rows, 'reached'):.1%}, "
+            f"{mean(said, 'reached_by_judge'):.1%}, {mean(rows, 'others_changed'):.2f} of {len(rows) - 1}, {mean(rows, 'steps'):.1f}"
+            f"{outside} | `{made['command']}` |"
+        )
+    row = rows[0]
+    judged = f", {spread(row, 'after_by_judge', '.2%')}" if row["after_by_judge"] is not None else ""
+    return (
+        f"| {name}, {made['samples']} keypoint targets x {made['seeds']} seeds, {title}: mean error before, after"
+        f"{', after by the judge' if judged else ''} | {row['before']:.2%}, {spread(row, 'after', '.2%')}{judged} of "
+        f"the side{outside} | `{made['command']}` |"
+    )
+
+
+def _edit_tables(name: str, made: dict) -> list[str]:
+    """A mapping's edits: a row for each attribute, or for each stepping where keypoints are moved."""
+
+    def said(row: dict, key: str, style: str) -> str:
+        return spread(row, key, style) if row.get(key) is not None else ""
+
+    if "attribute" not in made["rows"][0]:
+        rows = [
+            f"| {r['stepping']} | {spread(r, 'before', '.2%')} | {spread(r, 'after', '.2%')} | "
+            f"{said(r, 'after_by_judge', '.2%')} | {spread(r, 'reached', '.1%')} | "
+            f"{spread(r, 'attributes_changed', '.1%')} | {spread(r, 'steps', '.1f')} | {said(r, 'outside', '.1%')} |"
+            for r in made["rows"]
+        ]
+        head = "| stepping | error before | after | by the judge | reached | attributes changed | steps | outside |"
+        return [_table(f"{name}: all keypoints to another sample's", head, rows)]
+    head = "| flipped | reached | by the judge | others changed (judge) | steps | outside |"
+    tables = []
+    for stepping in _STEPPINGS:
+        rows = [
+            f"| {r['attribute']} | {spread(r, 'reached', '.1%')} | {said(r, 'reached_by_judge', '.1%')} | "
+            f"{spread(r, 'others_changed', '.2f')} | {spread(r, 'steps', '.1f')} | {said(r, 'outside', '.1%')} |"
+            for r in made["rows"]
+            if r["stepping"] == stepping
+        ]
+        if rows:
+            tables.append(_table(f"{name}, stepping {stepping!r}", head, rows))
+    return tables
 
 
 def caption_table(said: dict, stepping: str) -> str:

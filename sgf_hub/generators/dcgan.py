@@ -52,7 +52,7 @@ class DCGAN(HubModule):
                 are none that the generator was trained on.
         """
         bounded("truncation", truncation, 0.0, 1.0)
-        like = self.layers[0].weight
+        like = next(self.parameters())
         return Latent(draw_z(n, self.latent_dim, seed=seed).to(like), "z")
 
     def synthesize(self, latent: Latent, *, resolution: int | None = None) -> Tensor:

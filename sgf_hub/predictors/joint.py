@@ -168,7 +168,9 @@ def _load(name: str, kind: type, backbones: dict[Path, Shared]) -> Branch:
         return None, kind(name)
     folder = locate(name, files=(CONFIG, WEIGHTS))
     head = kind.from_pretrained(folder)  # type: ignore[attr-defined]
-    if not isinstance(head, (Head, *_OF_FACES)):  # it reads pictures itself, and loads what its config names when it needs it
+    if not isinstance(
+        head, (Head, *_OF_FACES)
+    ):  # it reads pictures itself, and loads what its config names when it needs it
         for part in (f"{part}_name" for part in _KINDS[kind.__name__].parts):
             setattr(head, part, str(sibling(folder, getattr(head, part)) or getattr(head, part)))
         return None, head

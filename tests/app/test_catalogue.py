@@ -8,6 +8,7 @@ import pytest
 
 import sgf_hub.hub.names
 from app.tabs import catalogue
+from sgf_hub.hub.fetching.manifest import read_manifest
 from sgf_hub.hub.names import entries, root
 from sgf_hub.hub.publishing.cards import code_of, figures_of
 
@@ -22,8 +23,30 @@ def test_every_entry_has_a_card(cards):
     groups = [card.group for card in catalogue.cards()]
     assert groups == sorted(groups, key=list(catalogue.GROUPS).index), "mappings come first"
     for card in cards.values():
-        assert card.does.endswith(".") and card.kind and card.facts[0] == "Apache-2.0" and card.facts[1].endswith("B")
+        assert card.does.endswith(".") and card.kind
         assert card.opens == (card.group == "Mappings") == card.name.startswith("sgf-")
+
+
+def test_facts_are_licence_and_size_and_who_made_what_others_published(cards):
+    for entry in entries():
+        licence, size, *author = cards[entry.name].facts
+        manifest = read_manifest(entry.path)
+        if manifest is None:
+            assert not author and size.endswith("B") and licence in ("Apache-2.0", "No licence named")
+        else:
+            assert author == [f"by {manifest.author}"] and licence.lower() == manifest.license
+            assert size.endswith("MB, fetched at its first use") or "KB, fetched" in size
+            assert not cards[entry.name].opens
+    assert cards["faces-dcgan"].facts[0] == "MIT" and cards["faces-dcgan"].does.startswith("Makes rendered faces of 64")
+
+
+def test_a_manifest_that_cannot_be_read_hides_no_card(tmp_path, monkeypatch):
+    folder = tmp_path / "zoo" / "faces-odd"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"class": "DCGAN", "resolution": 64}))
+    (folder / "fetch.json").write_text("{}")
+    monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: tmp_path / "zoo")
+    assert "faces-odd" in catalogue.page() and "No licence named" in catalogue.page()
 
 
 def test_known_kinds_have_words(cards):

@@ -59,7 +59,7 @@ class TestTheirDescription:
             assert next(iter(arguments)) == first and not arguments[first]["parameter_has_default"]
             defaults = {key: one["parameter_default"] for key, one in arguments.items() if key != first}
             shared = {"seed": 7, "latent": "", "layers": None, "max_steps": 60, "truncation": 0.8}
-            extra = {} if name == "/edit_caption" else {"release": None, "strength": 100}
+            extra = {} if name == "/edit_caption" else {"release": None, "strength": 100, "faces": "drawn"}
             assert defaults == {**shared, **extra}
             assert arguments["max_steps"]["type"]["type"] == "integer"
 
@@ -79,7 +79,7 @@ class TestFaces:
         job = client.submit({"smile": 1}, 7, max_steps=3, api_name="/edit_attributes")
         result = job.result(timeout=60)
         assert [step["step"] for step in job.outputs()] == [0, 1, 2, 3, 3]
-        assert all(step.keys() == {"step", "distance"} for step in job.outputs()[:-1])
+        assert all(step.keys() == {"step", "distance", "outlyingness"} for step in job.outputs()[:-1])
         assert result["stop_reason"] == "step limit"
         assert result["asked"].keys() == {"smile"} and len(result["asked"]["smile"]) == 2
         assert result["asked"]["smile"][1] == result["attributes"]["smile"]

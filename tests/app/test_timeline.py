@@ -10,7 +10,7 @@ import torch
 
 from app.core.errors import UserError
 from app.core.gestures import gesture
-from app.core.model_sets import Faces, Flowers
+from app.core.model_sets import Faces, Flowers, RenderedFaces
 from app.core.requests import layers_of, part_of_the_way, strength_of
 from app.core.session import STOPPED, TAKEN, Edit, Plan, Session
 from app.models.edit_run import EditRun
@@ -253,7 +253,7 @@ def test_bad_strength_is_told(value):
 
 
 def test_options_that_a_tab_lacks_keep_their_defaults():
-    options, strength = Options({"max_steps": None}, 0).read(30)
+    options, strength = Options({"max_steps": None}).read(RenderedFaces(), 30)
     assert (options, strength) == ({"max_steps": 30}, 1.0)
     controls = dict.fromkeys(("strength", "max_steps", "step_size", "first", "last"))
     assert Options(controls, 10).read(50, 30, 0.1, 1, 4) == ({"max_steps": 30, "step_size": 0.1, "layers": (0, 4)}, 0.5)

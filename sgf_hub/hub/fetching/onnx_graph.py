@@ -96,9 +96,9 @@ class _Graph:
         if by.size == 1:
             self._node("scale", node, by=by.item())
         elif conv is not None:
-            by = torch.from_numpy(by).flatten()
-            self.weights[f"weight_{conv}"] = self.weights[f"weight_{conv}"] * by[:, None, None, None]
-            self.weights[f"bias_{conv}"] = self.weights[f"bias_{conv}"] * by
+            factor = torch.from_numpy(by).flatten()
+            self.weights[f"weight_{conv}"] = self.weights[f"weight_{conv}"] * factor[:, None, None, None]
+            self.weights[f"bias_{conv}"] = self.weights[f"bias_{conv}"] * factor
             self.names[node.output[0]] = self.names[node.input[0]]
         else:
             self._unknown(node, fields)

@@ -95,10 +95,9 @@ class _Graph:
         for name, array in arrays.items():
             self.weights[f"{name}_{len(self.nodes)}"] = torch.from_numpy(array.copy())
 
-    def _conv_2d(
-        self, kind: str, options: Any, inputs: list, given: list, names: dict, output: int, depthwise: bool = False
-    ) -> None:
+    def _conv_2d(self, kind: str, options: Any, inputs: list, given: list, names: dict, output: int) -> None:
         weight, bias = self._constant(inputs[1]), self._constant(inputs[2])
+        depthwise = kind == "DEPTHWISE_CONV_2D"
         weight = weight.transpose(3, 0, 1, 2) if depthwise else weight.transpose(0, 3, 1, 2)
         stride, (_, side, _, channels) = options.StrideH(), self.graph.Tensors(inputs[0]).ShapeAsNumpy().tolist()
         plain = (stride, 1, 1) == (options.StrideW(), options.DilationHFactor(), options.DilationWFactor())
@@ -113,8 +112,7 @@ class _Graph:
         self._node("conv", given, names, output, weight=list(weight.shape), stride=int(stride), padding=padding,
                    groups=int(groups))  # fmt: skip
 
-    def _depthwise_conv_2d(self, *args: Any) -> None:
-        self._conv_2d(*args, depthwise=True)
+    _depthwise_conv_2d = _conv_2d
 
     def _prelu(self, kind: str, options: Any, inputs: list, given: list, names: dict, output: int) -> None:
         slopes = self._constant(inputs[1])

@@ -29,13 +29,13 @@ BEGIN, END = "<!-- evaluation: begin (written by `sgf-hub evaluate`) -->", "<!--
 PAPER = "surrogate-gradient-field"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _WORLDS = {
-    world: f"It was trained on {what} (`sgf-hub data {world}`), never on photographs: it is for studying edits, and says "
-    "nothing of real people or plants."
+    world: f"It was trained on {what} (`sgf-hub data {world}`), never on photographs: it is for studying edits, and "
+    "says nothing of real people or plants."
     for world, what in {"avatars": "drawn faces", "flowers": "drawn flowers"}.items()
 } | {
     "faces": "The faces are rendered (the generator learned DigiFace-1M, computer graphics of heads whose owners "
-    "consented, published for research); nobody in these pictures exists. What is read of them, such as male or old, is "
-    "how a picture looks to a network, and says nothing of real people."
+    "consented, published for research); nobody in these pictures exists. What is read of them, such as male or old, "
+    "is how a picture looks to a network, and says nothing of real people."
 }
 """What a card says of the pictures of an embedded world."""
 
@@ -120,9 +120,9 @@ def fresh_card(folder: Path, *, repo_id: str | None = None, names: Mapping[str, 
         code=f"## Use\n\n```python\n{code_block(kind, config, repo_id, world_of(folder))}\n```",
         recipe=origin(manifest) if manifest else recipe(training),
         measured=f"## Measured\n\n{table}" if table else "",
-        end=Template(template("end.md")).substitute(
-            licence=f"{manifest.notice}; {manifest.license}." if manifest else _LICENCES[ours]
-        ).strip(),
+        end=Template(template("end.md"))
+        .substitute(licence=f"{manifest.notice}; {manifest.license}." if manifest else _LICENCES[ours])
+        .strip(),
         world=_world_words(folder),
         **_facts(kind, config),
     )

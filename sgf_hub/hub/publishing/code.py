@@ -45,7 +45,9 @@ def code_block(kind: str, config: dict, repo_id: str, world: str) -> str:
         values["imports"] = "from sgf_hub.generators import load_generator" if world else "import torch\n"
         values["pictures"] = _DRAWN.format(generator=_DRAWS[world]) if world else _GIVEN
         values["shown"] = _SHOWN.get(kind, "predictor.spec.names, c")
-    return re.sub(r"\n{3,}", "\n\n", Template(template(f"use/{'mesh' if kind == 'FaceMesh' else role}.txt")).substitute(values)).strip()
+    return re.sub(
+        r"\n{3,}", "\n\n", Template(template(f"use/{'mesh' if kind == 'FaceMesh' else role}.txt")).substitute(values)
+    ).strip()
 
 
 def _users_own(config: dict) -> tuple[str, str]:

@@ -120,7 +120,7 @@ class FaceMeasures(HubModule):
         return torch.stack([MEASURES[name](reading) for name in self.spec.attributes], dim=1)
 
     def fit(self, quantities: Tensor) -> None:
-        """Take the medians of what was measured of many faces, [N, A], for the middle, and their deviations for units."""
+        """Take middles and units from what was measured of many faces, [N, A]."""
         self.center = quantities.median(0).values
         self.scale = (quantities - self.center).abs().median(0).values / math.atanh(_CLEAR)
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.predictors.graph import GraphNetwork
 from sgf_hub.predictors.base import check_images
+from sgf_hub.predictors.graph import GraphNetwork
 
 MARGIN = 1 / 8
 """Of the picture's side, that is added all round: the mesh knows faces with some air about them."""
@@ -21,8 +21,8 @@ MARGIN = 1 / 8
 _AT_ONCE = 16  # pictures: more do not fit into a core's cache
 
 LEAST_FACE = -3.0
-"""Log-odds of a face below which there is none: 97% of the faces of `faces-dcgan` that a person makes out lie above, and
-41% of those that one does not."""
+"""Log-odds of a face below which there is none: 97% of the faces of `faces-dcgan` that a person makes out lie above,
+and 41% of those that one does not."""
 
 LANDMARKS = {
     "left_eye_outer": 33, "left_eye_inner": 133, "right_eye_inner": 362, "right_eye_outer": 263,

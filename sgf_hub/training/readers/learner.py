@@ -26,9 +26,7 @@ class Learner(nn.Module):
         hidden: width of each head's hidden layer.
     """
 
-    def __init__(
-        self, meaning: Meaning, network: dict[str, Any], *, repo: str, squeeze: int, hidden: int
-    ) -> None:
+    def __init__(self, meaning: Meaning, network: dict[str, Any], *, repo: str, squeeze: int, hidden: int) -> None:
         super().__init__()
         self.backbone = Backbone(build_network(network))
         sizes: dict[str, Any] = {

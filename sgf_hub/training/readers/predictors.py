@@ -311,7 +311,7 @@ def _labelled_sets(config: PredictorConfig, out: Path, run: Path) -> _Sets:
 
 @torch.inference_mode()
 def calibrate(learner: Learner, pictures: Labelled, shares: np.ndarray, *, most: int = 8_000) -> None:
-    """Scale and shift the logits so that as many pictures have an attribute as were seen to have it, half of them clearly.
+    """Scale and shift the logits: as many pictures have an attribute as were seen to have it, half of them clearly.
 
     Labels that were spread are noisy, and a network that learns them hedges: of what is rare it says "perhaps" at most.
     What an edit asks for is what samples have, so their typical score is what counts as having it (`CLEAR`).

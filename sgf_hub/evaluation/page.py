@@ -134,11 +134,13 @@ def _edit_line(name: str, made: dict, rows: list[dict], title: str) -> str:
     outside = f"; ended outside of 99% of the latents {mean(rows, 'outside'):.1%}" if "outside" in rows[0] else ""
     if "attribute" in rows[0]:
         said = [row for row in rows if row["reached_by_judge"] is not None]
+        figures = (
+            f"{mean(rows, 'reached'):.1%}, {mean(said, 'reached_by_judge'):.1%}, "
+            f"{mean(rows, 'others_changed'):.2f} of {len(rows) - 1}, {mean(rows, 'steps'):.1f}{outside}"
+        )
         return (
             f"| {name}, {len(rows)} attributes x {made['samples']} flips x {made['seeds']} seeds, {title}: reached, by "
-            f"the judge, other attributes changed (judge), steps | {mean(rows, 'reached'):.1%}, "
-            f"{mean(said, 'reached_by_judge'):.1%}, {mean(rows, 'others_changed'):.2f} of {len(rows) - 1}, {mean(rows, 'steps'):.1f}"
-            f"{outside} | `{made['command']}` |"
+            f"the judge, other attributes changed (judge), steps | {figures} | `{made['command']}` |"
         )
     row = rows[0]
     judged = f", {spread(row, 'after_by_judge', '.2%')}" if row["after_by_judge"] is not None else ""

@@ -256,7 +256,8 @@ def test_options_that_a_tab_lacks_keep_their_defaults():
     options, strength = Options({"max_steps": None}).read(RenderedFaces(), 30)
     assert (options, strength) == ({"max_steps": 30}, 1.0)
     controls = dict.fromkeys(("strength", "max_steps", "step_size", "first", "last"))
-    assert Options(controls, 10).read(50, 30, 0.1, 1, 4) == ({"max_steps": 30, "step_size": 0.1, "layers": (0, 4)}, 0.5)
+    options, strength = Options(controls).read(Faces(layers=10), 50, 30, 0.1, 1, 4)
+    assert (options, strength) == ({"max_steps": 30, "step_size": 0.1, "layers": (0, 4)}, 0.5)
 
 
 SLIDERS = {"wishes": {"smile": 1.0}, "released": ["hat"]}

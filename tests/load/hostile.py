@@ -80,9 +80,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "edit_caption": {"caption": "a red flower"},
 }
 ARGUMENTS = {
-    "new_face": ("seed", "truncation"),
-    "edit_attributes": ("wishes", "seed", "latent", "release", "strength", "layers", "max_steps", "truncation"),
-    "edit_keypoints": ("wishes", "seed", "latent", "release", "strength", "layers", "max_steps", "truncation"),
+    "new_face": ("seed", "truncation", "faces"),
+    "edit_attributes": ("wishes", "seed", "latent", "release", "strength", "layers", "max_steps", "truncation", "faces"),
+    "edit_keypoints": ("wishes", "seed", "latent", "release", "strength", "layers", "max_steps", "truncation", "faces"),
     "edit_caption": ("caption", "seed", "latent", "layers", "max_steps", "truncation"),
 }
 

@@ -62,7 +62,7 @@ def check(editor: SGFEditor, name: str, *, samples: int) -> Checked:
         others = flipped.others_changed_by_predictor if len(spec.attributes) > 1 else None
         return Checked(name, samples, flipped.reached, others, flipped.steps)
     if name == "keypoints":
-        moved = keypoint_moves(editor, editor.predictor, config, samples=samples, seed=SEED)
+        moved = next(keypoint_moves(editor, editor.predictor, config, samples=samples, seed=SEED))
         others = moved.attributes_changed * len(spec.attributes) if spec.attributes else None
         return Checked(name, samples, moved.reached, others, moved.steps)
     latent = starts(editor, samples, seed=SEED)

@@ -3,7 +3,7 @@
 Results are told by the predictor that steers the edits and by the judge, which never trained a mapping.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,8 +18,9 @@ from sgf_hub.evaluation.disentanglement.sweep import flip, starts
 from sgf_hub.evaluation.pool import in_parallel
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import Backbone, load_predictor
+from sgf_hub.predictors.faces.mesh import FaceMesh, in_head
 from sgf_hub.predictors.frechet import features, frechet_distance
-from sgf_hub.types import Latent, Predictor, Target
+from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,29 @@ def _moves(predictor: Predictor, before: Tensor, after: Tensor) -> Tensor:
     return (spec.scores(predictor(after)) - spec.scores(predictor(before))).abs() / 2
 
 
+_SHAPED = ("smile", "mouth_open", "eyes_closed", "brows_raised", "facing_left", "facing_up", "tilted_right")
+"""Attributes that are where points lie: they follow what is asked of those."""
+
+_MOVED: dict[str, tuple[tuple[str, ...], float, str]] = {
+    "mouth corners up": (("mouth_left", "mouth_right"), -0.02, "lip_"),
+    "mouth corners down": (("mouth_left", "mouth_right"), 0.02, "lip_"),
+    "brows up": (("left_brow", "right_brow"), -0.02, ""),
+    "brows down": (("left_brow", "right_brow"), 0.02, ""),
+}
+"""Moves of a feature: how the names of its points begin, by how much of the side they go down, and which points are let
+go beside them."""
+
+_YAW = 0.5  # sine of 30 degrees: how far another face may be turned from the one that takes its keypoints
+
+
 @dataclass(frozen=True)
 class KeypointResult:
-    """Edits that move all keypoints to those of another sample, attributes held.
+    """Edits that move keypoints: all of them to those of another sample, or a feature's by a little; the rest is held.
 
     Args:
+        moved: what is moved.
         samples: how many edits.
-        before: mean distance to the target, share of the image's side.
+        before: mean distance of the asked points to their target, share of the image's side.
         after: the same after the edit.
         after_by_judge: the same, as the judge sees it; None if it reads no keypoints.
         reached: share that arrived within the tolerance.
@@ -125,6 +142,7 @@ class KeypointResult:
         outside: share that ended beyond what 99% of the latents lie within.
     """
 
+    moved: str
     samples: int
     before: float
     after: float
@@ -137,31 +155,76 @@ class KeypointResult:
 
 def keypoint_moves(
     editor: SGFEditor, judge: Predictor, config: EditConfig, *, samples: int, seed: int
-) -> KeypointResult:
-    """Move the keypoints of `samples` latents to those of as many others."""
+) -> Iterator[KeypointResult]:
+    """Move all keypoints of `samples` latents to those of as many others; then those of a feature, up and down.
+
+    A face that is read for where it turns takes the points of one that turns at most 30 degrees otherwise.
+    """
     spec = editor.predictor.spec
     latents = starts(editor, 2 * samples, seed=seed)
     latent, other = latents[:samples], latents[samples:]
     c0 = editor.predictor(editor.generator.synthesize(latent))
-    wanted = spec.points(editor.predictor(editor.generator.synthesize(other)))  # B, K, 2
+    wanted = editor.predictor(editor.generator.synthesize(other))
     count = len(spec.attributes)
-    c1 = torch.cat([c0[:, :count], wanted.flatten(1)], dim=1)
+    if "facing_left" in spec.attributes:
+        wanted = wanted[_near_in_yaw(editor.predictor, latent, other, editor.generator)]
+    c1 = torch.cat([c0[:, :count], wanted[:, count:]], dim=1)
     asked = torch.arange(spec.dimension) >= count
-    trajectory = editor.edit(latent, Target(c1, asked, torch.zeros_like(asked)), config)
+    yield _moved(editor, judge, config, latent, Target(c1, asked, _named(spec, _SHAPED)), "all, to another's")
+    for name, (begin, down, beside) in _MOVED.items():
+        points = [one for one in spec.keypoints if one.startswith(begin)]
+        if not points:
+            continue
+        c1 = c0.clone()
+        for one in points:
+            c1[:, spec.index(one).start + 1] += down
+        free = [one for one in spec.keypoints if beside and one.startswith(beside)]
+        yield _moved(
+            editor, judge, config, latent, Target(c1, _named(spec, points), _named(spec, (*_SHAPED, *free))), name
+        )
+
+
+def _named(spec: ConditionSpec, names: Iterable[str]) -> Tensor:
+    """The coordinates of c that names stand for, those of them that are known, a mask [C]."""
+    mask = torch.zeros(spec.dimension, dtype=torch.bool)
+    for name in names:
+        if name in spec.names:
+            mask[spec.index(name)] = True
+    return mask
+
+
+def _near_in_yaw(predictor: Predictor, latent: Latent, other: Latent, generator: Generator) -> Tensor:
+    """For every face the first of the others, from its own number on, that is turned nearly as it is."""
+    mesh = next(one for one in predictor.backbones if isinstance(one, FaceMesh))  # type: ignore[attr-defined]
+    here, there = (
+        in_head(mesh(generator.synthesize(one)).points)[1][:, 2, 0] for one in (latent, other)
+    )  # the sine of the yaw
+    far = (here[:, None] - there[None]).abs() > _YAW
+    order = (torch.arange(len(there))[None] - torch.arange(len(here))[:, None]) % len(there)
+    return (order + far * len(there)).argmin(dim=1)
+
+
+def _moved(
+    editor: SGFEditor, judge: Predictor, config: EditConfig, latent: Latent, target: Target, moved: str
+) -> KeypointResult:
+    spec = editor.predictor.spec
+    points = spec.points(target.asked[None])[0].any(-1)  # K
+    trajectory = editor.edit(latent, target, config)
     result = trajectory.result
-    moved = _moves(judge, trajectory.first.images, result.images)
 
-    def error(points: Tensor) -> float:
-        return (points - wanted).norm(dim=-1).mean().item()
+    def error(of: ConditionSpec, c: Tensor) -> float:
+        return (of.points(c) - spec.points(target.c))[:, points].norm(dim=-1).mean().item()
 
+    changed = _moves(judge, trajectory.first.images, result.images)
     return KeypointResult(
-        samples=samples,
-        before=error(spec.points(c0)),
-        after=error(spec.points(result.c)),
-        after_by_judge=error(judge.spec.points(judge(result.images))) if judge.spec.keypoints else None,
-        reached=sum(reason is StopReason.TARGET_REACHED for reason in trajectory.reasons) / samples,
-        attributes_changed=(moved > CHANGED).float().mean().item(),
-        steps=sum(trajectory.taken) / samples,
+        moved=moved,
+        samples=len(latent.data),
+        before=error(spec, trajectory.first.c),
+        after=error(spec, result.c),
+        after_by_judge=error(judge.spec, judge(result.images)) if judge.spec.keypoints else None,
+        reached=sum(reason is StopReason.TARGET_REACHED for reason in trajectory.reasons) / len(latent.data),
+        attributes_changed=(changed > CHANGED).float().mean().item(),
+        steps=sum(trajectory.taken) / len(latent.data),
         outside=_share_outside(result.outlyingness),
     )
 
@@ -234,18 +297,18 @@ def measure_edits(
         attributes: which to flip; all by default.
 
     Yields:
-        One record a stepping and attribute, averaged over seeds.
+        One record a stepping and attribute (or move), averaged over seeds.
     """
-    starts = range(1000, 1000 + seeds)
+    of = range(1000, 1000 + seeds)
     for name, (editor, config) in editors.items():
         if editor.predictor.spec.keypoints:
-            moves = [asdict(keypoint_moves(editor, judge, config, samples=samples, seed=seed)) for seed in starts]
-            yield {"stepping": name, **mean_and_spread(moves)}
+            runs = [list(keypoint_moves(editor, judge, config, samples=samples, seed=seed)) for seed in of]
+            for several in zip(*runs, strict=True):
+                yield {"stepping": name, **mean_and_spread([asdict(one) for one in several])}
             continue
         for one in attributes or editor.predictor.spec.attributes:
             rows = [
-                asdict(next(flips(editor, judge, config, samples=samples, seed=seed, attributes=(one,))))
-                for seed in starts
+                asdict(next(flips(editor, judge, config, samples=samples, seed=seed, attributes=(one,)))) for seed in of
             ]
             yield {"stepping": name, **mean_and_spread(rows)}
 
@@ -269,7 +332,8 @@ def measure_in_parallel(
     # the slowest first: one attribute, and all seeds of it, is a task
     tasks = [(stepping, one) for stepping in STEPPINGS for one in (("",) if spec.keypoints else spec.attributes)]
     rows = partial(_task, samples=samples, seeds=seeds)
-    yield from in_parallel(rows, tasks, workers=workers, load=_load, arguments=(mapping, judge))
+    for done in in_parallel(rows, tasks, workers=workers, load=_load, arguments=(mapping, judge)):
+        yield from done
 
 
 _loaded: dict[str, Any] = {}  # of a worker process
@@ -282,11 +346,11 @@ def _load(mapping: str, judge: tuple[str, ...]) -> None:
     _loaded.update(editor=SGFEditor.from_pretrained(mapping), judge=load_predictor(judge))
 
 
-def _task(task: tuple[str, str], samples: int, seeds: int) -> dict:
+def _task(task: tuple[str, str], samples: int, seeds: int) -> list[dict]:
     stepping, attribute = task
     editors = {stepping: measured_with(_loaded["editor"], stepping)}
     attributes = (attribute,) if attribute else ()
-    return next(measure_edits(editors, _loaded["judge"], samples=samples, seeds=seeds, attributes=attributes))
+    return list(measure_edits(editors, _loaded["judge"], samples=samples, seeds=seeds, attributes=attributes))
 
 
 def measured_with(editor: SGFEditor, stepping: str, *, keypoints: bool | None = None) -> tuple[SGFEditor, EditConfig]:

@@ -306,6 +306,12 @@ class TestEdits:
         trajectory = edited(editor_of(), start((-1.0, 0.0)), max_steps=17)
         assert trajectory.reasons == (StopReason.STEP_LIMIT,) and trajectory.result.outlyingness > 1
 
+    def test_one_that_is_close_if_not_certain_at_the_end(self) -> None:
+        for within, reason in ((None, StopReason.OUT_OF_DISTRIBUTION), (0.95, StopReason.TARGET_REACHED)):
+            steps = {None: 19, 0.95: 21}[within]  # to a score of 0.9
+            trajectory = edited(editor_of(), start((-1.0, 0.0)), certainty=0.05, max_steps=steps, within=within)
+            assert trajectory.reasons == (reason,) and 0.8 < trajectory.result.c.item() < 0.98
+
     def test_each_sample_has_its_own_border(self) -> None:
         latent = start((-1.0, 0.0), (0.9, 0.0), (-1.0, 5.0), (0.2, -1.0))
         together = edited(editor_of(), latent, within=0.95)

@@ -17,8 +17,8 @@ from benchmarks import memory
 from benchmarks.sections import Line, Section, markdown
 from sgf_hub.evaluation.page import renewed
 
-MODULES = ("field", "step", "generator", "steps", "training", "sampling", "processes", "captions", "demo", "frames",
-           "memory")  # fmt: skip
+MODULES = ("field", "step", "generator", "steps", "training", "sampling", "processes", "captions", "faces", "demo",
+           "frames", "memory")  # fmt: skip
 ON_GPU = ("field", "step", "generator", "training", "sampling", "memory")
 PAGE = Path("docs/performance.md")
 BEGIN, END = "<!-- measured: begin (written by `make bench`) -->", "<!-- measured: end -->"

@@ -50,6 +50,15 @@ def _steps(handler: Callable, values: tuple) -> Generator[Any, None, Any]:
     return handler(*values)
 
 
+def gathered(updates: Iterator[Updates]) -> Iterator[Updates]:
+    """Updates, each with all that came before it: of those that a slow page skips, nothing may be missed."""
+    shown: Updates = {}
+    for update in updates:
+        if update:
+            shown.update(update)
+            yield dict(shown)
+
+
 def handled(panel: EditorPanel, handler: Callable[..., Any]) -> Callable:
     """A panel's handler as a listener: its session's models are loaded, then it computes when its turn comes.
 

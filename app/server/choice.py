@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from html import escape
+from itertools import chain
 from typing import Any
 
 import gradio as gr
@@ -17,7 +18,7 @@ from app.core.model_sets import DRAWN, FIRST, FLOWERS, KINDS, RENDERED, Faces
 from app.core.session import Session
 from app.panels import links
 from app.panels.components import FIRST_SEED, IDLE
-from app.panels.events import COMPUTE, FETCH, QUIET, handled, in_turn
+from app.panels.events import COMPUTE, FETCH, QUIET, gathered, handled, in_turn
 from app.panels.faces import FacePanel
 from app.panels.flowers import FlowerPanel
 from app.panels.views import Updates
@@ -115,10 +116,10 @@ class Choice:
         linked = links.set_in((self.faces, self.flowers), link)
         kind = linked.kind if linked else FIRST
         if kind in self.faces.kinds:
-            yield from self._first_face(request, face, self.faces.kinds[kind], seed, variety, link)
-            return
-        yield self.shown(kind)
-        yield from handled(self.flowers, links.opening)(request, flower, flower_seed, flower_variety, link)
+            yield from gathered(self._first_face(request, face, self.faces.kinds[kind], seed, variety, link))
+        else:
+            first = handled(self.flowers, links.opening)(request, flower, flower_seed, flower_variety, link)
+            yield from gathered(chain([self.shown(kind)], first))
 
     def _first_face(
         self, request: gr.Request, face: Session | None, wanted: Faces, seed: object, variety: object, link: object
@@ -166,18 +167,23 @@ class Choice:
         flower_seed: object, flower_variety: object, tab: object,
     ) -> Iterator[Updates]:  # fmt: skip
         """The page of the chosen kind, with its first picture or the one that it had."""
+        if kind == FLOWERS:
+            first = handled(self.flowers, links.opening)(request, flower, flower_seed, flower_variety, "")
+        else:
+            show = partial(self._face, self.faces.kinds[kind], face, kept)
+            first = in_turn(self.faces.models.queue, show, self.faces.queued)(request)
+        yield from gathered(self._switching(kind, tab, first))
+
+    def _switching(self, kind: str, tab: object, first: Iterator[Updates]) -> Iterator[Updates]:
+        shown = self.shown(kind, tab)
         # no other choice until this one has its picture, or theirs would stand beside it
-        yield {**self.shown(kind, tab), self.radio: gr.Radio(value=kind, interactive=False)}
+        yield {**shown, self.radio: gr.Radio(value=kind, interactive=False)}
         try:
-            if kind == FLOWERS:
-                yield from handled(self.flowers, links.opening)(request, flower, flower_seed, flower_variety, "")
-            else:
-                show = partial(self._face, self.faces.kinds[kind], face, kept)
-                yield from in_turn(self.faces.models.queue, show, self.faces.queued)(request)
+            yield from first
         except Exception:
-            yield {self.radio: gr.Radio(interactive=True)}
+            yield {self.radio: shown[self.radio]}
             raise
-        yield {self.radio: gr.Radio(interactive=True)}
+        yield {self.radio: shown[self.radio]}
 
     def _face(self, wanted: Faces, face: Session | None, kept: dict[str, Session]) -> Updates:
         faces = self.faces

@@ -23,7 +23,7 @@ from app.core.requests import caption_of
 from app.core.session import Origin, Session, present
 from app.core.stopping import Stops
 from app.panels.components import FIRST_SEED, IDLE
-from app.panels.events import COMPUTE, QUIET, in_turn
+from app.panels.events import COMPUTE, QUIET, gathered, in_turn
 from app.panels.faces import FacePanel
 from app.panels.flowers import FlowerPanel
 from app.panels.panel import Updates
@@ -231,21 +231,20 @@ class CompareTab:
     ) -> Iterator[Updates]:  # fmt: skip
         """Compare when it is the visitor's turn: each method's path as soon as it is there."""
         wish = wish_of(self.faces.set_of(face).reads, kind, attribute, way, gesture, words)
-        who = str(request.session_hash)
-        event = self.stops.begin(who)
-        shown: Updates = {}  # all of it goes with every update: of those that a slow page skips, nothing may be missed
+        yield from gathered(self._run(str(request.session_hash), wish, face, flower))
+
+    def _run(self, who: str, wish: Wish, face: Session | None, flower: Session | None) -> Iterator[Updates]:
+        event, begun = self.stops.begin(who), False
         try:
             for item in self.faces.models.queue.work(who, self._steps(wish, face, flower, event)):
                 if not isinstance(item, Queued):
-                    update = item
-                elif self.compared in shown or not event.is_set():
-                    update = {self.board: message(open=True, note=place_in_words(item)), **self._running(True)}
+                    begun = True
+                    yield item
+                elif begun or not event.is_set():
+                    yield {self.board: message(open=True, note=place_in_words(item)), **self._running(True)}
                 else:
                     yield {self.board: message(note="Stopped before its turn came."), **self._running(False)}
                     return
-                if update:
-                    shown.update(update)
-                    yield dict(shown)
         except Exception:
             yield {self.board: message(open=False), **self._running(False)}
             raise

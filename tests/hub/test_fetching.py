@@ -627,7 +627,7 @@ class TestONNX:
             (3, {"op_type": "Sigmoid"}, "Sigmoid"),
             (7, {"input": ["g", "gain"]}, "Mul"),
             (5, {"input": ["f0", "offset"], "before": ("Relu", ["e"], ["f0"])}, "Add"),
-            (1, {"input": ["a", "gain"], "before": ("Relu", ["a"], ["a0"])}, "Mul"),  # another node reads it too
+            (5, {"input": ["e", "a"]}, "Mul"),  # what goes into a convolution's weights, and another node reads it too
         ],
     )
     def test_what_we_lack_is_refused(self, tmp_path: Path, number: int, changes: dict, operator: str) -> None:

@@ -361,6 +361,22 @@ class TestPredictor:
             assert told.sum() == (28, 29)[i]
             assert report["accuracies"][name] == pytest.approx((found == agreed)[told, i].mean(), abs=1e-4)
 
+    def test_as_many_have_an_attribute_as_were_seen_to_have_it(
+        self, toy_zoo: Path, tables: tuple, tmp_path: Path
+    ) -> None:
+        first, again = tables
+        rare = first.values.copy()
+        rare[np.flatnonzero(rare[:60, 1] == 1)[8:], 1] = 0
+        out = write_tables(tmp_path / "zoo", dataclasses.replace(first, values=rare), again)
+        config = config_of(toy_zoo, images=32 * 20)
+        list(train_predictor(config, out=out, run=tmp_path / "run"))
+        generator, predictor = load_generator(toy_zoo / "toy-progan"), load_predictor(str(out / "toy-attributes"))
+        with torch.inference_mode():
+            scores = predictor(generator.synthesize(generator.sample(config.pictures, seed=config.data_seed)))
+        for i, share in enumerate(rare[:60].mean(0)):
+            assert (scores[:, i] > 0).float().mean().item() == pytest.approx(share, abs=0.03)
+            assert scores[scores[:, i] > 0, i].median().item() == pytest.approx(0.8, abs=0.03)  # and half are clear
+
     def test_a_killed_run_goes_on(
         self, toy_zoo: Path, tables: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

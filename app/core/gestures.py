@@ -45,7 +45,7 @@ def releases(points: Points, wishes: Points) -> tuple[str, ...]:
     if head is not None:
         frame = head.frame(points)
         ways = [(frame.into(points), frame.into({**points, **wishes}))]
-        # a head that nods has another mouth in the picture, and a nose that is dragged is no nod: both must see a change
+        # a head that nods shows another mouth, and a nose that is dragged is no nod: both ways must see a change
         ways.append((_facing(head, ways[0][0]), _facing(head, ways[0][1])))
         free += [
             name

@@ -88,6 +88,7 @@ class Choice:
         ended = loaded.success(self.ended, [self.radio, faces.session], queue=False, **QUIET)
         inputs = [self.radio, faces.session, self.kept, *of_flowers, self.told]
         switched = ended.then(as_notices(self.switched), inputs, outputs, js=_SELECTED, **quiet)
+        switched.then(lambda: gr.Radio(interactive=True), None, [self.radio], queue=False, **QUIET)
         compare.listen(switched.then)
 
     def shown(self, kind: str, tab: object = "") -> Updates:
@@ -100,7 +101,7 @@ class Choice:
         own = TABS[kind]
         selected = tab if tab in (*own, _STAYS) else own[0]
         return {
-            self.radio: gr.Radio(value=kind, interactive=True), self.chosen: kind, self.said: _said(""),
+            self.radio: kind, self.chosen: kind, self.said: _said(""),
             self.tabs: gr.Tabs(selected=selected),
             **{part: gr.Tab(visible=name in own or "hidden") for name, part in self.parts.items()},
             **self.compare.suited(kind),
@@ -172,18 +173,9 @@ class Choice:
         else:
             show = partial(self._face, self.faces.kinds[kind], face, kept)
             first = in_turn(self.faces.models.queue, show, self.faces.queued)(request)
-        yield from gathered(self._switching(kind, tab, first))
-
-    def _switching(self, kind: str, tab: object, first: Iterator[Updates]) -> Iterator[Updates]:
-        shown = self.shown(kind, tab)
         # no other choice until this one has its picture, or theirs would stand beside it
-        yield {**shown, self.radio: gr.Radio(value=kind, interactive=False)}
-        try:
-            yield from first
-        except Exception:
-            yield {self.radio: shown[self.radio]}
-            raise
-        yield {self.radio: shown[self.radio]}
+        waiting = {**self.shown(kind, tab), self.radio: gr.Radio(value=kind, interactive=False)}
+        yield from gathered(chain([waiting], first))
 
     def _face(self, wanted: Faces, face: Session | None, kept: dict[str, Session]) -> Updates:
         faces = self.faces

@@ -88,7 +88,7 @@ def edit_loop(
     stepper = begin(z, c, target)
     criterion = StoppingCriterion(predictor, target, config, len(c), c.device, typical)
     border = Border(distribution, config.within, z)
-    criterion.update(c, index, everyone, border.crossed(z))
+    criterion.update(c, index, everyone, ~everyone)  # where it began, nobody has left
     if isinstance(predictor, BasePredictor):
         criterion.end(~predictor.readable(images), StopReason.UNREADABLE)
 

@@ -80,7 +80,8 @@ def test_what_the_observer_sees(comparison, latent, panel):
     path = paths(comparison.attribute(latent, "smile", wanted, ["interfacegan"]))["interfacegan"]
     assert (
         not comparison.judged("smile")
-        and comparison.observer("smile").spec.attributes == panel.models.predictor(("avatars-attributes",)).spec.attributes
+        and comparison.observer("smile").spec.attributes
+        == panel.models.predictor(("avatars-attributes",)).spec.attributes
     )
     editor, config = comparison._editor("interfacegan")
     *_, last = editor.steps(latent, {"smile": float(wanted)}, config)

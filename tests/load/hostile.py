@@ -81,7 +81,17 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 ARGUMENTS = {
     "new_face": ("seed", "truncation", "faces"),
-    "edit_attributes": ("wishes", "seed", "latent", "release", "strength", "layers", "max_steps", "truncation", "faces"),
+    "edit_attributes": (
+        "wishes",
+        "seed",
+        "latent",
+        "release",
+        "strength",
+        "layers",
+        "max_steps",
+        "truncation",
+        "faces",
+    ),
     "edit_keypoints": ("wishes", "seed", "latent", "release", "strength", "layers", "max_steps", "truncation", "faces"),
     "edit_caption": ("caption", "seed", "latent", "layers", "max_steps", "truncation"),
 }

@@ -242,11 +242,11 @@ class TestSpread:
         first, told = spread_labels(generator, labels, tmp_path / "new/run", 70, seed=7)
         generator.drawn.clear()
         again, told_again = spread_labels(generator, labels, tmp_path / "new/run", 70, seed=7)
-        assert generator.drawn == [] and told_again == told
+        assert generator.drawn == [1] and told_again == told  # one picture says which generator it is
         for name in ("images", "attributes", "causes"):
             assert np.array_equal(getattr(again, name), getattr(first, name))
 
-    @pytest.mark.parametrize("change", ["labels", "seeds", "names", "count", "seed", "hints", "killed"])
+    @pytest.mark.parametrize("change", ["labels", "seeds", "names", "count", "seed", "hints", "generator", "killed"])
     def test_it_is_done_again_for_anything_else(self, tmp_path: Path, change: str) -> None:
         generator = Toy()
         labels, count, seed, hints = toy_labels(generator), 70, 7, []
@@ -258,12 +258,14 @@ class TestSpread:
             labels = dataclasses.replace(labels, seeds=labels.seeds + 1)
         elif change == "names":
             labels = dataclasses.replace(labels, attributes=("wide", "high"))
+        elif change == "generator":
+            generator.colours *= -1
         elif change == "killed":
             next(tmp_path.glob("*.npz")).unlink()
         count, seed = count + (change == "count"), seed + (change == "seed")
         hints = [lambda images: images.mean((2, 3))] if change == "hints" else []
         pictures, _ = spread_labels(generator, labels, tmp_path, count, seed=seed, hints=hints)
-        assert sum(generator.drawn) == len(labels) + count == len(pictures) + 80
+        assert sum(generator.drawn) - 1 == len(labels) + count == len(pictures) + 80
 
     def test_no_labels(self, tmp_path: Path) -> None:
         labels = toy_labels(Toy()).rows(np.zeros(80, bool))

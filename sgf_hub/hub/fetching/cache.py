@@ -18,6 +18,7 @@ from sgf_hub.hub.fetching.registry import LICENCE, take
 from sgf_hub.validation import read_json, short
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+_WORK = ".work-"  # begins the names of folders that are being made
 _OTHERS_TAKE = 600  # s, that another process may need for the same entry
 
 
@@ -76,7 +77,9 @@ def fetched(folder: Path) -> Path | None:
 def _make(folder: Path, manifest: Manifest, target: Path) -> None:
     if manifest.converter not in CONVERTERS:
         raise CorruptFileError(f"{MANIFEST} of {folder.name!r} names the converter {short(manifest.converter)}.")
-    with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as temporary:
+    for left in (target, *target.parent.glob(f"{_WORK}*")):  # of one that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_WORK, dir=target.parent) as temporary:
         work, made = Path(temporary), Path(temporary) / folder.name
         found, weights = CONVERTERS[manifest.converter](take(manifest, work))
         config = read_json(folder / CONFIG)

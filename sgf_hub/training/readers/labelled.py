@@ -173,7 +173,10 @@ def spread_labels(
     if not len(labels):
         raise BadValueError("there are no labels to spread: all that there are were given again, and are held out.")
     folder.mkdir(parents=True, exist_ok=True)
+    with torch.inference_mode():
+        example = generator.synthesize(generator.sample(1, seed=0))
     mark = hashlib.sha256(labels.values.tobytes() + labels.seeds.tobytes() + repr(labels.attributes).encode())
+    mark.update(((example + 1) * 127.5).round().byte().numpy().tobytes())  # which generator it is
     stem = f"labelled-{generator.resolution}px-{count}-seed{seed}-{len(hints)}-{mark.hexdigest()[:8]}"
     image_file, label_file = folder / f"{stem}.npy", folder / f"{stem}.npz"
     if not label_file.is_file():

@@ -332,7 +332,8 @@ def calibrate(learner: Learner, pictures: Labelled, shares: np.ndarray, *, most:
     for column, share in enumerate(shares.tolist()):
         values = logits[:, column]
         middle = torch.quantile(values, 1 - share)
-        slope = 2 * CLEAR / (values[values > middle].median() - middle).clamp_min(1e-3)
+        above = values[values > middle]
+        slope = 2 * CLEAR / (above.median() - middle).clamp_min(1e-3) if len(above) else 1.0
         output.weight[column] *= slope
         output.bias[column] = (output.bias[column] - middle) * slope
 

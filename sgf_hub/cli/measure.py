@@ -16,6 +16,7 @@ JUDGES = {
     "faces": ("sgf-hub/faces-judge-attributes",),
 }
 """Who measures edits of a world's generators, which are named after it."""
+Steppings = Annotated[str, typer.Option(help="'tuned', 'unconstrained' and 'paper', with commas between.")]
 FLOWER_JUDGE = "sgf-hub/flowers-judge-attributes"
 
 
@@ -79,6 +80,7 @@ def edits(
     name: Annotated[str, typer.Argument(help="A mapping of the zoo.")],
     samples: Annotated[int, typer.Option(help="Latents.")] = 100,
     seeds: Annotated[int, typer.Option(help="Repeats with other latents.")] = 3,
+    steppings: Steppings = "tuned,unconstrained,paper",
 ) -> None:
     """Flip every attribute (or move all keypoints): the paper's stepping, ours, and ours without the constraint."""
     from sgf_hub.evaluation.edits import measure_in_parallel
@@ -86,11 +88,12 @@ def edits(
     if samples < 2 or seeds < 1:
         raise BadValueError("--samples is at least 2 and --seeds at least 1.")
     _takes(name, captions=False)
-    judge, rows = _judge_of(name), []
-    for row in measure_in_parallel(name, judge, samples=samples, seeds=seeds, workers=os.cpu_count() or 1):
+    judge, rows, ways = _judge_of(name), [], _steppings(steppings)
+    workers = os.cpu_count() or 1
+    for row in measure_in_parallel(name, judge, steppings=ways, samples=samples, seeds=seeds, workers=workers):
         rows.append(row)
         typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
-    keep(name, "edits", {"samples": samples, "seeds": seeds, "rows": rows})
+    keep(name, "edits", {"samples": samples, "seeds": seeds, "steppings": ",".join(ways), "rows": rows})
 
 
 @app.command()
@@ -98,10 +101,11 @@ def frechet(
     name: Annotated[str, typer.Argument(help="A mapping of attributes of the zoo.")],
     samples: Annotated[int, typer.Option(help="Pictures in each set.")] = 2_000,
     seeds: Annotated[int, typer.Option(help="Repeats with other latents.")] = 3,
+    steppings: Steppings = "tuned,unconstrained,paper",
 ) -> None:
     """Frechet distance of edited pictures to unedited ones, beside that between two sets of unedited ones."""
     from sgf_hub.editing.editor import SGFEditor
-    from sgf_hub.evaluation.edits import STEPPINGS, edited_frechet, mean_and_spread, measured_with
+    from sgf_hub.evaluation.edits import edited_frechet, mean_and_spread, measured_with
     from sgf_hub.predictors import load_backbone
 
     if samples < 2 or seeds < 1:
@@ -109,13 +113,14 @@ def frechet(
     _takes(name, captions=False)
     backbone = load_backbone(_judge_of(name)[0].replace("-attributes", "-backbone"))
     editor, rows = SGFEditor.from_pretrained(name), []
-    for stepping in STEPPINGS:
+    ways = _steppings(steppings)
+    for stepping in ways:
         with_it, config = measured_with(editor, stepping)
         found = [edited_frechet(with_it, backbone, config, samples=samples, seed=2000 + seed) for seed in range(seeds)]
         figures = mean_and_spread([{"edited": one, "unedited": other} for one, other in found])
         rows.append({"stepping": stepping, **figures})
         typer.echo(json.dumps(rows[-1]), err=True)
-    keep(name, "frechet", {"samples": samples, "seeds": seeds, "rows": rows})
+    keep(name, "frechet", {"samples": samples, "seeds": seeds, "steppings": ",".join(ways), "rows": rows})
 
 
 @app.command()
@@ -210,6 +215,16 @@ def page(
     typer.echo(json.dumps({"out": str(out), "readme": str(readme)}))
 
 
+def _steppings(text: str) -> tuple[str, ...]:
+    """Names out of a list with commas."""
+    from sgf_hub.evaluation.edits import STEPPINGS
+
+    names = tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+    if not names or not set(names) <= set(STEPPINGS):
+        raise BadValueError(f"--steppings is {text!r}; give some of {', '.join(STEPPINGS)}, with commas between.")
+    return names
+
+
 def _judge_of(mapping: str) -> tuple[str, ...]:
     """The heads of the judge of a mapping's world."""
     from sgf_hub.mapping import SGFMapping
@@ -245,6 +260,8 @@ def keep(name: str, part: str, figures: dict, *, tell: bool = True) -> None:
     path = entry_folder(name) / "measured.json"
     held = read_json(path) if path.exists() else {}
     command = f"sgf-hub measure {part} {name} --samples {figures['samples']} --seeds {figures['seeds']}"
+    if "steppings" in figures:
+        command += f" --steppings {figures['steppings']}"
     held[part] = {"command": command, **figures}
     path.write_text(json.dumps(held, indent=1) + "\n")
     if tell:

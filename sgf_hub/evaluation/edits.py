@@ -314,13 +314,14 @@ def measure_edits(
 
 
 def measure_in_parallel(
-    mapping: str, judge: tuple[str, ...], *, samples: int, seeds: int, workers: int
+    mapping: str, judge: tuple[str, ...], *, steppings: tuple[str, ...], samples: int, seeds: int, workers: int
 ) -> Iterator[dict]:
     """`measure_edits` with every stepping, one process a core: small batches gain nothing from threads.
 
     Args:
         mapping: name of the mapping.
         judge: repos of the judge's heads.
+        steppings: of `STEPPINGS`.
         samples: latents a seed.
         seeds: how many sets of latents.
         workers: processes.
@@ -330,7 +331,7 @@ def measure_in_parallel(
     """
     spec = SGFMapping.from_pretrained(mapping).spec
     # the slowest first: one attribute, and all seeds of it, is a task
-    tasks = [(stepping, one) for stepping in STEPPINGS for one in (("",) if spec.keypoints else spec.attributes)]
+    tasks = [(stepping, one) for stepping in steppings for one in (("",) if spec.keypoints else spec.attributes)]
     rows = partial(_task, samples=samples, seeds=seeds)
     for done in in_parallel(rows, tasks, workers=workers, load=_load, arguments=(mapping, judge)):
         yield from done

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from app.core.model_sets import FLOWERS, KINDS, RENDERED
+
 VIEWS = {"desktop": (1440, 960), "phone": (390, 844)}
 SEED, ATTRIBUTE = 7, "glasses"
 FLOWER, WORDS = 7, "a small purple flower with pointed petals"
@@ -93,9 +95,16 @@ def settle(page: Any, act: Callable[[], object], stage: str = "stage") -> None:
     )
 
 
+def choose(page: Any, kind: str) -> None:
+    """Choose a kind of picture, of `model_sets.KINDS`, and wait until the first one of it is read."""
+    stage = "flower-stage" if kind == FLOWERS else "stage"
+    settle(page, lambda: page.locator("#kind label", has_text=KINDS[kind]).click(), stage)
+    page.wait_for_selector("#kind input:enabled", timeout=10_000)
+
+
 def open_captions(page: Any) -> None:
-    """Open the tab Captions, and wait until its flower is read."""
-    settle(page, lambda: open_tab(page, "Captions"), "flower-stage")
+    """Choose flowers, which have the tab Captions alone, and wait until the first one is read."""
+    choose(page, FLOWERS)
 
 
 def finish_edit(page: Any, tab: str) -> None:
@@ -123,6 +132,13 @@ def attributes(page: Any) -> None:
     """A face of a seed, with glasses."""
     page.fill("#seed input", str(SEED))
     settle(page, lambda: page.press("#seed input", "Enter"))
+    move_slider(page, ATTRIBUTE, 100)
+    finish_edit(page, "attributes")
+
+
+def rendered(page: Any) -> None:
+    """A rendered face, with glasses."""
+    choose(page, RENDERED)
     move_slider(page, ATTRIBUTE, 100)
     finish_edit(page, "attributes")
 
@@ -181,7 +197,7 @@ def loaded(page: Any) -> None:
 
 
 SCENES: dict[str, Callable[[Any], None]] = {
-    scene.__name__: scene for scene in (attributes, keypoints, captions, photo, compare, zoo, loaded)
+    scene.__name__: scene for scene in (rendered, attributes, keypoints, captions, photo, compare, zoo, loaded)
 }
 
 

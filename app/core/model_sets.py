@@ -37,6 +37,8 @@ class ModelSet:
     """Of `KINDS`; "" for one that a visitor opened."""
     subject: ClassVar[str] = "A picture"
     """What its pictures show."""
+    first: ClassVar[int] = 7
+    """The seed of the picture to begin with."""
 
     @property
     def editors(self) -> tuple[str, ...]:
@@ -93,6 +95,7 @@ class RenderedFaces(Faces):
     judge: tuple[str, ...] = ("faces-judge-attributes",)
     kind: ClassVar[str] = RENDERED
     subject: ClassVar[str] = "A rendered face"
+    first: ClassVar[int] = 64
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # torch takes seconds to import: the page is served without i
 STEP_SIZES = {"w": 0.3, "z": 0.1}
 """Of `editing.stepping`, by the space of the mapping: written out, since the page is served without the library."""
 
+VARIETY = 0.8
+"""Psi of the first pictures."""
+
 HISTORY_LIMIT = 60
 """Edits that may stand on one picture."""
 
@@ -40,7 +43,7 @@ class Origin:
 
     latent: Latent
     seed: int | None = None
-    truncation: float = 0.8
+    truncation: float = VARIETY
     title: str = "The latent that you opened."
 
 

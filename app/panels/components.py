@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from app.core.model_sets import ModelSet
-from app.core.session import Plan
+from app.core.session import VARIETY, Plan
 from app.widgets import stage
 from app.widgets.share import build_share
 from app.widgets.sheet import COUNT, build_sheet
@@ -17,7 +17,6 @@ from app.widgets.timeline import build_timeline
 
 MakePlan = Callable[..., Plan]
 """(view, session, *values of a tab's controls) => what they ask for."""
-FIRST_SEED = 7
 IDLE = 3600  # seconds after which a visitor's session is let go
 
 
@@ -81,11 +80,11 @@ class Components:
                 self.many = self._button("many", f"{COUNT} {self.noun}s", min_width=76)
             with gr.Row(elem_classes="seed-bar", equal_height=True):
                 self.seed = gr.Textbox(
-                    str(FIRST_SEED), label=f"{self.noun.capitalize()} number", max_lines=1, max_length=24,
+                    label=f"{self.noun.capitalize()} number", max_lines=1, max_length=24,
                     elem_id=self._id("seed"), elem_classes="seed", min_width=90, scale=2,
                 )  # fmt: skip
                 self.variety = gr.Slider(
-                    0, 1, 0.8, step=0.05, label="Variety", elem_id=self._id("variety"), elem_classes="variety",
+                    0, 1, VARIETY, step=0.05, label="Variety", elem_id=self._id("variety"), elem_classes="variety",
                     min_width=130, scale=3, buttons=[],
                 )  # fmt: skip
                 # in Z, nothing can be drawn towards a mean

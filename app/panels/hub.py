@@ -15,7 +15,7 @@ from app.core.errors import UserError
 from app.core.model_sets import HubModelSet, ModelSet
 from app.core.queue import Queued, place_in_words
 from app.core.requests import caption_of, options_of
-from app.core.session import STEP_SIZES, Plan, Session
+from app.core.session import STEP_SIZES, VARIETY, Plan, Session
 from app.core.stopping import Stops
 from app.models.hub_models import HubModels
 from app.models.services import Models
@@ -152,7 +152,8 @@ class HubPanel(EditorPanel):
 
             def first(model_set: HubModelSet = news) -> Iterator[Updates]:
                 view = self.view_on(model_set)
-                yield {**self.begin(view, _first_seed(spec_of(view), model_set), 0.8), **self.opened_sections(view)}
+                seed = _first_seed(spec_of(view), model_set)
+                yield {**self.begin(view, seed, VARIETY), **self.opened_sections(view)}
 
             for item in self.models.queue.work(who, first()):
                 yield place_in_words(item) if isinstance(item, Queued) else (news, item)

@@ -11,8 +11,7 @@ import gradio as gr
 
 from app.core.errors import UserError
 from app.core.model_sets import ModelSet
-from app.core.requests import seed_of, truncation_of
-from app.core.session import Origin, Session, present
+from app.core.session import VARIETY, Origin, Session, present
 from app.models.latents import taken_in
 from app.panels.panel import EditorPanel
 from app.panels.views import ConditionView, Updates
@@ -38,20 +37,17 @@ def is_for(panel: EditorPanel, link: object) -> bool:
     return share.is_for(panel.noun, link)
 
 
-def opening(
-    panel: EditorPanel, view: ConditionView, session: Session | None, seed: object, variety: object, link: object = ""
-) -> Iterator[Updates]:
+def opening(panel: EditorPanel, view: ConditionView, session: Session | None, link: object = "") -> Iterator[Updates]:
     """The first picture that a visitor sees, or the one that the page's address links to; later ones change nothing."""
     if session is not None:
         yield {panel.session: session}
         return
-    linked = linked_session(panel, view, link)
-    latent = linked.latent if linked else view.models.sample(view.model_set, seed_of(seed), truncation_of(variety))
-    first = view.first(latent)
+    linked, seed = linked_session(panel, view, link), view.model_set.first
+    first = view.first(linked.latent if linked else view.models.sample(view.model_set, seed, VARIETY))
     if first is not None:
         yield {panel.stage: first}
     try:
-        yield panel.show(view, linked) if linked else panel.begin(view, seed, variety)
+        yield panel.show(view, linked) if linked else panel.begin(view, seed, VARIETY)
     except Exception:
         if first is not None:
             yield {panel.stage: stage.message(reading=None, status="The caption could not be read.")}

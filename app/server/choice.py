@@ -15,9 +15,9 @@ import gradio as gr
 
 from app.core.errors import UserError, as_notices
 from app.core.model_sets import DRAWN, FIRST, FLOWERS, KINDS, RENDERED, Faces
-from app.core.session import Session
+from app.core.session import VARIETY, Session
 from app.panels import links
-from app.panels.components import FIRST_SEED, IDLE
+from app.panels.components import IDLE
 from app.panels.events import COMPUTE, FETCH, QUIET, gathered, handled, in_turn
 from app.panels.faces import FacePanel
 from app.panels.flowers import FlowerPanel
@@ -74,19 +74,18 @@ class Choice:
         for name, part in parts.items():
             part.visible = name in TABS[FIRST] or "hidden"
         tabs.selected = TABS[FIRST][0]
-        of_flowers = [flowers.session, flowers.seed, flowers.variety]
         outputs = [
             *faces.outputs, *faces.fitting, *flowers.outputs, *fillings, self.radio, self.said, self.chosen, self.kept,
             tabs, *parts.values(), *compare.suiting,
         ]  # fmt: skip
-        inputs = [faces.session, faces.seed, faces.variety, *of_flowers, self.told]
+        inputs = [faces.session, flowers.session, self.told]
         load(as_notices(self.opened), inputs, outputs, js=_ADDRESS, **quiet)
         # what is fetched stands in no queue, and edits go on beside it
         inputs = [self.radio, self.chosen]
         loaded = self.radio.input(as_notices(self.loaded), inputs, [self.radio, self.said, faces.stage], **FETCH)
         # a running edit ends first: Gradio reads the session before a handler begins, and the edit gives it another one
         ended = loaded.success(self.ended, [self.radio, faces.session], queue=False, **QUIET)
-        inputs = [self.radio, faces.session, self.kept, *of_flowers, self.told]
+        inputs = [self.radio, faces.session, self.kept, flowers.session, self.told]
         switched = ended.then(as_notices(self.switched), inputs, outputs, js=_SELECTED, **quiet)
         switched.then(lambda: gr.Radio(interactive=True), None, [self.radio], queue=False, **QUIET)
         compare.listen(switched.then)
@@ -110,21 +109,20 @@ class Choice:
     # -- the page's opening --------------------------------------------------------------------------------------------
 
     def opened(
-        self, request: gr.Request, face: Session | None, seed: object, variety: object, flower: Session | None,
-        flower_seed: object, flower_variety: object, link: object,
-    ) -> Iterator[Updates]:  # fmt: skip
+        self, request: gr.Request, face: Session | None, flower: Session | None, link: object
+    ) -> Iterator[Updates]:
         """The first picture that a visitor sees, or the one that the page's address links to."""
         linked = links.set_in((self.faces, self.flowers), link)
         kind = linked.kind if linked else FIRST
         if kind in self.faces.kinds:
-            yield from gathered(self._first_face(request, face, self.faces.kinds[kind], seed, variety, link))
+            yield from gathered(self._first_face(request, face, self.faces.kinds[kind], link))
         else:
-            first = handled(self.flowers, links.opening)(request, flower, flower_seed, flower_variety, link)
-            yield from gathered(chain([self.shown(kind)], first))
+            yield from gathered(chain([self.shown(kind)], self._first_flower(request, flower, link)))
 
-    def _first_face(
-        self, request: gr.Request, face: Session | None, wanted: Faces, seed: object, variety: object, link: object
-    ) -> Iterator[Updates]:
+    def _first_flower(self, request: gr.Request, flower: Session | None, link: object = "") -> Iterator[Updates]:
+        return handled(self.flowers, links.opening)(request, flower, link)
+
+    def _first_face(self, request: gr.Request, face: Session | None, wanted: Faces, link: object) -> Iterator[Updates]:
         """The first face; a drawn one, where rendered ones cannot be had."""
         from sgf_hub.errors import SGFError
 
@@ -142,7 +140,7 @@ class Choice:
             wanted, link = faces.drawn, ""
         yield {**self.shown(wanted.kind), **faces.fitted(wanted)}
         begin = partial(links.opening, faces, faces.view_on(wanted), None)
-        yield from in_turn(faces.models.queue, begin, faces.queued)(request, seed, variety, link)
+        yield from in_turn(faces.models.queue, begin, faces.queued)(request, link)
 
     # -- another choice ------------------------------------------------------------------------------------------------
 
@@ -165,11 +163,11 @@ class Choice:
 
     def switched(
         self, request: gr.Request, kind: str, face: Session | None, kept: dict[str, Session], flower: Session | None,
-        flower_seed: object, flower_variety: object, tab: object,
+        tab: object,
     ) -> Iterator[Updates]:  # fmt: skip
         """The page of the chosen kind, with its first picture or the one that it had."""
         if kind == FLOWERS:
-            first = handled(self.flowers, links.opening)(request, flower, flower_seed, flower_variety, "")
+            first = self._first_flower(request, flower)
         else:
             show = partial(self._face, self.faces.kinds[kind], face, kept)
             first = in_turn(self.faces.models.queue, show, self.faces.queued)(request)
@@ -184,7 +182,7 @@ class Choice:
         if face is not None:
             kept = {**kept, faces.set_of(face).kind: face}
         view, again = faces.view_on(wanted), kept.get(wanted.kind)
-        shown = faces.show(view, again) if again else faces.begin(view, FIRST_SEED, 0.8)
+        shown = faces.show(view, again) if again else faces.begin(view, wanted.first, VARIETY)
         return {**shown, **faces.fitted(wanted), self.kept: kept}
 
 

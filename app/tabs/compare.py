@@ -20,9 +20,9 @@ from app.core.gestures import GESTURES
 from app.core.model_sets import DRAWN, FIRST, FLOWERS, ModelSet
 from app.core.queue import Queued, place_in_words
 from app.core.requests import caption_of
-from app.core.session import Origin, Session, present
+from app.core.session import VARIETY, Origin, Session, present
 from app.core.stopping import Stops
-from app.panels.components import FIRST_SEED, IDLE
+from app.panels.components import IDLE
 from app.panels.events import COMPUTE, QUIET, gathered, in_turn
 from app.panels.faces import FacePanel
 from app.panels.flowers import FlowerPanel
@@ -129,7 +129,7 @@ class CompareTab:
                 self.source = build_card("source", "Before")
                 self.cards = {method: build_card(method, title) for method, title in METHODS.items()}
             self.board = build_board()
-            with gr.Column(visible=FIRST == DRAWN or "hidden") as self.drawn_alone:  # the zoo's votes and components
+            with gr.Column(visible=FIRST == DRAWN) as self.drawn_alone:  # the zoo's votes and components
                 drawn = Comparison(self.faces.drawn, self.faces.models)
                 components.build(drawn, self.faces)
                 vote.build(drawn)
@@ -158,7 +158,7 @@ class CompareTab:
         asked = list(KINDS[2:] if kind == FLOWERS else KINDS[:2])
         updates: Updates = {
             self.kind: gr.Radio(asked, value=asked[0], visible=len(asked) > 1),
-            self.drawn_alone: gr.Column(visible=kind == DRAWN or "hidden"),
+            self.drawn_alone: gr.Column(visible=kind == DRAWN),
         }
         if kind in self.faces.kinds:
             updates[self.attribute] = gr.Dropdown(_labelled(self.faces.kinds[kind].reads), value="glasses")
@@ -213,8 +213,8 @@ class CompareTab:
         if kind != KINDS[2]:
             return self.faces.set_of(face), present(face).latent, standing(present(face), "face")
         if flower is None:  # no flower was looked at yet: the first
-            latent = self.flowers.models.sample(self.flowers.set_of(None), FIRST_SEED, 0.8)
-            flower = Session(Origin(latent, FIRST_SEED))
+            flowers = self.flowers.set_of(None)
+            flower = Session(Origin(self.flowers.models.sample(flowers, flowers.first, VARIETY), flowers.first))
         return self.flowers.set_of(flower), flower.latent, standing(present(flower), "flower")
 
     def _cleared(self, kind: object, model_set: ModelSet, latent: Latent, note: str) -> Updates:

@@ -77,8 +77,8 @@ def build_options(panel: EditorPanel, name: str, *, sized: bool = True) -> Optio
                 controls["step_size"] = size
                 panel.fitting[size] = lambda model_set: STEP_SIZES[model_set.space]
         if layers:
-            with gr.Row(visible=bool(model_set.layers) or "hidden") as row:
+            with gr.Row(visible=bool(model_set.layers)) as row:
                 controls["first"] = slider("first-layer", 1, layers, 1, 1, "First layer")
                 controls["last"] = slider("last-layer", 1, layers, layers, 1, "Last layer")
-            panel.fitting[row] = lambda model_set: gr.Row(visible=bool(model_set.layers) or "hidden")
+            panel.fitting[row] = lambda model_set: gr.Row(visible=bool(model_set.layers))
     return Options(controls)

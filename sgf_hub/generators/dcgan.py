@@ -69,6 +69,10 @@ class DCGAN(HubModule):
         images = self(latent.data)
         return images if resolution is None else nn.functional.avg_pool2d(images, self.resolution // resolution)
 
+    def first_activations(self, z: Tensor) -> Tensor:
+        """What GANSpace takes the components of where there is no W: [B, D] => the first layer's output, [B, A]."""
+        return self.layers[0](z[:, :, None, None]).flatten(1)
+
     def forward(self, z: Tensor) -> Tensor:
         """[B, D] => images [B, 3, R, R] in [-1, 1]."""
         x = z[:, :, None, None]

@@ -42,7 +42,7 @@ def notice(panel: FlowerPanel, updates: dict) -> str:
 
 
 def test_the_flower_comes_first_and_its_caption_after(flowers, captions):
-    glimpse, ready = as_notices(opening)(flowers, None, "7", 0.8)
+    glimpse, ready = as_notices(opening)(flowers, None)
     assert glimpse[flowers.stage]["image"].startswith("data:image/jpeg")
     assert glimpse[flowers.stage]["reading"]["busy"] and flowers.session not in glimpse
     reading = ready[flowers.stage]["reading"]
@@ -57,7 +57,7 @@ def test_a_caption_at_rest_needs_no_embedder(flowers, captions, session):
 
 def test_the_embedder_is_prepared_once_in_the_background(flowers, captions):
     for _ in range(2):
-        list(opening(flowers, None, "7", 0.8))
+        list(opening(flowers, None))
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and thread.daemon and "load" in thread.name:
             thread.join()
@@ -65,7 +65,7 @@ def test_the_embedder_is_prepared_once_in_the_background(flowers, captions):
 
 
 def test_opening_the_tab_again_keeps_the_flower(flowers, session):
-    (again,) = opening(flowers, session, "99", 0.8)
+    (again,) = opening(flowers, session)
     assert again == {flowers.session: session}
 
 
@@ -76,7 +76,7 @@ def test_faces_load_nothing_of_the_flowers(panel, flowers):
 
 
 def test_a_zoo_without_captions_is_told_and_the_flower_stays(flowers):
-    steps = as_notices(opening)(flowers, None, "7", 0.8)
+    steps = as_notices(opening)(flowers, None)
     assert "image" in next(steps)[flowers.stage]
     failed = next(steps)[flowers.stage]
     assert failed["reading"] is None and "could not be read" in failed["status"]

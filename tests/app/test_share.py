@@ -85,7 +85,7 @@ def test_a_file_restores_every_bit(panel, session):
 def test_the_page_of_a_link_shows_the_picture(panel, session, monkeypatch):
     text = share.link_of(panel.model_set, "face", session)
     monkeypatch.setattr("app.models.edit_run.steps", lambda *_: pytest.fail("nothing is computed again"))
-    (updates,) = opening(panel, None, "99", 0.8, text)
+    (updates,) = opening(panel, None, text)
     assert same(updates[panel.session], session)
     assert updates[panel.stage]["image"] == panel.show(panel.view_of(None), session)[panel.stage]["image"]
     assert len(updates[panel.timeline]["items"]) == 8
@@ -174,7 +174,7 @@ def test_damaged_links_are_told(here, text, words):
 
 def test_the_page_opens_with_a_damaged_link(panel):
     with pytest.warns(UserWarning, match="This edit cannot be opened"):
-        (updates,) = opening(panel, None, "7", 0.8, "face.1.abcd")
+        (updates,) = opening(panel, None, "face.1.abcd")
     assert updates[panel.session].origin.seed == 7
 
 

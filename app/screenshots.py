@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.core.model_sets import FLOWERS, KINDS, RENDERED
+from app.core.model_sets import FLOWERS, KINDS, RENDERED, Faces, Flowers, RenderedFaces
 
 VIEWS = {"desktop": (1440, 960), "phone": (390, 844)}
 SEED, ATTRIBUTE = 7, "glasses"
 FLOWER, WORDS = 7, "a small purple flower with pointed petals"
+SUBJECTS = {one.kind: one.subject for one in (Faces, RenderedFaces, Flowers)}
 GUEST = "sgf-avatars-progan-attributes"
 _MISSING = (
     "Taking pictures of the demo needs Playwright and a browser: run `pip install playwright`, and "
@@ -96,9 +97,11 @@ def settle(page: Any, act: Callable[[], object], stage: str = "stage") -> None:
 
 
 def choose(page: Any, kind: str) -> None:
-    """Choose a kind of picture, of `model_sets.KINDS`, and wait until the first one of it is read."""
-    stage = "flower-stage" if kind == FLOWERS else "stage"
-    settle(page, lambda: page.locator("#kind label", has_text=KINDS[kind]).click(), stage)
+    """Choose another kind of picture, of `model_sets.KINDS`, and wait until one of it is read."""
+    page.locator("#kind label", has_text=KINDS[kind]).click()
+    tab, stage = ("captions", "flower-stage") if kind == FLOWERS else ("attributes", "stage")
+    page.wait_for_selector(f"#tab-{tab}-button", timeout=90_000)
+    page.wait_for_selector(f"#{stage} .stage-picture[alt^='{SUBJECTS[kind]}']", state="attached", timeout=90_000)
     page.wait_for_selector("#kind input:enabled", timeout=10_000)
 
 

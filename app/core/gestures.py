@@ -79,11 +79,12 @@ def _posed(head: Head, points: Points, yaw1: float, pitch1: float) -> dict[str, 
     moved = {}
     for name, (x, y) in points.items():
         depth = head.depths[name]
+        nod = head.nods.get(name, depth)
         u = (x - axis - depth * math.sin(yaw0)) / math.cos(yaw0)
-        v = (y - CENTRE[1] - depth * math.sin(pitch0)) / math.cos(pitch0)
+        v = (y - CENTRE[1] - nod * math.sin(pitch0)) / math.cos(pitch0)
         moved[name] = (
             axis + u * math.cos(yaw1) + depth * math.sin(yaw1),
-            CENTRE[1] + v * math.cos(pitch1) + depth * math.sin(pitch1),
+            CENTRE[1] + v * math.cos(pitch1) + nod * math.sin(pitch1),
         )
     if not head.skull:
         return moved

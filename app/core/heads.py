@@ -127,6 +127,7 @@ class Head:
 
     Args:
         depths: of its keypoints, all of them: how far each lies in front of what the head turns about.
+        nods: likewise for a nod, where that differs: an outline is another one from below.
         yaw: the end of what is drawn, in radians.
         pitch: likewise.
         nod: grows with the sine of the pitch.
@@ -154,6 +155,7 @@ class Head:
     """
 
     depths: Mapping[str, float]
+    nods: Mapping[str, float] = field(default_factory=dict)
     yaw: float
     pitch: float
     nod: Callable[[Points], float]
@@ -245,12 +247,15 @@ RENDERED: Head = Head(
         **_both(eye_outer=-0.045, eye_inner=0.0, eye_top=-0.01, eye_bottom=-0.01,
                 brow_outer=-0.07, brow_mid=0.02, brow_inner=0.08, jaw=-0.25, mouth=-0.015, nose=0.055, cheek=-0.30),
         "nose_bridge": 0.07, "nose_tip": 0.165, "lip_top": 0.085, "lip_bottom": 0.045, "lip_top_inner": 0.055,
-        "lip_bottom_inner": 0.05, "chin": -0.045, "forehead": 0.05,
+        "lip_bottom_inner": 0.055, "chin": -0.045, "forehead": 0.07,
+    },
+    nods={
+        **_both(jaw=-0.16, cheek=-0.18), "nose_bridge": 0.04, "nose_tip": 0.14, "lip_bottom": 0.03, "forehead": -0.02,
     },
     yaw=math.radians(28),
     pitch=math.radians(16),
     nod=_nose_in_face,
-    level=(0.126, 0.33),
+    level=(0.126, 0.32),
     scattered=True,
     lips={"mouth_left": (-1.95, 0.52), "mouth_right": (-1.95, 0.52), "lip_top": (-0.95, 0.02),
           "lip_bottom": (-0.95, 1.02), "lip_top_inner": (-1.25, 0.13), "lip_bottom_inner": (-0.7, 0.85),
@@ -258,9 +263,9 @@ RENDERED: Head = Head(
     arch=(0.76, 0.92),
     lids=(0.57, 0.43),
     closed=0.063, open=0.118,
-    rest=0.009, smile=0.036, widens=1.22, narrows=0.86,
+    rest=0.009, smile=0.031, widens=1.22, narrows=0.86,
     brows=0.103, raised=0.124,
-    opened=0.050, wide=0.056,
+    opened=0.050, wide=0.054,
     shapes={
         "smile": (mouth_sag, 0.007),
         "mouth_open": (mouth_gap, 0.012),

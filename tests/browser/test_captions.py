@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from app.core.model_sets import DRAWN, FLOWERS
 from app.models.edit_run import config_of
-from app.screenshots import WORDS, finish_edit, open_captions, open_page
+from app.screenshots import WORDS, choose, finish_edit, open_captions, open_page
 from app.tabs.captions import EXAMPLES
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
@@ -101,11 +102,11 @@ def test_face_and_flower_are_both_kept(flower):
     flower.fill(BOX, another_colour(flower))
     finish_edit(flower, "captions")
     read, edited = caption(flower), picture(flower)
-    flower.get_by_role("tab", name="Attributes").click()
+    choose(flower, DRAWN)
     flower.wait_for_selector("#stage", state="visible")
     assert not flower.is_visible("#flower-stage") and not flower.is_visible("#flower-result")
     assert flower.is_disabled("#undo"), "the face has a history of its own"
-    flower.get_by_role("tab", name="Captions").click()
+    choose(flower, FLOWERS)
     flower.wait_for_selector("#flower-result", state="visible")
     flower.wait_for_timeout(1000)
     assert (caption(flower), picture(flower)) == (read, edited)

@@ -5,7 +5,7 @@ Run with `pytest -m browser`; skipped where Playwright, a Chromium or the traine
 
 import pytest
 
-from app.screenshots import finish_edit, move_slider, open_page, open_tab
+from app.screenshots import finish_edit, move_slider, open_captions, open_page, open_tab
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
 pytestmark = pytest.mark.browser
@@ -142,7 +142,10 @@ def test_bad_seed_is_told_and_nothing_is_lost(page):
 def test_a_phone_needs_no_sideways_scrolling(browser, url, dark):
     page = open_page(browser, url, "phone", dark=dark)
     for tab in ("Attributes", "Keypoints", "Captions"):
-        open_tab(page, tab)
+        if tab == "Captions":
+            open_captions(page)
+        else:
+            open_tab(page, tab)
         page.wait_for_timeout(200)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()

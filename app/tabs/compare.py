@@ -129,10 +129,10 @@ class CompareTab:
                 self.source = build_card("source", "Before")
                 self.cards = {method: build_card(method, title) for method, title in METHODS.items()}
             self.board = build_board()
-            with gr.Column(visible=FIRST == DRAWN) as self.drawn_alone:  # the zoo's votes and components
-                drawn = Comparison(self.faces.drawn, self.faces.models)
-                components.build(drawn, self.faces)
-                vote.build(drawn)
+            with gr.Column(visible=FIRST != FLOWERS) as self.faces_alone:
+                components.build(self.faces)
+            with gr.Column(visible=FIRST == DRAWN) as self.drawn_alone:
+                vote.build(Comparison(self.faces.drawn, self.faces.models))
         controls = [self.kind, self.attribute, self.way, self.gesture, self.words]
         sessions = [self.faces.session, self.flowers.session]
         self.view = [self.compared, self.source, *self.cards.values(), self.board, self.go, self.stop]
@@ -151,13 +151,14 @@ class CompareTab:
     @property
     def suiting(self) -> list[Any]:
         """The components that `suited` fills."""
-        return [self.kind, self.drawn_alone, self.attribute]
+        return [self.kind, self.faces_alone, self.drawn_alone, self.attribute]
 
     def suited(self, kind: str) -> Updates:
         """What can be asked of a kind of picture, of `model_sets.KINDS`."""
         asked = list(KINDS[2:] if kind == FLOWERS else KINDS[:2])
         updates: Updates = {
             self.kind: gr.Radio(asked, value=asked[0], visible=len(asked) > 1),
+            self.faces_alone: gr.Column(visible=kind != FLOWERS),
             self.drawn_alone: gr.Column(visible=kind == DRAWN),
         }
         if kind in self.faces.kinds:

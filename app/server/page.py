@@ -41,7 +41,7 @@ HERO = """
 """
 FOOT = """
 <footer class="foot">sgf-hub: controllable editing with surrogate gradient fields. Every model here is in the
-repository and runs on this machine.</footer>
+repository, or fetched once where others published it, and runs on this machine.</footer>
 """
 
 

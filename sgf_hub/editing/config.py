@@ -26,8 +26,9 @@ class EditConfig:
         tolerance: an edit has arrived at a distance of at most this, in the predictor's units (1 is "close"); with 0
             none ever has, and all samples take `max_steps`.
         certainty: factor on the tolerance where all that is asked is attributes wholly there or wholly gone
-            (1 or 0): short of that, the picture is often in between (ours; the paper's is 1). Where the predictor is
-            less certain of most samples, it need be no more so of an edited one.
+            (1 or 0): short of that, the picture is often in between (ours; the paper's is 1).
+        as_samples: where the predictor is less certain of most samples that have an attribute, or have it not, an edit
+            has arrived when it is as certain (ours): beyond that, pictures become alike.
         patience: stop as stalled after so many steps without a better distance; None never does (the paper).
         return_best: a sample that stops short gives back its closest step, not its last one (ours).
         release_siblings: let go of attributes that exclude one that is raised (hair colours) and aim them at absent
@@ -47,6 +48,7 @@ class EditConfig:
     max_steps: int = 60
     tolerance: float = 1.0
     certainty: float = 0.05
+    as_samples: bool = True
     patience: int | None = 15
     return_best: bool = True
     release_siblings: bool = True
@@ -77,6 +79,7 @@ class EditConfig:
         plain = cls(
             max_steps=80,
             certainty=1.0,
+            as_samples=False,
             patience=None,
             return_best=False,
             release_siblings=False,

@@ -35,7 +35,7 @@ class StoppingCriterion:
         split = len(predictor.spec.attributes)
         whole = (target.c[:, :split][:, target.asked[:split]].abs() == 1).all(dim=1) & ~target.asked[split:].any()
         certain = torch.full((len(whole),), config.certainty, device=whole.device)
-        if typical is not None and whole.any():
+        if config.as_samples and typical is not None and target.asked[:split].any():
             # where samples themselves are less certain, a picture need be no more so than most of them
             goal = target.c[:, :split][:, target.asked[:split]]
             there = typical[:, target.asked[:split]].to(goal)

@@ -188,7 +188,7 @@ def _named(spec: ConditionSpec, names: Iterable[str]) -> Tensor:
     """The coordinates of c that names stand for, those of them that are known, a mask [C]."""
     mask = torch.zeros(spec.dimension, dtype=torch.bool)
     for name in names:
-        if name in spec.names:
+        if name in (*spec.attributes, *spec.keypoints):
             mask[spec.index(name)] = True
     return mask
 

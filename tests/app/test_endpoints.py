@@ -15,6 +15,7 @@ from app.panels.faces import FacePanel
 from app.panels.flowers import FlowerPanel
 from app.server.page import build_page, launch
 from sgf_hub.types import Latent
+from tests.app.conftest import RENDERED_ATTRIBUTES, RENDERED_KEYPOINTS
 from tests.app.fakes import with_fake_flowers
 
 
@@ -118,6 +119,28 @@ class TestFaces:
         assert half < whole
 
 
+class TestRenderedFaces:
+    def test_they_are_drawn_read_and_edited(self, client):
+        face = client.predict(5, faces="rendered", api_name="/new_face")
+        assert set(face["attributes"]) == set(RENDERED_ATTRIBUTES)
+        assert set(face["keypoints"]) == set(RENDERED_KEYPOINTS)
+        job = client.submit({"tilted_right": 1}, 5, max_steps=2, faces="rendered", api_name="/edit_attributes")
+        result = job.result(timeout=60)
+        assert all(step["outlyingness"] > 0 for step in job.outputs())
+        again = client.predict(
+            {"nose_tip": [0.5, 0.6], "smile": 1}, latent=result["latent"], max_steps=1, faces="rendered",
+            api_name="/edit_keypoints",
+        )  # fmt: skip
+        assert (
+            set(again["asked"]) == {"nose_tip", "smile"} and again["asked"]["smile"][0] == result["attributes"]["smile"]
+        )
+
+    def test_a_latent_of_the_other_kind_is_told(self, client):
+        latent = client.predict(5, faces="rendered", api_name="/new_face")["latent"]
+        with pytest.raises(AppError, match="latent"):
+            client.predict({"smile": 1}, latent=latent, api_name="/edit_attributes")
+
+
 class TestFlowers:
     def test_edit_caption(self, client):
         job = client.submit("a blue flower", max_steps=9, api_name="/edit_caption")
@@ -171,6 +194,15 @@ def _text(data: torch.Tensor, space: str = "w") -> str:
         ("/edit_attributes", {"wishes": {"smile": 1}, "layers": [3, 1]}, "two whole numbers, the first and the last"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "layers": [0, 6]}, "from 0 to 5"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "layers": [0, True]}, "from 0 to 5"),
+        (
+            "/edit_attributes",
+            {"wishes": {"smile": 1}, "layers": [0, 1], "faces": "rendered"},
+            "this generator has none",
+        ),
+        ("/edit_attributes", {"wishes": {"big_nose": 1}, "faces": "rendered"}, "'big_nose' is not something"),
+        ("/edit_keypoints", {"wishes": {"left_pupil": [0.5, 0.5]}, "faces": "rendered"}, "'left_pupil'"),
+        ("/new_face", {"faces": "real"}, "'real'; choose 'drawn' or 'rendered'"),
+        ("/new_face", {"faces": ["drawn"]}, "choose 'drawn' or 'rendered'"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "latent": "hello!"}, "not base64"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "latent": "ÿ"}, "not base64"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "latent": "aGVsbG8="}, "cannot be read as safetensors"),

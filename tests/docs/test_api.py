@@ -26,7 +26,7 @@ def url():
 
 def test_the_code_as_it_stands(url, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    code = "\n".join(blocks("python"))
+    code = "\n".join(block for block in blocks("python") if block != rendered())
     assert code.count(ADDRESS) == 1
     names: dict = {}
     exec(code.replace(ADDRESS, url), names)
@@ -44,6 +44,21 @@ def test_the_code_as_it_stands(url, tmp_path, monkeypatch, capsys) -> None:
 
     assert Image.open("edited.jpg").size == (512, 512)
     assert Latent.load("face.safetensors").space == "w+"
+
+
+def rendered() -> str:
+    """The one block that needs what is fetched."""
+    (block,) = (one for one in blocks("python") if "rendered" in one)
+    return block
+
+
+def test_the_code_of_rendered_faces(url, fetched_faces, capsys) -> None:
+    from gradio_client import Client
+
+    names: dict = {"client": Client(url, verbose=False)}
+    exec(rendered(), names)
+    assert names["smiling"]["stop_reason"] == "target reached" and names["smiling"]["asked"]["smile"][1] > 0.8
+    assert capsys.readouterr().out.startswith("target reached at 0.")
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("sh")), reason="needs curl")

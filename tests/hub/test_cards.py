@@ -42,7 +42,12 @@ def test_says_what_a_card_should(entry: Entry) -> None:
     assert manifest is None or all(one in card.text for one in (manifest.author, manifest.notice, manifest.sha256))
     assert "$" not in card.text.replace("$0", "")
     data = card.data
-    assert data.license == (manifest.license if manifest else "apache-2.0") and data.library_name and data.pipeline_tag and data.tags
+    assert (
+        data.license == (manifest.license if manifest else "apache-2.0")
+        and data.library_name
+        and data.pipeline_tag
+        and data.tags
+    )
     parent = entry.config.get("generator") or entry.config.get("backbone") or entry.config.get("captioner")
     assert data.base_model == parent
     for picture in pictures_of(text, entry.path):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,10 @@ class Methods:
         return self.sgf.preset(SGF[name])[0] if name in SGF else self._baseline(name)
 
     def config(self, name: str) -> EditConfig:
-        """The settings of the method's curve."""
-        return self.sgf.preset(SGF[name])[1] if name in SGF else self._baseline(name).sweep
+        """The settings of the method's curve, which goes on to the end of its way."""
+        if name not in SGF:
+            return self._baseline(name).sweep
+        return replace(self.sgf.preset(SGF[name])[1], as_samples=False)
 
     def settings(self, name: str) -> dict[str, Any]:
         """All of a method's settings, as JSON takes them."""

@@ -425,10 +425,15 @@ class TestTypical:
     )
     def test_as_certain_as_most_samples(self, typical: float, certainty: float, arrival: float) -> None:
         editor = editor_of(typical=typical)
-        trajectory = editor.edit(start((0.0, -2.0)), {"a0": 1}, EditConfig.paper(certainty=certainty))
+        trajectory = editor.edit(start((0.0, -2.0)), {"a0": 1}, EditConfig.paper(certainty=certainty, as_samples=True))
         scores = torch.stack([step.c for step in trajectory.steps]).flatten()
         assert trajectory.reasons == (StopReason.TARGET_REACHED,)
         assert scores[-2] < arrival - 1e-6 <= scores[-1]
+
+    def test_not_where_it_is_not_wanted(self) -> None:
+        editor = editor_of(typical=0.3)
+        trajectory = editor.edit(start((0.0, -2.0)), {"a0": 1}, EditConfig.paper(certainty=0.05))
+        assert trajectory.result.c.item() >= 0.99
 
     def test_medians_of_those_with_and_without(self) -> None:
         z, c = numbers(5000, 4), torch.empty(5000, 3)

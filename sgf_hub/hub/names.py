@@ -12,6 +12,7 @@ from sgf_hub.hub.kinds import kind_of
 from sgf_hub.validation import nearest, read_json, short
 
 NAMESPACE = "sgf-hub"
+_LISTED = 20  # entries that a sentence names
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
@@ -98,9 +99,16 @@ def locate(name: str, *, revision: str | None = None, files: tuple[str, ...] = (
         known = [entry.name for entry in entries()]
         raise UnknownNameError(
             f"{short(name)} is not a folder, not in the zoo{nearest(bare, known)}, and not a Hub id such as "
-            f"'owner/model'. The zoo holds: {', '.join(known) or 'nothing'}."
+            f"'owner/model'. {_held(known)}."
         )
     return download(name, revision, files)
+
+
+def _held(names: list[str]) -> str:
+    """What the zoo holds, in words; of many entries only where they are listed."""
+    if len(names) > _LISTED:
+        return f"The zoo holds {len(names)} models: `sgf-hub zoo list` names them"
+    return f"The zoo holds: {', '.join(names) or 'nothing'}"
 
 
 def _complete(folder: Path, files: tuple[str, ...]) -> Path:

@@ -151,7 +151,8 @@ def _edits(edits: dict) -> list:
                  shown.format(row["after_by_judge"], row["before"]))]  # fmt: skip
 
     def mean(key: str) -> float:
-        return sum(row[key] for row in mine) / len(mine)
+        known = [row[key] for row in mine if row[key] is not None]  # a judge need not read all attributes
+        return sum(known) / max(len(known), 1)
 
     data = f"{len(mine)} attributes flipped, {data}"
     return [

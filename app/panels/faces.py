@@ -37,7 +37,7 @@ class FacePanel(EditorPanel):
     """
 
     model_set: Faces
-    sliders: gr.HTML
+    sliders: gr.HTML | None = None
     noun = "face"
 
     def __init__(self, drawn: Faces, models: Models, stops: Stops, rendered: RenderedFaces | None = None) -> None:

@@ -42,8 +42,7 @@ def generator(
     if world not in WORLDS:
         raise BadValueError(f"{name!r} is not named after a drawn world: its name begins with {' or '.join(WORLDS)}.")
     sample_batch = import_module(f"sgf_hub.data.{world}").sample_batch
-    if samples < 2 or seeds < 1:
-        raise BadValueError("--samples is at least 2 and --seeds at least 1.")
+    _enough(samples, seeds)
     made, backbone = load_generator(name), load_backbone(f"sgf-hub/{world}-judge-backbone")
 
     def drawn(seed: int) -> torch.Tensor:
@@ -85,8 +84,7 @@ def edits(
     """Flip every attribute (or move all keypoints): the paper's stepping, ours, and ours without the constraint."""
     from sgf_hub.evaluation.edits import measure_in_parallel
 
-    if samples < 2 or seeds < 1:
-        raise BadValueError("--samples is at least 2 and --seeds at least 1.")
+    _enough(samples, seeds)
     _takes(name, captions=False)
     judge, rows, ways = _judge_of(name), [], _steppings(steppings)
     workers = os.cpu_count() or 1
@@ -108,8 +106,7 @@ def frechet(
     from sgf_hub.evaluation.edits import edited_frechet, mean_and_spread, measured_with
     from sgf_hub.predictors import load_backbone
 
-    if samples < 2 or seeds < 1:
-        raise BadValueError("--samples is at least 2 and --seeds at least 1.")
+    _enough(samples, seeds)
     _takes(name, captions=False)
     backbone = load_backbone(_judge_of(name)[0].replace("-attributes", "-backbone"))
     editor, rows = SGFEditor.from_pretrained(name), []
@@ -135,8 +132,7 @@ def captions(
     from sgf_hub.evaluation.disentanglement.card import write_captions_card
     from sgf_hub.validation import read_json
 
-    if samples < 2 or seeds < 1:
-        raise BadValueError("--samples is at least 2 and --seeds at least 1.")
+    _enough(samples, seeds)
     _takes(name, captions=True)
     rows = []
     workers = os.cpu_count() or 1
@@ -213,6 +209,12 @@ def page(
     out.write_text(full_page())
     renew_block(readme, headline())
     typer.echo(json.dumps({"out": str(out), "readme": str(readme)}))
+
+
+def _enough(samples: int, seeds: int) -> None:
+    """Refuse counts of which there is no spread, or nothing at all."""
+    if samples < 2 or seeds < 1:
+        raise BadValueError("--samples is at least 2 and --seeds at least 1.")
 
 
 def _steppings(text: str) -> tuple[str, ...]:

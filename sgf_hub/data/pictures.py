@@ -12,10 +12,14 @@ _INK = "#333333"
 _SHOWN = 256  # px; a small generator's pictures are enlarged to this when saved for people to look at
 
 
+def to_bytes(images: Tensor) -> Tensor:
+    """[B, 3, R, R] in [-1, 1] => uint8 of the same shape, on the CPU."""
+    return ((images.detach().float().cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
 def to_pictures(images: Tensor, *, side: int | None = None) -> list[Image.Image]:
     """[B, 3, R, R] in [-1, 1] => B pictures, enlarged to `side` pixels if given."""
-    pixels = ((images.detach().float().cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    pictures = [Image.fromarray(one.permute(1, 2, 0).numpy()) for one in pixels]
+    pictures = [Image.fromarray(one.permute(1, 2, 0).numpy()) for one in to_bytes(images)]
     if side is None:
         return pictures
     return [picture.resize((side, side), Image.Resampling.LANCZOS) for picture in pictures]

@@ -3,6 +3,7 @@
 The loop is `loop.edit_loop`, shared by all methods; what a step is, a rule of `stepping` says.
 """
 
+import copy
 from collections.abc import Iterator
 
 from torch import Tensor
@@ -116,7 +117,9 @@ class SGFEditor:
 
     def with_stepping(self, rule: SteppingRule) -> Self:
         """The same editor with another rule; its networks are shared."""
-        return type(self)(self.mapping, self.generator, self.predictor, rule)
+        editor = copy.copy(self)  # with what is known of the latents, which takes a decomposition
+        editor.stepping = rule
+        return editor
 
     def edit(
         self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None

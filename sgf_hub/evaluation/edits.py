@@ -18,7 +18,7 @@ from sgf_hub.evaluation.disentanglement.sweep import flip, starts
 from sgf_hub.evaluation.pool import in_parallel
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import Backbone, load_predictor
-from sgf_hub.predictors.faces.mesh import FaceMesh, in_head
+from sgf_hub.predictors.faces.mesh import FaceMesh
 from sgf_hub.predictors.frechet import features, frechet_distance
 from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
 
@@ -196,9 +196,7 @@ def _named(spec: ConditionSpec, names: Iterable[str]) -> Tensor:
 def _near_in_yaw(predictor: Predictor, latent: Latent, other: Latent, generator: Generator) -> Tensor:
     """For every face the first of the others, from its own number on, that is turned nearly as it is."""
     mesh = next(one for one in predictor.backbones if isinstance(one, FaceMesh))  # type: ignore[attr-defined]
-    here, there = (
-        in_head(mesh(generator.synthesize(one)).points)[1][:, 2, 0] for one in (latent, other)
-    )  # the sine of the yaw
+    here, there = (mesh(generator.synthesize(one)).head[1][:, 2, 0] for one in (latent, other))  # the sine of the yaw
     far = (here[:, None] - there[None]).abs() > _YAW
     order = (torch.arange(len(there))[None] - torch.arange(len(here))[:, None]) % len(there)
     return (order + far * len(there)).argmin(dim=1)

@@ -1,1 +1,1 @@
-"""Faces read by networks that others published: landmarks, gender, age; and what is measured by them."""
+"""Faces read by networks that others published: landmarks and gender; and what is measured by them."""

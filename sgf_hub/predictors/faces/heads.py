@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from sgf_hub.errors import BadValueError
 from sgf_hub.hub.module import HubModule
-from sgf_hub.predictors.faces.mesh import LANDMARKS, FaceReading, in_head
+from sgf_hub.predictors.backbone import resize
+from sgf_hub.predictors.faces.mesh import LANDMARKS, FaceReading
 from sgf_hub.predictors.graph import GraphNetwork
 from sgf_hub.types import ConditionSpec
 from sgf_hub.validation import names_of
@@ -45,29 +46,25 @@ class FaceKeypoints(HubModule):
 
 def _direction(reading: FaceReading) -> Tensor:
     """Where the nose points: [B, 3], of length 1; x to the right of the picture, y down, z away from the viewer."""
-    return -in_head(reading.points)[1][:, 2]
+    return -reading.head[1][:, 2]
 
 
 def _brows(reading: FaceReading) -> Tensor:
-    return -in_head(reading.points)[0][:, _BROWS, 1].mean(1)  # above the eyes, in distances of their outer corners
+    return -reading.head[0][:, _BROWS, 1].mean(1)  # above the eyes, in distances of their outer corners
 
 
 def _roll(reading: FaceReading) -> Tensor:
-    across = in_head(reading.points)[1][:, 0]
+    across = reading.head[1][:, 0]
     return torch.atan2(across[:, 1], across[:, 0])
 
 
-def _small(images: Tensor) -> Tensor:
-    return functional.interpolate(images.float(), (_COLOUR_SIDE,) * 2, mode="bilinear", antialias=True)
-
-
 def _background(reading: FaceReading) -> Tensor:
-    edges = _small(reading.images)[:, :, : _COLOUR_SIDE * 2 // 3]
+    edges = resize(reading.images.float(), _COLOUR_SIDE)[:, :, : _COLOUR_SIDE * 2 // 3]
     return _luminance(torch.cat([edges[..., :4], edges[..., -4:]], dim=3).mean((2, 3)))
 
 
 def _skin(reading: FaceReading) -> Tensor:
-    blurred = functional.avg_pool2d(_small(reading.images), 5, 1, 2, count_include_pad=False)
+    blurred = functional.avg_pool2d(resize(reading.images.float(), _COLOUR_SIDE), 5, 1, 2, count_include_pad=False)
     at = 2 * reading.points[:, None, _SKIN, :2] - 1
     return _luminance(functional.grid_sample(blurred, at, align_corners=False, padding_mode="border").mean((2, 3)))
 

@@ -5,6 +5,7 @@ is trained through it, and a surrogate field needs no gradient of it.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -51,6 +52,11 @@ class FaceReading:
     images: Tensor
     points: Tensor
     face: Tensor
+
+    @cached_property
+    def head(self) -> tuple[Tensor, Tensor]:
+        """The points as seen from the front, and how the head is turned (`in_head`)."""
+        return in_head(self.points)
 
     @property
     def found(self) -> Tensor:

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from sgf_hub.data.drawn import Labelled
 from sgf_hub.data.labels import Labels, latents
+from sgf_hub.data.pictures import to_bytes
 from sgf_hub.errors import BadValueError
 from sgf_hub.types import Generator, Latent, Predictor
 
@@ -176,7 +177,7 @@ def spread_labels(
     with torch.inference_mode():
         example = generator.synthesize(generator.sample(1, seed=0))
     mark = hashlib.sha256(labels.values.tobytes() + labels.seeds.tobytes() + repr(labels.attributes).encode())
-    mark.update(((example + 1) * 127.5).round().byte().numpy().tobytes())  # which generator it is
+    mark.update(to_bytes(example).numpy().tobytes())  # which generator it is
     stem = f"labelled-{generator.resolution}px-{count}-seed{seed}-{len(hints)}-{mark.hexdigest()[:8]}"
     image_file, label_file = folder / f"{stem}.npy", folder / f"{stem}.npz"
     if not label_file.is_file():
@@ -189,7 +190,7 @@ def spread_labels(
         found = []
         for start in range(0, count, _BATCH):
             pictures, blocks = read(Latent(sampled.data[start : start + _BATCH], sampled.space))
-            images[start : start + _BATCH] = ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
+            images[start : start + _BATCH] = to_bytes(pictures).numpy()
             found.append(fitted(torch.cat(blocks, dim=1)))
         images.flush()
         z = sampled.data.flatten(1)
@@ -208,4 +209,4 @@ def labelled_pictures(generator: Generator, labels: Labels) -> Labelled:
     parts = np.array_split(labels.seeds, -(-len(labels) // _BATCH))
     with torch.inference_mode():
         images = torch.cat([generator.synthesize(latents(generator, some)) for some in parts])
-    return Labelled(images=((images.clamp(-1, 1) + 1) * 127.5).round().byte().numpy(), attributes=labels.values)
+    return Labelled(images=to_bytes(images).numpy(), attributes=labels.values)

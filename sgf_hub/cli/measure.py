@@ -256,11 +256,19 @@ def _takes(name: str, *, captions: bool) -> None:
 
 
 def keep(name: str, part: str, figures: dict, *, tell: bool = True) -> None:
-    """Write figures into the entry's measured.json, beside those of other commands, and to stdout (`tell`)."""
+    """Write figures into the entry's measured.json, beside those of other commands, and to stdout (`tell`).
+
+    Rows of other steppings stay where samples and seeds are the same.
+    """
     from sgf_hub.validation import read_json
 
     path = entry_folder(name) / "measured.json"
     held = read_json(path) if path.exists() else {}
+    before = held.get(part, {})
+    if "steppings" in figures and all(before.get(key) == figures[key] for key in ("samples", "seeds")):
+        now = figures["steppings"].split(",")  # others, measured alike, stay
+        rows = [row for row in before["rows"] if row["stepping"] not in now] + figures["rows"]
+        figures = figures | {"steppings": ",".join(dict.fromkeys(row["stepping"] for row in rows)), "rows": rows}
     command = f"sgf-hub measure {part} {name} --samples {figures['samples']} --seeds {figures['seeds']}"
     if "steppings" in figures:
         command += f" --steppings {figures['steppings']}"

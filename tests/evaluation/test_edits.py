@@ -1,10 +1,13 @@
 """What is measured of edits, on toys where the numbers are known."""
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from sgf_hub.cli.measure import keep
 from sgf_hub.editing import EditConfig, Fixed, GainControlled, SGFEditor
 from sgf_hub.evaluation.edits import flips, keypoint_moves, mean_and_spread, measure_edits, measured_with
 from sgf_hub.types import ConditionSpec
@@ -116,3 +119,24 @@ class TestSummaries:
         best, settings = measured_with(editor, "tuned", keypoints=keypoints)
         assert (paper.stepping, published) == (Fixed(), EditConfig.paper())
         assert (best.stepping, settings) == (GainControlled(), EditConfig(tolerance=0.5 if keypoints else 1.0))
+
+
+class TestKept:
+    """What `sgf-hub measure` leaves in measured.json of an earlier run."""
+
+    def kept(self, folder: Path, steppings: str, *, samples: int = 5) -> dict:
+        rows = [{"stepping": one, "reached": float(samples)} for one in steppings.split(",")]
+        figures = {"samples": samples, "seeds": 1, "steppings": steppings, "rows": rows}
+        keep(str(folder), "edits", figures, tell=False)
+        return json.loads((folder / "measured.json").read_text())["edits"]
+
+    def test_other_steppings_stay(self, tmp_path: Path) -> None:
+        self.kept(tmp_path, "tuned")
+        figures = self.kept(tmp_path, "paper,unconstrained")
+        assert [row["stepping"] for row in figures["rows"]] == ["tuned", "paper", "unconstrained"]
+        assert figures["command"].endswith("--samples 5 --seeds 1 --steppings tuned,paper,unconstrained")
+        assert len(self.kept(tmp_path, "tuned")["rows"]) == 3  # renewed, and not there twice
+
+    def test_other_samples_do_not(self, tmp_path: Path) -> None:
+        self.kept(tmp_path, "tuned")
+        assert len(self.kept(tmp_path, "paper", samples=6)["rows"]) == 1

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -101,9 +102,10 @@ def frechet(
     seeds: Annotated[int, typer.Option(help="Repeats with other latents.")] = 3,
     steppings: Steppings = "tuned,unconstrained,paper",
 ) -> None:
-    """Frechet distance of edited pictures to unedited ones, beside that between two sets of unedited ones."""
+    """Frechet distance of edited pictures to unedited ones, any and such as have what was asked, and between those."""
     from sgf_hub.editing.editor import SGFEditor
-    from sgf_hub.evaluation.edits import edited_frechet, mean_and_spread, measured_with
+    from sgf_hub.evaluation.edits import mean_and_spread, measured_with
+    from sgf_hub.evaluation.frechet import edited_frechet
     from sgf_hub.predictors import load_backbone
 
     _enough(samples, seeds)
@@ -114,7 +116,7 @@ def frechet(
     for stepping in ways:
         with_it, config = measured_with(editor, stepping)
         found = [edited_frechet(with_it, backbone, config, samples=samples, seed=2000 + seed) for seed in range(seeds)]
-        figures = mean_and_spread([{"edited": one, "unedited": other} for one, other in found])
+        figures = mean_and_spread([asdict(one) for one in found])
         rows.append({"stepping": stepping, **figures})
         typer.echo(json.dumps(rows[-1]), err=True)
     keep(name, "frechet", {"samples": samples, "seeds": seeds, "steppings": ",".join(ways), "rows": rows})

@@ -17,9 +17,8 @@ from sgf_hub.evaluation.disentanglement.mds import CHANGED
 from sgf_hub.evaluation.disentanglement.sweep import flip, starts
 from sgf_hub.evaluation.pool import in_parallel
 from sgf_hub.mapping import SGFMapping
-from sgf_hub.predictors import Backbone, load_predictor
+from sgf_hub.predictors import load_predictor
 from sgf_hub.predictors.faces.mesh import FaceMesh
-from sgf_hub.predictors.frechet import features, frechet_distance
 from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
 
 
@@ -227,41 +226,6 @@ def _moved(
     )
 
 
-def edited_frechet(
-    editor: SGFEditor, backbone: Backbone, config: EditConfig, *, samples: int, seed: int
-) -> tuple[float, float]:
-    """Frechet distance of edited pictures to unedited ones, and that of unedited pictures to others.
-
-    Each picture is edited once: an attribute, chosen at random, is flipped. All three sets are of other latents.
-
-    Args:
-        editor: of attributes.
-        backbone: whose features are compared.
-        config: of the edits.
-        samples: pictures in each set.
-        seed: of the latents and the choice.
-    """
-    spec, latents = editor.predictor.spec, starts(editor, 3 * samples, seed=seed)
-    chosen = torch.randint(len(spec.attributes), (samples,), generator=torch.Generator().manual_seed(seed))
-
-    def pictures(first: int) -> Iterator[Tensor]:
-        for i in range(first, first + samples, _BATCH):
-            yield editor.generator.synthesize(latents[i : min(i + _BATCH, first + samples)])
-
-    def edited() -> Iterator[Tensor]:
-        for number, name in enumerate(spec.attributes):
-            for rows in (chosen == number).nonzero().flatten().split(_BATCH):
-                some = Latent(latents.data[rows], latents.space)
-                c0 = editor.predictor(editor.generator.synthesize(some))
-                yield editor.edit(some, flip(editor.predictor, c0, name), config).result.images
-
-    reference = features(backbone, pictures(samples))
-    return (
-        frechet_distance(features(backbone, edited()), reference),
-        frechet_distance(features(backbone, pictures(2 * samples)), reference),
-    )
-
-
 def mean_and_spread(rows: list[dict]) -> dict:
     """The mean over runs (seeds) of every number, and its standard deviation where there are several."""
     summary: dict = {}
@@ -338,7 +302,6 @@ def measure_in_parallel(
 _loaded: dict[str, Any] = {}  # of a worker process
 STEPPINGS = (*PRESETS, "unconstrained")
 """What is measured: the presets, and ours without the constraint."""
-_BATCH = 64
 
 
 def _load(mapping: str, judge: tuple[str, ...]) -> None:

@@ -55,12 +55,18 @@ def summary() -> str:
                 lines.append(_edit_line(name, made, rows, title))
     for name, made in _held("measured.json", "frechet").items():
         ways = [row for stepping in _STEPPINGS for row in made["rows"] if row["stepping"] == stepping]
-        figures = ", ".join(f"{_STEPPINGS[row['stepping']]} {spread(row, 'edited', '.3f')}" for row in ways)
-        lines.append(
-            f"| {name}, {made['samples']:,} pictures x {made['seeds']} seeds, an attribute of each flipped: Frechet "
-            f"distance to others, unedited (of unedited ones to others) | {figures} "
-            f"({spread(ways[0], 'unedited', '.3f')}) | `{made['command']}` |"
-        )
+        pairs = {
+            "others, unedited (of unedited ones to others)": ("edited", "unedited"),
+            "unedited ones that have what was asked (of such to others)": ("edited_to_alike", "alike"),
+        }
+        for others, (edited, unedited) in pairs.items():
+            if edited not in ways[0]:
+                continue
+            figures = ", ".join(f"{_STEPPINGS[row['stepping']]} {spread(row, edited, '.3f')}" for row in ways)
+            lines.append(
+                f"| {name}, {made['samples']:,} pictures x {made['seeds']} seeds, an attribute of each flipped: "
+                f"Frechet distance to {others} | {figures} ({spread(ways[0], unedited, '.3f')}) | `{made['command']}` |"
+            )
     for name, said in _held("measured.json", "captions").items():
         for stepping, title in (("tuned", "our stepping"), ("paper", "the paper's stepping")):
             rows = [row for row in said["rows"] if row["stepping"] == stepping]

@@ -5,6 +5,7 @@ One module a format; each looks at the content alone, never at a file's suffix o
 """
 
 from pathlib import Path
+from typing import Any
 
 from sgf_hub.generators.formats import genforce, nvidia, pytorch_gan_zoo, rosinality, unsupported
 from sgf_hub.generators.formats.checkpoint import Checkpoint, UnsupportedError, check_label
@@ -29,15 +30,25 @@ def open_checkpoint(path: Path, *, class_label: int | None = None, tensors: bool
         BadValueError: for a class that the network does not draw.
     """
     unsupported.refuse_file(path)
-    tree = read_checkpoint(path, tensors=tensors)
-    if (checkpoint := nvidia.read(tree, path.name, class_label)) is not None:
+    return recognised(read_checkpoint(path, tensors=tensors), path.name, class_label=class_label)
+
+
+def recognised(tree: Any, name: str, *, class_label: int | None = None) -> Checkpoint:
+    """What `open_checkpoint` gives, of a file's content.
+
+    Args:
+        tree: see `read_checkpoint`.
+        name: of the file.
+        class_label: as there.
+    """
+    if (checkpoint := nvidia.read(tree, name, class_label)) is not None:
         return checkpoint
     for weights in state_dicts(tree):
         for format in FORMATS:
-            if (checkpoint := format.read(weights, path.name)) is not None:
-                check_label(path.name, checkpoint.classes, class_label)
+            if (checkpoint := format.read(weights, name)) is not None:
+                check_label(name, checkpoint.classes, class_label)
                 return checkpoint
-    raise unsupported.refusal(tree, path.name)
+    raise unsupported.refusal(tree, name)
 
 
-__all__ = ["Checkpoint", "UnsupportedError", "open_checkpoint"]
+__all__ = ["Checkpoint", "UnsupportedError", "check_label", "open_checkpoint", "recognised"]

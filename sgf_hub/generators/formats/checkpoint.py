@@ -16,9 +16,9 @@ from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.generators.layers import draw_z
-from sgf_hub.generators.modulated import FIR
 from sgf_hub.generators.progan import ProGAN
-from sgf_hub.generators.style_based import StyleBasedGenerator
+from sgf_hub.generators.stylegan.modulated import FIR
+from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator
 from sgf_hub.hub.module import shapes_only
 from sgf_hub.validation import bounded, short
 
@@ -97,6 +97,12 @@ class Checkpoint:
             raise CorruptFileError(
                 f"{self.name!r} does not fit {self.format}, {self.config['resolution']} px: {few(problems)}."
             )
+
+    @property
+    def grey(self) -> bool:
+        """Whether it draws one channel, which becomes three equal colours."""
+        last = next(piece for key, piece in self.pieces.items() if key.endswith("rgb.bias") or key == "rgb.0.bias")
+        return self.tensors[last.key].numel() == 1
 
     def blank(self) -> StyleBasedGenerator | ProGAN:
         """Our network without memory."""

@@ -1,10 +1,11 @@
 """ProgressiveGAN and StyleGAN2 checkpoints of genforce (InterFaceGAN, HiGAN, SeFa, ...).
 
-ProgressiveGAN lies in either of two layouts. `layer{i}.conv.weight` belongs to a convolution; the gain sqrt(2 / fan-in) (1 / sqrt(fan-in) for RGB) is a layer of its
-own with the offset after it, so the offset has none. In the fused layout the convolution that doubles the side is a
-transposed one, and `layer{i}.weight` [3, 3, in, out] is its kernel before it is padded to 5 x 5 and summed over four
-shifts. Written out for one axis, with F that kernel and u the input doubled by nearest neighbours, pixel o receives
-sum_j u[j] F[o + 1 - j], where a convolution with weight W gives sum_j u[j] W[j - o + 1]: W is F mirrored.
+ProgressiveGAN lies in either of two layouts. `layer{i}.conv.weight` belongs to a convolution; the gain sqrt(2 / fan-in)
+(1 / sqrt(fan-in) for RGB) is a layer of its own with the offset after it, so the offset has none. In the fused layout
+the convolution that doubles the side is a transposed one, and `layer{i}.weight` [3, 3, in, out] is its kernel before it
+is padded to 5 x 5 and summed over four shifts. Written out for one axis, with F that kernel and u the input doubled by
+nearest neighbours, pixel o receives sum_j u[j] F[o + 1 - j], where a convolution with weight W gives
+sum_j u[j] W[j - o + 1]: W is F mirrored.
 
 StyleGAN2 holds equalised weights as NVIDIA's TensorFlow code had them: layers that double the side apply their kernel
 mirrored, and a style's offset of 1 is not in its bias. Older files call a dense weight `fc.weight` and keep kernels as
@@ -29,7 +30,7 @@ from sgf_hub.generators.formats.checkpoint import (
 )
 from sgf_hub.generators.formats.state_dicts import StateDict
 from sgf_hub.generators.progan import ProGAN
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 
 FORMAT, FORMAT2 = "a genforce ProgressiveGAN checkpoint", "a genforce StyleGAN2 checkpoint"
 ROOT2 = math.sqrt(2)

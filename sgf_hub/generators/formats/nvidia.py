@@ -34,8 +34,8 @@ from sgf_hub.generators.formats.checkpoint import (
 )
 from sgf_hub.generators.formats.reader import Opaque
 from sgf_hub.generators.layers import normalized
-from sgf_hub.generators.stylegan2 import StyleGAN2
-from sgf_hub.generators.stylegan3 import StyleGAN3
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan3 import StyleGAN3
 from sgf_hub.validation import short
 
 FORMAT, FORMAT3 = "an NVIDIA StyleGAN2-ADA pickle", "an NVIDIA StyleGAN3 pickle"
@@ -290,7 +290,9 @@ def _stylegan3(network: _Network, class_label: int | None) -> Checkpoint:
         notes=_notes(pieces),
         classes=int(number("c_dim")),
     )
-    _check_filters(network, checkpoint.blank(), convs)
+    blank = checkpoint.blank()
+    assert isinstance(blank, StyleGAN3)
+    _check_filters(network, blank, convs)
     return checkpoint
 
 
@@ -301,7 +303,11 @@ def _check_filters(network: _Network, blank: StyleGAN3, convs: list[str]) -> Non
             taps = network.parts.tensors.get(f"{theirs}.{key}")
             gain = conv.up if key == "up_filter" else 1
             wanted = getattr(conv, key) / gain
-            if taps is None or taps.shape != wanted.shape or not (taps.is_meta or torch.allclose(taps, wanted, atol=1e-5)):
+            if (
+                taps is None
+                or taps.shape != wanted.shape
+                or not (taps.is_meta or torch.allclose(taps, wanted, atol=1e-5))
+            ):
                 raise network.refuse(
                     f"filters otherwise than its settings say ({theirs}.{key}): only the paper's schedule of layers is "
                     f"supported.",

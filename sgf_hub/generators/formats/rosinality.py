@@ -1,5 +1,6 @@
-"""Checkpoints of rosinality's stylegan2-pytorch, and of the many projects that kept its layout (pSp, e4e, PTI, BasicSR's
-trainers): `style.1.weight`, `convs.0.conv.weight`, `to_rgbs.0.bias`.
+"""Checkpoints of rosinality's stylegan2-pytorch, and of the many projects that kept its layout (pSp, e4e, PTI).
+
+Their keys are `style.1.weight`, `convs.0.conv.weight`, `to_rgbs.0.bias`.
 
 Learning rates are equalised: a weight is multiplied by 1 / sqrt(fan-in), and by 0.01 more in the mapping network. The
 mean w, where there is one, lies beside the weights as `latent_avg`, one row or one a layer.
@@ -18,7 +19,7 @@ from sgf_hub.generators.formats.checkpoint import (
     side,
 )
 from sgf_hub.generators.formats.state_dicts import StateDict
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 
 FORMAT = "a rosinality StyleGAN2 checkpoint"
 MAPPING_RATE = 0.01  # of learning, in the mapping network
@@ -74,8 +75,12 @@ def _stylegan2(name: str, tensors: dict[str, Tensor], notes: tuple[str, ...]) ->
 
     pieces = {"blocks.0.const": Piece("input.input")}
     if "latent_avg" in tensors:
-        rows = tuple(tensors["latent_avg"].shape)
-        pieces["w_avg"] = Piece("latent_avg", shape=rows, arrange=lambda mean: mean.reshape(-1, latent_dim)[0])
+        repeated = tensors["latent_avg"].shape == (2 * above + 2, latent_dim)  # once a layer
+        pieces["w_avg"] = (
+            Piece("latent_avg", shape=(2 * above + 2, latent_dim), arrange=lambda rows: rows[0])
+            if repeated
+            else Piece("latent_avg")
+        )
     for i in range(layers):
         pieces |= linear(f"mapping.{i}", f"style.{i + 1}", MAPPING_RATE)
     for i in range(above + 1):

@@ -12,7 +12,17 @@ from torch import Tensor
 
 from sgf_hub.generators.formats.checkpoint import named, tensors_of
 
-_AVERAGED = ("g_ema", "G_ema", "generator_ema", "generator_smooth", "avgG", "netG_ema", "params_ema", "ema", "ema_model")
+_AVERAGED = (
+    "g_ema",
+    "G_ema",
+    "generator_ema",
+    "generator_smooth",
+    "avgG",
+    "netG_ema",
+    "params_ema",
+    "ema",
+    "ema_model",
+)
 _TRAINED = ("generator", "netG", "g", "G", "params")
 _GENERATORS = (*_AVERAGED, *_TRAINED, "decoder")
 _WRAPPERS = ("state_dict", "model", "module", "_orig_mod", "model_state_dict", "net", "network", "weights")

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError
 from sgf_hub.generators.layers import dense
-from sgf_hub.generators.modulated import GAIN, normal
-from sgf_hub.generators.style_based import StyleBasedGenerator
+from sgf_hub.generators.stylegan.modulated import GAIN, normal
+from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator
 from sgf_hub.validation import bounded, short
 
 _SMALLEST = 8  # px, the lowest side that a picture is shown at
@@ -53,7 +53,8 @@ class Schedule:
     def rates(self) -> list[int]:
         """s, samples a side: twice the stopband, up to a power of two, and no more than R."""
         return [
-            2 ** math.ceil(math.log2(min(2 * stop, self.resolution)) - 1e-9)  # a power of two is its own, rounding apart
+            2
+            ** math.ceil(math.log2(min(2 * stop, self.resolution)) - 1e-9)  # a power of two is its own, rounding apart
             for stop in self._stopbands
         ]
 
@@ -160,9 +161,7 @@ class StyleGAN3(StyleBasedGenerator):
             bounded("clamp", clamp, 1e-3, 1e6)
         bounded("filter_size", filter_size, 2, 16)
         self.schedule = schedule
-        self.input = FourierFeatures(
-            channels[0], latent_dim, schedule.sizes[0], schedule.rates[0], schedule.cutoffs[0]
-        )
+        self.input = FourierFeatures(channels[0], latent_dim, schedule.sizes[0], schedule.rates[0], schedule.cutoffs[0])
         self.convs = nn.ModuleList(
             AliasFreeConv(
                 channels[max(i - 1, 0)],

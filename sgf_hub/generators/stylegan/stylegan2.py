@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from sgf_hub.errors import BadValueError
 from sgf_hub.generators.layers import check_side, check_sizes
 from sgf_hub.generators.mixture import GaussianMixture
-from sgf_hub.generators.modulated import LARGE, ModulatedConv, ToRGB, normal, upsample
-from sgf_hub.generators.style_based import StyleBasedGenerator
+from sgf_hub.generators.stylegan.modulated import LARGE, ModulatedConv, ToRGB, normal, upsample
+from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator
 from sgf_hub.types import Space
 from sgf_hub.validation import bounded, short
 

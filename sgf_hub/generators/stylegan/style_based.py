@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from sgf_hub.errors import SpaceError
 from sgf_hub.generators.layers import check_shape, dense, draw_z, normalized
-from sgf_hub.generators.modulated import GAIN
 from sgf_hub.generators.pictures import check_background, check_image_channels, pictures
+from sgf_hub.generators.stylegan.modulated import GAIN
 from sgf_hub.hub.module import HubModule
 from sgf_hub.types import Latent, Space
 from sgf_hub.validation import bounded

@@ -1,9 +1,12 @@
 """Golden checkpoints of other projects: error, load time, size. `python -m benchmarks.formats [--write]`."""
 
 import argparse
+import copy
 import statistics
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -12,7 +15,7 @@ from torch import Tensor
 from sgf_hub.evaluation.page import renewed
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.formats import open_checkpoint
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator
 from sgf_hub.types import Latent
 
 GOLDEN = Path("tests/golden")
@@ -20,20 +23,56 @@ PAGE = Path("docs/formats.md")
 BEGIN, END = "<!-- golden: begin (written by `python -m benchmarks.formats --write`) -->", "<!-- golden: end -->"
 
 
+_INPUTS = {"z", "c", "w_mixed"}
+_FILES = ("image_e4e_", "image_w_projected", "image_interfacegan")  # pictures of latent files, which are read elsewhere
+
+
 @torch.no_grad()
-def computed(generator, z: Tensor, names: set[str]) -> dict[str, Tensor]:  # noqa: ANN001
-    """The reference tensors called `names`, by our generator: w, w+ and pictures that are not clipped."""
-    if not isinstance(generator, StyleGAN2):
-        return {"image": generator(z)}
-    latent, found = Latent(z, "z"), {}
-    w, drawn = (generator.to_w_plus(generator.to_w(latent, truncation=psi)).data for psi in (1.0, 0.7))
-    found = {"w": w, "w_trunc_0_7": drawn, "image_const_noise": generator(w), "image_trunc_0_7": generator(drawn)}
-    if "image_no_noise" in names:
-        for name, strength in generator.named_parameters():
-            if name.endswith("noise_strength"):
-                strength.zero_()
-        found["image_no_noise"] = generator(w)
-    return {name: found[name] for name in names}
+def computed(
+    load: Callable[[int | None], Any], references: Mapping[str, Tensor], *, change: Callable[[Any], None] | None = None
+) -> dict[str, Tensor]:
+    """The reference tensors by our generator: w, w+ and pictures that are not clipped.
+
+    Args:
+        load: the generator of a class, or of none.
+        references: by name; those that end in "_label_K" belong to class K.
+        change: what is done to every generator before.
+    """
+    found, z, generators = {}, Latent(references["z"], "z"), {}
+    for name, wanted in references.items():
+        if name in _INPUTS or name.startswith(_FILES):
+            continue
+        what, _, digits = name.partition("_label_")
+        label = int(digits) if digits else 0 if "c" in references else None
+        if label not in generators:
+            generators[label] = load(label)
+            if change is not None:
+                change(generators[label])
+        made = generators[label]
+        if not isinstance(made, StyleBasedGenerator):
+            found[name] = made(z.data)
+        elif what == "image_w_mixed":
+            found[name] = made(references["w_mixed"])
+        else:
+            w = made.to_w_plus(made.to_w(z, truncation=0.7 if "trunc" in what else 1.0)).data
+            found[name] = w if what.startswith("w") else _without_noise(made)(w) if "no_noise" in what else made(w)
+        if wanted.ndim == 4:  # a grey picture is drawn in three equal colours
+            assert wanted.shape[1] == 3 or (found[name] == found[name][:, :1]).all()
+            found[name] = found[name][:, : wanted.shape[1]]
+    return found
+
+
+def _without_noise(generator: Any) -> Any:
+    silent = copy.deepcopy(generator)
+    for name, strength in silent.named_parameters():
+        if name.endswith("noise_strength"):
+            strength.zero_()
+    return silent
+
+
+def golden_files() -> list[Path]:
+    """The checkpoints of `tests/golden` that have references."""
+    return [path for path in sorted(GOLDEN.glob("*.p*")) if path.with_suffix(".reference.safetensors").is_file()]
 
 
 def relative_error(ours: Tensor, theirs: Tensor) -> float:
@@ -44,12 +83,13 @@ def relative_error(ours: Tensor, theirs: Tensor) -> float:
 def measure(path: Path, *, repeats: int = 5) -> dict:
     """One golden file: its largest error, the median time to load it, its size."""
     references = load_file(str(path.with_suffix(".reference.safetensors")))
+    label = 0 if "c" in references else None
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
-        generator = load_generator(path)
+        load_generator(path, class_label=label)
         times.append(time.perf_counter() - start)
-    ours = computed(generator, references["z"], set(references) - {"z"})
+    ours = computed(lambda one: load_generator(path, class_label=one), references)
     return {
         "file": path.name,
         "format": open_checkpoint(path, tensors=False).format.split(" ", 1)[1],
@@ -66,7 +106,7 @@ def table() -> str:
         "| format | golden file | reference tensors | largest error | time to load, ms | size, MB |",
         "|---|---|---|---|---|---|",
     ]
-    for path in sorted(GOLDEN.glob("*.p*")):
+    for path in golden_files():
         row = measure(path)
         lines.append(
             f"| {row['format']} | {row['file']} | {row['tensors']} | {row['error']:.1e} | {row['load_ms']:.0f} | "

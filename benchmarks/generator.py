@@ -13,7 +13,7 @@ from benchmarks.plain.stylegan2 import synthesize
 from benchmarks.sections import Line, Section, duration, faster, report
 from benchmarks.timing import medians
 from sgf_hub.editing import EditConfig, Fixed, SGFEditor
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.predictors import AttributeHead, Backbone, ImagePredictor
 from sgf_hub.predictors.backbone import build_network, fold_batchnorm
 from sgf_hub.types import Latent

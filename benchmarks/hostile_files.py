@@ -112,7 +112,7 @@ HAZARDS: dict[str, tuple[bytes, str]] = {
     "open": (PROTO + calls("io", "open", "marker", "w") + STOP, "asks for 'io.open'"),
     "torch.load": (PROTO + calls("torch", "load", "other.pt") + STOP, "asks for 'torch.load'"),
     "torch.hub.load": (PROTO + calls("torch.hub", "load", "a/b", "c") + STOP, "asks for 'torch.hub.load'"),
-    "a module of torch": (PROTO + calls("torch.nn.modules.linear", "Linear") + STOP, "save its state_dict"),
+    "a module of torch": (PROTO + calls("torch.nn.modules.linear", "Linear") + STOP, "torch.nn.modules.linear.Linear"),
     "a dotted name": (PROTO + text("torch") + text("serialization.os.system") + b"\x93.", "asks for 'torch.serial"),
     "a name inside an allowed one": (PROTO + text("collections.OrderedDict") + text("fromkeys") + b"\x93.", "asks for"),
     "a TensorFlow pickle": (PROTO + calls("dnnlib.tflib.network", "Network") + STOP, "legacy.py"),

@@ -10,7 +10,7 @@ from benchmarks.generator import operations, real
 from benchmarks.sections import Section, duration, report
 from benchmarks.timing import medians
 from sgf_hub.field import SurrogateGradientField
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 
 PICTURE = Path("docs/growth.png")
 

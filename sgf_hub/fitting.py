@@ -129,6 +129,7 @@ def fit(
         parts.predictor.spec,
         config.truncation,
         config.seed,
+        getattr(parts.generator, "class_label", None),
     )
     sampling = sample_pairs(parts.generator, parts.predictor, info, work / "pairs", count=config.pairs, group=group)
     for done in sampling:

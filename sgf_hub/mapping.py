@@ -39,6 +39,7 @@ class SGFMapping(
         caption: how many components of a caption's embedding c holds, in place of all these.
         latent_statistics: whether it keeps what its pairs say of samples (`editing.distribution`): the latents'
             covariance and radii, and how high an attribute scores in those that have it; older ones do not.
+        class_label: of the generator, a conditional network; None for one without classes.
 
     Raises:
         BadValueError: if a number is out of range or a list is not one of names.
@@ -66,10 +67,12 @@ class SGFMapping(
         groups: Sequence[Sequence[str]] = (),
         caption: int = 0,
         latent_statistics: bool = False,
+        class_label: int | None = None,
     ) -> None:
         super().__init__()
         self.generator_name = names_of("generator", [generator])[0]
         self.predictor_names = names_of("predictor", predictor)
+        self.class_label = None if class_label is None else bounded("class_label", class_label, 0, 1 << 20)
         if latent_space not in ("z", "w"):
             raise BadValueError(f"latent_space is {short(latent_space)}; it must be 'z' or 'w'.")
         if not self.predictor_names or not isinstance(groups, (list, tuple)):

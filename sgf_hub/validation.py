@@ -54,6 +54,26 @@ def read_json(path: Path, *, limit: int = 2**20) -> dict:
     return value
 
 
+def check_downloaded(path: Path) -> None:
+    """Refuse what often lies where a large file should be: a pointer of Git LFS, or the web page around it.
+
+    Raises:
+        CorruptFileError: if it is one.
+    """
+    with path.open("rb") as file:
+        start = file.read(512).lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
+        raise CorruptFileError(
+            f"{path.name} is a pointer of Git LFS, not the file that it stands for: run `git lfs pull` in its "
+            "repository, or download the file itself."
+        )
+    if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
+        raise CorruptFileError(
+            f"{path.name} is a web page, not the file that it was downloaded as: open its address in a browser, and "
+            "save the file that the page offers."
+        )
+
+
 def bounded(name: str, value: Any, low: float, high: float) -> Any:
     """`value` if it is a number in [low, high] (an integer where `low` is one), else a BadValueError."""
     kinds = (int,) if isinstance(low, int) else (int, float)

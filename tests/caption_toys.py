@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.predictors import CaptionPredictor
 from sgf_hub.predictors.captions.grounding import content
 from sgf_hub.training.readers.captions import CaptionsConfig, count_captions, fit_captions

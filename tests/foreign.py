@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from sgf_hub.generators.progan import ProGAN
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 
 GOLDEN = Path(__file__).parent / "golden"
 FILTER = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
@@ -176,6 +176,44 @@ def genforce(generator: ProGAN, *, fused: bool = False) -> dict:
         layer(f"layer{2 * i + 1}", block.conv1)
         layer(f"output{i}", generator.rgb[i], 1.0)
     return fuse(state) if fused else state
+
+
+def genforce2(generator: StyleGAN2, *, old: bool = False) -> dict:
+    """A StyleGAN2 of genforce, {generator, generator_smooth}; `old` as its first files were."""
+    state: dict[str, Tensor] = {}
+    fc = "fc." if old else ""
+
+    def dense(name: str, layer: Any, rate: float = 1.0, offset: float = 0.0) -> None:
+        state[f"{name}.{fc}weight"] = layer.weight * (math.sqrt(layer.in_features) / rate)
+        state[f"{name}.bias"] = (layer.bias - offset) / rate
+
+    def kernel(name: str, layer: Any, *, up: bool = False) -> None:
+        weight = layer.weight * math.sqrt(layer.weight[0].numel())
+        weight = weight.flip(2, 3) if up else weight
+        state[f"{name}.weight"] = weight.permute(2, 3, 1, 0).contiguous() if old else weight
+        state[f"{name}.bias"] = layer.bias
+        dense(f"{name}.style", layer.affine, offset=1.0)
+
+    def conv(number: int, layer: Any, *, up: bool = False) -> None:
+        name = f"synthesis.layer{number}"
+        kernel(name, layer, up=up)
+        if layer.noise:
+            state[f"{name}.noise_strength"] = layer.noise_strength
+            state[f"{name}.noise"] = layer.noise_const[None, None]
+        if up:
+            state[f"{name}.filter.kernel"] = 4 * FILTER[None, None]
+
+    for i, layer in enumerate(generator.mapping):
+        dense(f"mapping.dense{i}", layer, 0.01)
+    state["truncation.w_avg"] = generator.w_avg
+    state["synthesis.early_layer.const"] = generator.blocks[0].const[None]
+    for i, block in enumerate(generator.blocks):
+        if i > 0:
+            conv(2 * i - 1, block.conv0, up=True)
+        conv(2 * i, block.conv1)
+        kernel(f"synthesis.output{i}", block.rgb)
+    state["synthesis.upsample.kernel"] = 4 * FILTER[None, None]
+    return {"generator": {key: value + 1 for key, value in state.items()}, "generator_smooth": state}
 
 
 def fuse(state: dict) -> dict:

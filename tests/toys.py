@@ -11,7 +11,7 @@ from torch import Tensor
 from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.editing.stepping import Fixed
 from sgf_hub.generators.progan import ProGAN
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.hub.files import WEIGHTS
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import AttributeHead, Backbone, BasePredictor, KeypointHead, load_predictor

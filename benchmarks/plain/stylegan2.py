@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sgf_hub.generators.modulated import FIR, ModulatedConv, ToRGB
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.modulated import FIR, ModulatedConv, ToRGB
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from sgf_hub.cli.generators import ClassLabel
 from sgf_hub.errors import BadValueError
 from sgf_hub.hub.user_code import from_code, is_code
 
@@ -30,6 +31,7 @@ def fit(
     generator: Annotated[str, typer.Option(help=GENERATOR_HELP)],
     predictor: Annotated[list[str], typer.Option(help=PREDICTOR_HELP)],
     out: Annotated[Path, typer.Option(help="Folder for the mapping.")],
+    class_label: ClassLabel = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -74,7 +76,7 @@ def fit(
     if out.exists() and not out.is_dir():
         raise BadValueError(f"{str(out)!r} is a file: give a folder for the mapping.")
     together = group()
-    parts = _parts(generator, tuple(predictor), out, together, keep=not dry_run)
+    parts = _parts(generator, tuple(predictor), out, together, keep=not dry_run, class_label=class_label)
     if setting is not None and recipe is not None:
         setting.check(recipe, parts.generator, parts.predictor.spec)
     if dry_run:
@@ -88,24 +90,30 @@ def fit(
         _finish(out)
 
 
-def load_parts(generator: str | None, predictor: tuple[str, ...]) -> dict[str, Any]:
+def load_parts(generator: str | None, predictor: tuple[str, ...], class_label: int | None = None) -> dict[str, Any]:
     """What a user put in place of a mapping's own generator and predictor, as `SGFEditor.from_pretrained` takes it."""
     given: dict[str, Any] = {}
     if generator is not None:
-        given["generator"] = load_generator_of(generator)
+        given["generator"] = load_generator_of(generator, class_label)
+    elif class_label is not None:
+        raise BadValueError("--class-label says what a --generator draws: give both, or neither.")
     if predictor:
         given["predictor"] = load_predictor_of(predictor)
     return given
 
 
-def load_generator_of(source: str) -> "Generator":
+def load_generator_of(source: str, class_label: int | None = None) -> "Generator":
     """G by name, or out of the user's code."""
     from sgf_hub.generators import load_generator
     from sgf_hub.types import Generator
 
     if is_code(source):
+        if class_label is not None:
+            raise BadValueError(
+                f"{source!r} is your own code, which says itself what it draws: leave --class-label out."
+            )
         return from_code(source, Generator, "wrap it, CustomGenerator(your_model, latent_dim=...)")
-    return load_generator(source)
+    return load_generator(source, class_label=class_label)
 
 
 def load_predictor_of(sources: tuple[str, ...]) -> "Predictor":
@@ -120,7 +128,15 @@ def load_predictor_of(sources: tuple[str, ...]) -> "Predictor":
     return loaded[0] if len(loaded) == 1 else join(loaded)
 
 
-def _parts(generator: str, predictor: tuple[str, ...], out: Path, group: "Group", *, keep: bool) -> "Parts":
+def _parts(
+    generator: str,
+    predictor: tuple[str, ...],
+    out: Path,
+    group: "Group",
+    *,
+    keep: bool,
+    class_label: int | None = None,
+) -> "Parts":
     """G and C, on the group's device; a checkpoint file is converted first, beside `out`, if it is to be kept."""
     from sgf_hub.data.distributed import on_device
     from sgf_hub.fitting import Parts
@@ -130,22 +146,22 @@ def _parts(generator: str, predictor: tuple[str, ...], out: Path, group: "Group"
     if keep and os.path.isfile(generator):
         folder = out.resolve().with_name(f"{out.resolve().name}-generator")
         if group.leads:
-            _convert(generator, folder)
+            _convert(generator, folder, class_label)
         group.wait()
         generator = str(folder)
-    made, sees = load_generator_of(generator), load_predictor_of(predictor)
+    made, sees = load_generator_of(generator, class_label), load_predictor_of(predictor)
     names = tuple(_name(one, out) for one in predictor)
     return Parts(on_device(made, group), on_device(sees, group), _name(generator, out), names)
 
 
-def _convert(generator: str, folder: Path) -> None:
+def _convert(generator: str, folder: Path, class_label: int | None) -> None:
     """A checkpoint file as a folder, unless it is there already."""
     from sgf_hub.generators.convert import SOURCE, convert
     from sgf_hub.hub.files import sha256
     from sgf_hub.validation import read_json
 
     if not (folder / SOURCE).is_file():  # whatever else is in there, convert refuses
-        convert(generator, folder)
+        convert(generator, folder, class_label=class_label)
         return
     made = read_json(folder / SOURCE).get("source")
     if not isinstance(made, dict) or made.get("sha256") != sha256(Path(generator)):

@@ -17,18 +17,20 @@ Source = Annotated[
     typer.Argument(help="A checkpoint file, a folder, a zoo entry, or a Hub id (owner/name, owner/name/file.pkl)."),
 ]
 Revision = Annotated[str | None, typer.Option(help="Of a Hub repo.")]
+ClassLabel = Annotated[int | None, typer.Option(help="Which class to draw, for a network of several.")]
 
 
 def convert(
     source: Source,
     out: Annotated[Path, typer.Option(help="Folder to write; new, empty, or an earlier conversion.")],
     revision: Revision = None,
+    class_label: ClassLabel = None,
 ) -> None:
     """Convert a GAN of another project to safetensors, so that its checkpoint is needed once."""
     from sgf_hub.generators import convert as run
 
     with Console(stderr=True).status("converting"):
-        generator = run(source, out, revision=revision)
+        generator = run(source, out, revision=revision, class_label=class_label)
     made = json.loads((out / "source.json").read_text())
     size = sum(file.stat().st_size for file in out.iterdir())
     typer.echo(json.dumps({"out": str(out), "class": type(generator).__name__, "bytes": size, **made}))
@@ -54,9 +56,13 @@ def inspect(
         "latent space": description.latent_space
         and f"{description.latent_space.upper()}, {description.latent_dim} dimensions",
         "layers": description.layers,
+        "channels": description.channels,
+        "classes": description.classes
+        and f"{description.classes}: say which with --class-label 0 to {description.classes - 1}",
         "parameters": description.parameters and f"{description.parameters:,}",
         "size": f"{description.size / 2**20:.1f} MB",
         "can be loaded": "yes" if description.loadable else f"no: {description.reason}",
+        "can be edited": description.editable,
         "notes": "; ".join(description.notes),
     }
     table = Table(show_header=False)

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sgf_hub.cli.generators import ClassLabel
 from sgf_hub.errors import BadValueError
 
 app = typer.Typer(no_args_is_help=True, help="Train generators, predictors and mappings.")
@@ -263,6 +264,7 @@ def captions(
 def sample_pairs(
     out: Annotated[Path, typer.Option(help="Folder for the pairs.")],
     generator: Annotated[str, typer.Option(help="Repo of the generator.")] = "sgf-hub/avatars-stylegan2",
+    class_label: ClassLabel = None,
     predictor: Annotated[list[str] | None, typer.Option(help="Repos of the heads, attributes first.")] = None,
     count: Annotated[int, typer.Option(help="How many pairs.")] = 200_000,
     truncation: Annotated[float, typer.Option(help="Of the latents.")] = 0.8,
@@ -277,8 +279,9 @@ def sample_pairs(
 
     heads = tuple(predictor or ("sgf-hub/avatars-attributes", "sgf-hub/avatars-keypoints"))
     together = group()
-    made, sees = on_device(load_generator(generator), together), on_device(load_predictor(heads), together)
-    info = PairsInfo(generator, heads, made.latent_space, sees.spec, truncation, seed)
+    made = on_device(load_generator(generator, class_label=class_label), together)
+    sees = on_device(load_predictor(heads), together)
+    info = PairsInfo(generator, heads, made.latent_space, sees.spec, truncation, seed, class_label)
     records = ({"pairs": n} for n in sample(made, sees, info, out, count=count, group=together))
     _show(records, "pairs", count, (), quiet=not together.leads)
     if together.leads:

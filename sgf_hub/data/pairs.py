@@ -31,6 +31,7 @@ class PairsInfo:
         spec: the meaning of c.
         truncation: psi.
         seed: of the latents.
+        class_label: of G, a conditional network.
     """
 
     generator: str
@@ -39,6 +40,7 @@ class PairsInfo:
     spec: ConditionSpec
     truncation: float
     seed: int
+    class_label: int | None = None
 
 
 @dataclass(frozen=True)

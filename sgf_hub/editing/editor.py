@@ -95,7 +95,9 @@ class SGFEditor:
 
         return cls(
             mapping,
-            load_generator(near(mapping.generator_name)) if generator is None else generator,
+            load_generator(near(mapping.generator_name), class_label=mapping.class_label)
+            if generator is None
+            else generator,
             load_predictor([near(part) for part in mapping.predictor_names]) if predictor is None else predictor,
             stepping,
         )

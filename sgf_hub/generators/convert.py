@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 
 from sgf_hub.errors import BadValueError, CorruptFileError
+from sgf_hub.generators.formats import check_label, open_checkpoint
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.sources import find
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator
 from sgf_hub.hub.files import CONFIG, WEIGHTS, sha256
 from sgf_hub.hub.kinds import of_role
 from sgf_hub.validation import read_json, short
@@ -19,7 +20,9 @@ SOURCE = "source.json"  # beside the weights: what they were converted from
 _OURS = {CONFIG, WEIGHTS, SOURCE}
 
 
-def convert(source: str | Path, out: str | Path, *, revision: str | None = None) -> StyleGAN2 | ProGAN:
+def convert(
+    source: str | Path, out: str | Path, *, revision: str | None = None, class_label: int | None = None
+) -> StyleBasedGenerator | ProGAN:
     """Write config.json, model.safetensors and source.json into a folder that `load_generator` reads.
 
     Weights are written in half precision where that changes none of them, else in single precision: a conversion keeps
@@ -29,6 +32,7 @@ def convert(source: str | Path, out: str | Path, *, revision: str | None = None)
         source: as for `load_generator`.
         out: the folder. It must be new, empty, or an earlier conversion, which is replaced as a whole.
         revision: of a Hub repo.
+        class_label: which class a conditional network is to draw; what is written draws that one alone.
 
     Returns:
         The generator, as read back from `out`.
@@ -36,11 +40,11 @@ def convert(source: str | Path, out: str | Path, *, revision: str | None = None)
     Raises:
         UnknownNameError: if nothing answers to the name.
         CorruptFileError: if the source is damaged, or of a format that is not supported.
-        BadValueError: if the folder holds something else, or cannot be written.
+        BadValueError: if the folder holds something else, or cannot be written; or for a class that is not drawn.
     """
     folder = Path(out).resolve()
     _check_folder(folder)
-    generator, made = _loaded(source, revision)
+    generator, made = _loaded(source, revision, class_label)
     halves = all(torch.equal(value.half().float(), value) for value in generator.state_dict().values())
     generator.saved_as = torch.float16 if halves else torch.float32
     part, old = (folder.with_name(f".{folder.name}.{what}") for what in ("part", "old"))
@@ -73,15 +77,16 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _loaded(source: str | Path, revision: str | None) -> tuple[StyleGAN2 | ProGAN, dict]:
+def _loaded(
+    source: str | Path, revision: str | None, class_label: int | None
+) -> tuple[StyleBasedGenerator | ProGAN, dict]:
     """A generator, and what source.json says of it."""
     found = find(source, revision=revision)
     if found.kind == "checkpoint":
-        from sgf_hub.generators.formats import open_checkpoint
-
-        checkpoint = open_checkpoint(found.path)
+        checkpoint = open_checkpoint(found.path, class_label=class_label)
         made = _origin(found.path, checkpoint.format, checkpoint.notes)
         return checkpoint.generator(), made
+    check_label(str(source), 0, class_label)  # a repo of ours draws one class, if any
     kinds = of_role("generator")
     kind = read_json(found.path / CONFIG).get("class") if found.kind == "folder" else "a diffusers pipeline"
     if not isinstance(kind, str) or kind not in kinds:

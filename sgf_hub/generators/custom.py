@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators.layers import check_shape, draw_z
+from sgf_hub.generators.pictures import check_background, pictures
 from sgf_hub.hub.wrapping import BROKEN, described, first_words, frozen
 from sgf_hub.types import Latent, Space
 from sgf_hub.validation import bounded, short
@@ -27,7 +28,8 @@ class CustomGenerator(nn.Module):
     """G of the user's own: `CustomGenerator(dcgan, latent_dim=100, latent_shape=(100, 1, 1))`.
 
     Args:
-        network: latents [B, D] (or [B, *latent_shape]) => pictures, floating point, [B, 3, R, R] or grey [B, 1, R, R]:
+        network: latents [B, D] (or [B, *latent_shape]) => pictures, floating point, [B, 3, R, R], grey [B, 1, R, R] or
+            with alpha [B, 4, R, R]:
             a module (scripted ones too), or a function. A module is put in evaluation mode and takes no gradients;
             latents do.
         latent_dim: D.
@@ -36,6 +38,7 @@ class CustomGenerator(nn.Module):
         latent_shape: of one latent as the network reads it, with D numbers in all; (D,) by default.
         resolution: R, side of the pictures; by default it is found by drawing two.
         mapping: z [B, D] => w [B, D], a module or a function; for "w" only.
+        background: what pictures with alpha lie over: "white", "grey" or "black".
 
     Raises:
         SpaceError: if the space is unknown, or "w" has no mapping.
@@ -52,6 +55,7 @@ class CustomGenerator(nn.Module):
         latent_shape: Sequence[int] | None = None,
         resolution: int | None = None,
         mapping: Callable[[Tensor], Tensor] | None = None,
+        background: str = "white",
     ) -> None:
         super().__init__()
         if space not in ("z", "w"):
@@ -66,6 +70,7 @@ class CustomGenerator(nn.Module):
         self.latent_dim: int = bounded("latent_dim", latent_dim, 1, 1 << 20)
         self.latent_shape = _shape(latent_shape, latent_dim)
         self.low, self.high = _range(image_range)
+        self.background = check_background(background)
         self.network = frozen("the network", network)
         self.mapping = None if mapping is None else frozen("the mapping", mapping)
         self._checked = False
@@ -125,8 +130,14 @@ class CustomGenerator(nn.Module):
 
     # -- images -------------------------------------------------------------------------------------------------
 
-    def synthesize(self, latent: Latent, *, resolution: int | None = None) -> Tensor:
-        """Images [B, 3, R, R] in [-1, 1]; a lower `resolution`, R over a whole number, is the mean over squares."""
+    def synthesize(self, latent: Latent, *, resolution: int | None = None, alpha: bool = False) -> Tensor:
+        """Images [B, 3, R, R] in [-1, 1].
+
+        Args:
+            latent: of this generator's space.
+            resolution: a lower side, R over a whole number: the mean over squares.
+            alpha: keep the alpha channel of a network that has one, [B, 4, R, R], over no background.
+        """
         sides = [side for side in range(_SMALLEST, self.resolution) if self.resolution % side == 0]
         if resolution is not None and resolution not in (*sides, self.resolution):
             raise BadValueError(
@@ -140,29 +151,29 @@ class CustomGenerator(nn.Module):
         check_shape(latent, self.latent_dim)
         if not self._checked:
             self._found_side(self.resolution)
-        images = self(latent.data)
+        images = self(latent.data, alpha=alpha)
         return images if resolution is None else F.avg_pool2d(images, self.resolution // resolution)
 
-    def forward(self, data: Tensor) -> Tensor:
+    def forward(self, data: Tensor, *, alpha: bool = False) -> Tensor:
         """Latents [B, D] => images [B, 3, R, R] in [-1, 1], whatever range and colours the network has."""
         half = (self.high - self.low) / 2
-        images = (self._drawn(data).float() / half - (self.high + self.low) / 2 / half).clamp(-1, 1)
-        return images.expand(-1, 3, -1, -1).contiguous()
+        images = self._drawn(data).float() / half - (self.high + self.low) / 2 / half
+        return pictures(images, self.background, alpha=alpha).contiguous()
 
     def _drawn(self, data: Tensor) -> Tensor:
-        """What the network gives for latents [B, D], once it is pictures: [B, 1 or 3, R, R]."""
+        """What the network gives for latents [B, D], once it is pictures: [B, 1, 3 or 4, R, R]."""
         images = self.network(self._placed(data).unflatten(1, self.latent_shape))
         if (
             not isinstance(images, Tensor)
             or not images.is_floating_point()
             or images.ndim != 4
-            or images.shape[1] not in (1, 3)
+            or images.shape[1] not in (1, 3, 4)
             or images.shape[2] != images.shape[3]
             or len(images) != len(data)
         ):
             raise BadValueError(
                 f"the network gives {described(images)} for {len(data)} latents; a generator gives floating-point "
-                f"pictures [{len(data)}, 3 or 1, side, side]: wrap it in a function that does."
+                f"pictures [{len(data)}, 3, 1 or 4, side, side]: wrap it in a function that does."
             )
         return images
 

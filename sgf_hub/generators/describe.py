@@ -18,6 +18,8 @@ from sgf_hub.validation import read_json, short
 
 _UNET = "unet/config.json"
 _UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
+_CHANNELS = {1: "1, drawn as three equal colours", 3: "3", 4: "4, with alpha"}
+_FITTED = "once a mapping is fitted to it: sgf-hub fit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +34,13 @@ class Description:
         latent_space: "z" or "w".
         latent_dim: D.
         layers: of synthesis, which are the rows of a w+ latent; of a mapping, its N.
+        channels: of its pictures: "1, drawn as three equal colours", "3", or "4, with alpha".
+        classes: how many a conditional network draws; None for one without.
         parameters: numbers in its weights.
         size: of its files, in bytes.
         loadable: whether it can be loaded, as far as names and shapes tell.
         reason: why not.
+        editable: what edits it: mappings of the zoo, or what is needed for one.
         notes: what a user should know besides.
     """
 
@@ -46,10 +51,13 @@ class Description:
     latent_space: str | None = None
     latent_dim: int | None = None
     layers: int | None = None
+    channels: str | None = None
+    classes: int | None = None
     parameters: int | None = None
     size: int = 0
     loadable: bool = True
     reason: str = ""
+    editable: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -82,20 +90,33 @@ def _checkpoint(source: str, found: Found) -> Description:
         return Description(source=source, format=error.format, size=size, loadable=False, reason=str(error))
     except CorruptFileError as error:
         return Description(source=source, format="unknown", size=size, loadable=False, reason=str(error))
+    facts = _facts(checkpoint.blank()) | ({"channels": _CHANNELS[1]} if checkpoint.grey else {})
     return Description(
-        source=source, format=checkpoint.format, size=size, notes=checkpoint.notes, **_facts(checkpoint.blank())
+        source=source,
+        format=checkpoint.format,
+        size=size,
+        classes=checkpoint.classes or None,
+        editable=_FITTED,
+        notes=checkpoint.notes,
+        **facts,
     )
 
 
 def _facts(network: Any) -> dict[str, Any]:
     """What a generator or mapping of ours says of itself."""
-    levels = len(network.blocks) if hasattr(network, "blocks") else None
+    layers = getattr(network, "layers", None)  # of a mapping
+    if layers is None:
+        layers = getattr(network, "num_layers", None) or (
+            2 * len(network.blocks) if hasattr(network, "blocks") else None
+        )
+    drawn = hasattr(network, "resolution")
     return {
         "architecture": type(network).__name__,
         "resolution": getattr(network, "resolution", None),
         "latent_space": network.latent_space,
         "latent_dim": network.latent_dim,
-        "layers": network.layers if levels is None else 2 * levels,
+        "layers": layers,
+        "channels": _CHANNELS[getattr(network, "image_channels", 3)] if drawn else None,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }
 
@@ -129,7 +150,10 @@ def _folder(source: str, found: Found, revision: str | None) -> Description:
         _check_shapes(folder / WEIGHTS, network, folder.name)
     except SGFError as error:
         return Description(source=source, format="sgf-hub", size=size, loadable=False, reason=str(error), **facts)
-    return Description(source=source, format="sgf-hub", size=size, notes=_mapping_notes(network), **facts)
+    editable = None if hasattr(network, "spec") else _edited_by(folder.name)
+    return Description(
+        source=source, format="sgf-hub", size=size, editable=editable, notes=_mapping_notes(network), **facts
+    )
 
 
 def _blank(kind: type[HubModule], config: dict, folder: Path) -> Any:
@@ -141,6 +165,13 @@ def _blank(kind: type[HubModule], config: dict, folder: Path) -> Any:
     except (TypeError, ValueError, RuntimeError, OverflowError, ArithmeticError, LookupError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CorruptFileError(f"{CONFIG} of {repo_name(folder)!r} is not usable: {reason}") from None
+
+
+def _edited_by(name: str) -> str:
+    """The mappings of the zoo whose config names a generator."""
+    mappings = [one for one in zoo.entries() if one.kind in of_role("mapping")]
+    fitting = [one.name for one in mappings if str(one.config.get("generator")).rpartition("/")[2] == name]
+    return f"by {', '.join(fitting)}" if fitting else _FITTED
 
 
 def _mapping_notes(network: Any) -> tuple[str, ...]:

@@ -13,10 +13,9 @@ from sgf_hub.hub.files import CONFIG
 from sgf_hub.validation import read_json, short
 
 INDEX = "model_index.json"  # of diffusers
-SUFFIXES = (".pkl", ".pt", ".pth")  # of checkpoints; what is in them is looked at, whatever they are called
+SUFFIXES = (".pkl", ".pt", ".pth", ".ckpt")  # of checkpoints; what is in them is looked at, whatever they are called
 _OTHERS = {
     ".onnx": "ONNX, which sgf-hub does not run",
-    ".ckpt": "a checkpoint of a trainer",
     ".safetensors": "safetensors without a config.json of ours",
     ".bin": "weights without a config.json of ours",
     ".h5": "Keras weights",

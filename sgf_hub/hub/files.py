@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.hub.names import repo_name
-from sgf_hub.validation import read_json
+from sgf_hub.validation import check_downloaded, read_json
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 INDEX = "model.safetensors.index.json"  # of weights in several files
@@ -54,6 +54,7 @@ def read_weights(path: Path, expected: dict[str, torch.Tensor], name: str) -> di
         CorruptFileError: if the file is damaged, does not fit, or holds a value that is not finite.
     """
     try:
+        check_downloaded(path)
         with safe_open(str(path), framework="pt") as file:
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
             wanted = {key: tuple(value.shape) for key, value in expected.items()}

@@ -44,8 +44,10 @@ _DRAWS, _FEATURES, _CLASSES = "unconditional-image-generation", "image-feature-e
 _ALL = (
     Kind(name="SGFMapping", role="mapping", module="sgf_hub.mapping", parts=("generator", "predictor"),
          task="image-to-image", tags=(*_EDITS, "latent-space")),
-    Kind(name="StyleGAN2", role="generator", module="sgf_hub.generators.stylegan2", space="w",
+    Kind(name="StyleGAN2", role="generator", module="sgf_hub.generators.stylegan.stylegan2", space="w",
          task=_DRAWS, tags=("gan", "stylegan2")),
+    Kind(name="StyleGAN3", role="generator", module="sgf_hub.generators.stylegan.stylegan3", space="w",
+         task=_DRAWS, tags=("gan", "stylegan3")),
     Kind(name="ProGAN", role="generator", module="sgf_hub.generators.progan", title="ProgressiveGAN", space="z",
          task=_DRAWS, tags=("gan", "progan")),
     Kind(name="DCGAN", role="generator", module="sgf_hub.generators.dcgan", space="z",

@@ -19,7 +19,7 @@ from typing_extensions import Self
 from sgf_hub.errors import BadValueError, UnknownNameError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.layers import draw_z
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.hub.names import entries, locate, sibling
 from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.inversion.perceptual import Perceptual, distance

@@ -21,7 +21,7 @@ from sgf_hub.data.drawn import Labelled
 from sgf_hub.errors import BadValueError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.layers import draw_z
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.hub.names import NAMESPACE
 from sgf_hub.inversion.calibration import calibrate
 from sgf_hub.inversion.encoder import LatentEncoder

@@ -196,6 +196,7 @@ def mapping_for(config: MappingConfig, info: PairsInfo, latent_dim: int) -> SGFM
             groups=[list(group) for group in info.spec.groups],
             caption=info.spec.caption,
             latent_statistics=True,
+            class_label=info.class_label,
         )
 
 

@@ -16,7 +16,7 @@ from app.panels.flowers import FlowerPanel
 from app.server.page import build_page
 from sgf_hub.baselines import Boundaries, Choice, Components
 from sgf_hub.generators.dcgan import DCGAN
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import AttributeHead, KeypointHead, load_backbone
 from sgf_hub.predictors.backbone import build_network

@@ -10,7 +10,7 @@ import torch
 from sgf_hub.errors import BadValueError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.progan import ProGAN
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.types import Generator, Latent
 from tests.foreign import even_first_bias, gan_zoo, genforce, nvidia, rosinality, write
 from tests.toys import toy_generator, toy_progan

@@ -17,7 +17,7 @@ from sgf_hub.generators import Description, convert, inspect, load_generator
 from sgf_hub.generators.convert import SOURCE
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.sources import Found, find
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.hub import download, names
 from sgf_hub.hub.files import CONFIG, WEIGHTS
 from tests.foreign import GOLDEN, even_first_bias, gan_zoo, genforce, nvidia, rosinality, write
@@ -148,7 +148,7 @@ class TestSources:
     def test_a_folder_with_several(self) -> None:
         with pytest.raises(CorruptFileError) as caught:
             find(GOLDEN)
-        assert "holds 4 checkpoints (genforce_pggan_32px.pth, nvidia" in str(caught.value)
+        assert "holds 11 checkpoints (genforce_pggan_32px.pth, genforce" in str(caught.value)
         assert str(caught.value).endswith("name one of them, as '" + str(GOLDEN / "genforce_pggan_32px.pth") + "'.")
 
     def test_ours_goes_first(self, checkpoint: Path, zoo: Path) -> None:
@@ -167,7 +167,6 @@ class TestSources:
         [
             ("model.onnx", "it holds model.onnx, ONNX, which sgf-hub does not run"),
             ("model.safetensors", "it holds model.safetensors, safetensors without a config.json of ours"),
-            ("last.ckpt", "it holds last.ckpt, a checkpoint of a trainer"),
             ("notes.txt", "it holds neither config.json nor a checkpoint"),
         ],
     )
@@ -197,7 +196,7 @@ class TestSources:
             load_generator(checkpoint, revision="main")
 
     def test_mappings_are_no_generators(self, in_toy_zoo: Path) -> None:
-        with pytest.raises(CorruptFileError, match="holds 'SGFMapping', not a generator: StyleGAN2, ProGAN"):
+        with pytest.raises(CorruptFileError, match="holds 'SGFMapping', not a generator: StyleGAN2, StyleGAN3, ProGAN"):
             load_generator("sgf-toy-attributes")
 
 
@@ -304,6 +303,8 @@ class TestInspect:
             latent_space="w",
             latent_dim=16,
             layers=8,
+            channels="3",
+            editable="once a mapping is fitted to it: sgf-hub fit",
             parameters=sum(p.numel() for p in toy_generator(noise=True).parameters()),
             size=checkpoint.stat().st_size,
         )

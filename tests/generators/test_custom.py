@@ -204,7 +204,7 @@ class TestMistakes:
             (lambda z: {"sample": z, "loss": 0}, "the network gives a dict of 'sample', 'loss' for 2 latents"),
             (lambda z: (z, z), "gives a tuple of 2"),
             (lambda z: "picture", "gives a str"),
-            (lambda z: z.new_zeros(len(z), 8, 8, 3), r"torch.float32 \[2, 8, 8, 3\].*\[2, 3 or 1, side, side\]"),
+            (lambda z: z.new_zeros(len(z), 8, 8, 3), r"torch.float32 \[2, 8, 8, 3\].*\[2, 3, 1 or 4, side, side\]"),
             (lambda z: torch.zeros(len(z), 3, 8, 8, dtype=torch.uint8), "gives torch.uint8"),
             (lambda z: z.new_zeros(len(z), 3, 8, 16), r"\[2, 3, 8, 16\]"),
             (lambda z: z.new_zeros(1, 3, 8, 8), r"\[1, 3, 8, 8\] for 2 latents"),

@@ -10,7 +10,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.mixture import GaussianMixture, kernel_factor
 from sgf_hub.generators.progan import ProGAN
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.types import Latent
 
 

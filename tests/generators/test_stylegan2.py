@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from benchmarks.plain.stylegan2 import synthesize as plain
 from sgf_hub.errors import BadValueError, SpaceError
-from sgf_hub.generators import modulated
-from sgf_hub.generators.modulated import ModulatedConv, ToRGB, blur, upsample
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan import modulated
+from sgf_hub.generators.stylegan.modulated import ModulatedConv, ToRGB, blur, upsample
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.types import Latent
 from tests.toys import toy_generator
 

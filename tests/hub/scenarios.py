@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.errors import CorruptFileError, SGFError, UnknownNameError
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.hub.names import locate
 from sgf_hub.hub.publishing import upload as sending
 from sgf_hub.hub.publishing.push import COLLECTION, gather, plan, plan_all, push

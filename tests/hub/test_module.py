@@ -14,7 +14,7 @@ from torch import nn
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.progan import ProGAN
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.module import Derived, HubModule, shapes_only
 from sgf_hub.mapping import SGFMapping

@@ -216,7 +216,7 @@ class TestFolders:
     def test_an_error_names_the_repo_and_not_the_commit(self, here: World) -> None:
         push_folder(here.zoo / "toy-stylegan2", "ann/toy")
         here.hub.model("ann/toy").head.files["config.json"] = b'{"class": "StyleGAN2", "format": 9}'
-        from sgf_hub.generators.stylegan2 import StyleGAN2
+        from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 
         with pytest.raises(CorruptFileError, match="'ann/toy' is written in format 9"):
             StyleGAN2.from_pretrained("ann/toy")

@@ -16,7 +16,7 @@ from sgf_hub.cli.main import app
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.progan import ProGAN
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.training.checkpoint import save_checkpoint
 from sgf_hub.training.guided.checkpoints import resume, save

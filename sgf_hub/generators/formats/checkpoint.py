@@ -8,7 +8,7 @@ here, once for all formats.
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,11 +16,11 @@ from torch import Tensor
 
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.generators.layers import draw_z
-from sgf_hub.generators.modulated import FIR
 from sgf_hub.generators.progan import ProGAN
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.modulated import FIR
+from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator
 from sgf_hub.hub.module import shapes_only
-from sgf_hub.validation import short
+from sgf_hub.validation import bounded, short
 
 MEAN_DRAWS = 10_000  # of z, for a mean w that a checkpoint lacks
 MOST_LEVELS = 10  # 2048 px
@@ -69,6 +69,7 @@ class Checkpoint:
         tensors: the checkpoint's, by their names there; on the "meta" device where only shapes were read.
         spare: names in `tensors` that are of no use to us, and looked at elsewhere.
         notes: what a user should know.
+        classes: how many a conditional network draws; 0 for a network without.
 
     Raises:
         CorruptFileError: if the sizes are out of bounds, or a tensor is missing, superfluous or misshapen.
@@ -76,12 +77,13 @@ class Checkpoint:
 
     name: str
     format: str
-    kind: type[StyleGAN2] | type[ProGAN]
+    kind: type[StyleBasedGenerator] | type[ProGAN]
     config: dict[str, Any]
     pieces: dict[str, Piece]
     tensors: dict[str, Tensor] = field(repr=False)
     spare: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    classes: int = 0
 
     def __post_init__(self) -> None:
         blank = self.blank().state_dict()
@@ -96,7 +98,13 @@ class Checkpoint:
                 f"{self.name!r} does not fit {self.format}, {self.config['resolution']} px: {few(problems)}."
             )
 
-    def blank(self) -> StyleGAN2 | ProGAN:
+    @property
+    def grey(self) -> bool:
+        """Whether it draws one channel, which becomes three equal colours."""
+        last = next(piece for key, piece in self.pieces.items() if key.endswith("rgb.bias") or key == "rgb.0.bias")
+        return self.tensors[last.key].numel() == 1
+
+    def blank(self) -> StyleBasedGenerator | ProGAN:
         """Our network without memory."""
         try:
             with shapes_only():
@@ -104,12 +112,18 @@ class Checkpoint:
         except BadValueError as error:
             raise CorruptFileError(f"{self.name!r} ({self.format}) has sizes we cannot take: {error}") from None
 
-    def generator(self) -> StyleGAN2 | ProGAN:
+    def generator(self) -> StyleBasedGenerator | ProGAN:
         """Our network with the checkpoint's weights, float32, in evaluation mode.
 
         Raises:
+            BadValueError: if it draws several classes, and none was named.
             CorruptFileError: if a weight is not finite.
         """
+        if self.classes and self.config["class_label"] is None:
+            raise BadValueError(
+                f"{self.name!r} draws {self.classes} classes: say which, class_label=0 to {self.classes - 1} "
+                f"(--class-label)."
+            )
         network = self.blank()
         network.saved_as = torch.float32  # rounding moves pictures by more than the 1e-4 that a conversion may
         weights = {}
@@ -119,7 +133,7 @@ class Checkpoint:
         if network.state_dict().keys() == weights.keys():
             network.load_state_dict(weights, strict=True, assign=True)
             return network.eval().requires_grad_(False)
-        assert isinstance(network, StyleGAN2)
+        assert isinstance(network, StyleBasedGenerator)
         network.load_state_dict({**weights, "w_avg": torch.zeros(network.latent_dim)}, strict=True, assign=True)
         network.eval().requires_grad_(False)
         network.w_avg = mean_w(network)
@@ -138,10 +152,34 @@ class Checkpoint:
 
 
 @torch.no_grad()
-def mean_w(generator: StyleGAN2) -> Tensor:
+def mean_w(generator: StyleBasedGenerator) -> Tensor:
     """The mean w of 10,000 seeded draws, [D]: for checkpoints that hold none."""
     z = draw_z(MEAN_DRAWS, generator.z_dim, seed=0)
     return torch.stack([generator.map(part).double().mean(dim=0) for part in z.chunk(10)]).mean(dim=0).float()
+
+
+def check_label(name: str, classes: int, label: int | None) -> None:
+    """Raise a BadValueError for a class that a network of so many (0 for one without classes) does not draw."""
+    if label is not None and not classes:
+        raise BadValueError(f"{name!r} knows no classes: leave class_label out.")
+    if label is not None:
+        bounded("class_label", label, 0, classes - 1)
+
+
+def check_square(name: str, const: Tensor, above: int) -> None:
+    """Refuse a network whose first map [..., H, W], doubled `above` times, is no square picture."""
+    if const.ndim > 1 and const.shape[-1] != const.shape[-2]:
+        height, width = (side << above for side in const.shape[-2:])
+        raise UnsupportedError(
+            "a network of pictures that are not square",
+            f"{name!r} draws pictures of {height} x {width} (height x width); square ones only are supported.",
+        )
+
+
+def grey(tensors: Mapping[str, Tensor], piece: Piece) -> Piece:
+    """A last weight or bias of one channel, for three equal colours."""
+    shape = tuple(tensors[piece.key].shape) if piece.key in tensors else piece.shape
+    return replace(piece, shape=shape, arrange=lambda shade: shade.reshape(1, -1).expand(3, -1))
 
 
 def named(value: Any) -> list[tuple[str, Any]]:
@@ -182,7 +220,7 @@ def equalized(fan_in: int, *, gain: float = 1.0) -> float:
 
 def check_filter(name: str, format: str, tensors: Mapping[str, Tensor], key: str, *, gain: float) -> None:
     """Refuse a resampling filter other than StyleGAN2's, [1, 3, 3, 1] in both directions, summing to `gain`."""
-    found, taps = tensors[key], torch.tensor(FIR)
+    found, taps = tensors[key].squeeze(), torch.tensor(FIR)
     usual = torch.outer(taps, taps) * (gain / 64)
     same = found.shape == usual.shape and (found.is_meta or torch.allclose(found.float(), usual, atol=1e-3 * gain))
     if not same:

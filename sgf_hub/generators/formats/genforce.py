@@ -1,15 +1,19 @@
-"""ProgressiveGAN checkpoints of genforce/interfacegan: a plain state dict, in either of two layouts.
+"""ProgressiveGAN and StyleGAN2 checkpoints of genforce (InterFaceGAN, HiGAN, SeFa, ...).
 
-`layer{i}.conv.weight` belongs to a convolution; the gain sqrt(2 / fan-in) (1 / sqrt(fan-in) for RGB) is a layer of its
-own with the offset after it, so the offset has none. In the fused layout the convolution that doubles the side is a
-transposed one, and `layer{i}.weight` [3, 3, in, out] is its kernel before it is padded to 5 x 5 and summed over four
-shifts. Written out for one axis, with F that kernel and u the input doubled by nearest neighbours, pixel o receives
-sum_j u[j] F[o + 1 - j], where a convolution with weight W gives sum_j u[j] W[j - o + 1]: W is F mirrored.
+ProgressiveGAN lies in either of two layouts. `layer{i}.conv.weight` belongs to a convolution; the gain sqrt(2 / fan-in)
+(1 / sqrt(fan-in) for RGB) is a layer of its own with the offset after it, so the offset has none. In the fused layout
+the convolution that doubles the side is a transposed one, and `layer{i}.weight` [3, 3, in, out] is its kernel before it
+is padded to 5 x 5 and summed over four shifts. Written out for one axis, with F that kernel and u the input doubled by
+nearest neighbours, pixel o receives sum_j u[j] F[o + 1 - j], where a convolution with weight W gives
+sum_j u[j] W[j - o + 1]: W is F mirrored.
+
+StyleGAN2 holds equalised weights as NVIDIA's TensorFlow code had them: layers that double the side apply their kernel
+mirrored, and a style's offset of 1 is not in its bias. Older files call a dense weight `fc.weight` and keep kernels as
+[side, side, in, out].
 """
 
 import math
 import re
-from typing import Any
 
 from torch import Tensor
 
@@ -17,26 +21,34 @@ from sgf_hub.generators.formats.checkpoint import (
     Checkpoint,
     Piece,
     UnsupportedError,
+    check_filter,
+    check_square,
     equalized,
+    grey,
     highest,
     side,
-    tensors_of,
 )
+from sgf_hub.generators.formats.state_dicts import StateDict
 from sgf_hub.generators.progan import ProGAN
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 
-FORMAT = "a genforce ProgressiveGAN checkpoint"
+FORMAT, FORMAT2 = "a genforce ProgressiveGAN checkpoint", "a genforce StyleGAN2 checkpoint"
 ROOT2 = math.sqrt(2)
+MAPPING_RATE = 0.01  # of learning, in the mapping network of StyleGAN2
 _OFFSET, _FUSED = ".wscale.bias", re.compile(r"layer\d+\.weight")
+_STYLED = re.compile(r"synthesis\.layer\d+\.style\.(fc\.)?weight")
 
 
-def read(tree: Any, name: str) -> Checkpoint | None:
+def read(weights: StateDict, name: str) -> Checkpoint | None:
     """The generator of a state dict, or None if it is not of this format.
 
     Raises:
         UnsupportedError: for a network whose growth had not ended.
         CorruptFileError: if something is missing.
     """
-    tensors = tensors_of(tree)
+    tensors = weights.tensors
+    if any(_STYLED.match(key) for key in tensors):
+        return _stylegan2(name, tensors, weights.notes)
     if not any(key.startswith("layer0.") for key in tensors) or not any(key.endswith(_OFFSET) for key in tensors):
         return None
     lod = tensors.get("lod")
@@ -68,6 +80,7 @@ def read(tree: Any, name: str) -> Checkpoint | None:
         pieces=pieces,
         tensors=tensors,
         spare=frozenset({"lod"}),
+        notes=weights.notes,
     )
 
 
@@ -106,3 +119,89 @@ def _dense(weight: Tensor) -> Tensor:
 def _every_pixel(bias: Tensor) -> Tensor:
     """[out] => [out 16]: one offset for all pixels of a channel."""
     return bias[:, None].expand(-1, 16).flatten()
+
+
+def _stylegan2(name: str, tensors: dict[str, Tensor], notes: tuple[str, ...]) -> Checkpoint:
+    """StyleGAN2, with the names of genforce."""
+    above = max(highest(tensors, "synthesis.output"), 0)  # levels above 4 px
+    const, old = "synthesis.early_layer.const", "mapping.dense0.fc.weight" in tensors
+    if const in tensors:
+        check_square(name, tensors[const], above)
+    layers = highest(tensors, "mapping.dense") + 1
+    fc = "fc." if old else ""
+    out, into = (3, 2) if old else (0, 1)  # axes of a kernel
+    noise = any(key.endswith(".noise") for key in tensors)
+
+    def dense(ours: str, theirs: str, rate: float = 1.0, offset: float = 0.0) -> dict[str, Piece]:
+        key = f"{theirs}.{fc}weight"
+        fan_in = side(name, tensors, key, 1, dims=2)
+        return {
+            f"{ours}.weight": Piece(key, equalized(fan_in, gain=rate)),
+            f"{ours}.bias": Piece(f"{theirs}.bias", rate, arrange=lambda bias: bias + offset if offset else bias),
+        }
+
+    def conv(ours: str, number: int, *, up: bool = False) -> dict[str, Piece]:
+        theirs = f"synthesis.layer{number}"
+        key = f"{theirs}.weight"
+        fan_in = 9 * side(name, tensors, key, into, dims=4)
+        shape = tuple(tensors[key].shape)
+
+        def arranged(kernel: Tensor) -> Tensor:
+            kernel = kernel.permute(3, 2, 0, 1) if old else kernel
+            return kernel.flip(2, 3) if up else kernel
+
+        pieces = {f"{ours}.weight": Piece(key, equalized(fan_in), shape, arranged)}
+        pieces |= dense(f"{ours}.affine", f"{theirs}.style", offset=1.0)
+        pieces[f"{ours}.bias"] = Piece(f"{theirs}.bias")
+        if noise:
+            pieces[f"{ours}.noise_const"] = Piece(f"{theirs}.noise")
+            pieces[f"{ours}.noise_strength"] = Piece(f"{theirs}.noise_strength")
+        return pieces
+
+    def rgb(ours: str, theirs: str) -> dict[str, Piece]:
+        key = f"{theirs}.weight"
+        fan_in = side(name, tensors, key, into, dims=4)
+        turned = (lambda kernel: kernel.permute(3, 2, 0, 1)) if old else None
+        weight = Piece(key, equalized(fan_in), tuple(tensors[key].shape), turned)
+        bias = Piece(f"{theirs}.bias")
+        if colours == 1:
+            weight, bias = grey(tensors, weight), grey(tensors, bias)
+        return {f"{ours}.weight": weight, f"{ours}.bias": bias} | dense(f"{ours}.affine", f"{theirs}.style", offset=1.0)
+
+    channels = [side(name, tensors, f"synthesis.layer{2 * i}.weight", out, dims=4) for i in range(above + 1)]
+    colours = side(name, tensors, "synthesis.output0.weight", out, dims=4)
+    latent_dim = side(name, tensors, f"mapping.dense{max(layers - 1, 0)}.{fc}weight", 0, dims=2)
+    pieces = {"blocks.0.const": Piece(const)}
+    if "truncation.w_avg" in tensors:
+        pieces["w_avg"] = Piece("truncation.w_avg")
+    else:
+        notes += ("the mean w is that of 10,000 draws: the file holds none",)
+    for i in range(layers):
+        pieces |= dense(f"mapping.{i}", f"mapping.dense{i}", MAPPING_RATE)
+    for i in range(above + 1):
+        if i > 0:
+            pieces |= conv(f"blocks.{i}.conv0", 2 * i - 1, up=True)
+        pieces |= conv(f"blocks.{i}.conv1", 2 * i)
+        pieces |= rgb(f"blocks.{i}.rgb", f"synthesis.output{i}")
+    filters = [key for key in tensors if key.endswith((".filter.kernel", ".upsample.kernel"))]
+    for key in filters:
+        check_filter(name, FORMAT2, tensors, key, gain=4.0)
+    return Checkpoint(
+        name=name,
+        format=FORMAT2,
+        kind=StyleGAN2,
+        config={
+            "resolution": 4 << above,
+            "latent_dim": latent_dim,
+            "z_dim": side(name, tensors, f"mapping.dense0.{fc}weight", 1, dims=2),
+            "mapping_layers": layers,
+            "mapping_width": side(name, tensors, f"mapping.dense0.{fc}weight", 0, dims=2) if layers > 1 else None,
+            "channels": channels,
+            "noise": noise,
+            "image_channels": 3 if colours == 1 else colours,
+        },
+        pieces=pieces,
+        tensors=tensors,
+        spare=frozenset(filters),
+        notes=notes,
+    )

@@ -6,7 +6,6 @@ the gain of the weight.
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
@@ -16,13 +15,14 @@ from sgf_hub.generators.formats.checkpoint import (
     Piece,
     UnsupportedError,
     equalized,
+    grey,
     highest,
     is_plain,
     named,
     side,
-    tensors_of,
 )
 from sgf_hub.generators.formats.reader import Opaque
+from sgf_hub.generators.formats.state_dicts import StateDict
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.validation import short
 
@@ -34,24 +34,20 @@ _FIXED = {
     "equalizedlR": True,
     "leakyReluLeak": 0.2,
     "categoryVectorDim": 0,  # classes
-    "dimOutput": 3,
 }
 
 
-def read(tree: Any, name: str) -> Checkpoint | None:
-    """The averaged generator of a checkpoint (else the one in training), or None if it is not of this format.
+def read(weights: StateDict, name: str) -> Checkpoint | None:
+    """The generator of a state dict, or None if it is not of this format.
 
     Raises:
         UnsupportedError: for settings that change the function in a way that ProGAN does not know.
         CorruptFileError: if something is missing.
     """
-    if not isinstance(tree, Mapping):
-        return None
-    averaged, trained = tensors_of(tree.get("avgG")), tensors_of(tree.get("netG"))
-    tensors = averaged or trained
+    tensors = weights.tensors
     if not any(key.startswith(("formatLayer.module.", "groupScale0.")) for key in tensors):
         return None
-    config = tree.get("config")
+    config = weights.root.get("config") if isinstance(weights.root, Mapping) else None
     settings = dict(named(config.state if isinstance(config, Opaque) else config))
     for key, wanted in _FIXED.items():
         if key in settings and not (is_plain(settings[key]) and settings[key] == wanted):
@@ -66,8 +62,7 @@ def read(tree: Any, name: str) -> Checkpoint | None:
     alpha = settings.get("alpha", 0)
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:
         raise CorruptFileError(f"{name!r} says that alpha is {short(alpha)}; it must be a number from 0 to 1.")
-    notes = () if averaged else ("the generator in training: the file holds no averaged one",)
-    return _progan(name, tensors, fade=1.0 - alpha, notes=notes)
+    return _progan(name, tensors, fade=1.0 - alpha, notes=weights.notes)
 
 
 def _progan(name: str, tensors: dict[str, Tensor], *, fade: float, notes: tuple[str, ...]) -> Checkpoint:
@@ -86,7 +81,9 @@ def _progan(name: str, tensors: dict[str, Tensor], *, fade: float, notes: tuple[
         for number in (0, 1):
             pieces |= layer(f"blocks.{i + 1}.conv{number}", f"scaleLayers.{i}.{number}")
     for i in range(above + 1):
-        pieces |= layer(f"rgb.{i}", f"toRGBLayers.{i}")
+        rgb = layer(f"rgb.{i}", f"toRGBLayers.{i}")
+        one = side(name, tensors, f"toRGBLayers.{i}.module.weight", 0, dims=4) == 1
+        pieces |= {ours: grey(tensors, piece) for ours, piece in rgb.items()} if one else rgb
     if fade < 1:
         notes += (f"growth had not ended: the last block has faded in by {fade:.0%}",)
     return Checkpoint(

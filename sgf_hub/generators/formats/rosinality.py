@@ -1,63 +1,57 @@
-"""Checkpoints of rosinality's stylegan2-pytorch, and of the many projects that kept its layout.
+"""Checkpoints of rosinality's stylegan2-pytorch, and of the many projects that kept its layout (pSp, e4e, PTI).
 
-Converted ones hold {g_ema, latent_avg}; training ones {g, d, g_ema, g_optim, d_optim, args} and no mean w. Learning
-rates are equalised: a weight is multiplied by 1 / sqrt(fan-in), and by 0.01 more in the mapping network.
+Their keys are `style.1.weight`, `convs.0.conv.weight`, `to_rgbs.0.bias`.
+
+Learning rates are equalised: a weight is multiplied by 1 / sqrt(fan-in), and by 0.01 more in the mapping network. The
+mean w, where there is one, lies beside the weights as `latent_avg`, one row or one a layer.
 """
-
-from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
 from sgf_hub.generators.formats.checkpoint import (
     Checkpoint,
     Piece,
-    UnsupportedError,
     check_filter,
+    check_square,
     equalized,
+    grey,
     highest,
     side,
-    tensors_of,
 )
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.formats.state_dicts import StateDict
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 
 FORMAT = "a rosinality StyleGAN2 checkpoint"
 MAPPING_RATE = 0.01  # of learning, in the mapping network
 
 
-def read(tree: Any, name: str) -> Checkpoint | None:
-    """The generator g_ema of a checkpoint, or None if it is not one of rosinality's.
+def read(weights: StateDict, name: str) -> Checkpoint | None:
+    """The generator of a state dict, or None if it is not of this format.
 
     Raises:
-        UnsupportedError: for another resampling filter, or a checkpoint without g_ema.
+        UnsupportedError: for another resampling filter, or pictures that are not square.
         CorruptFileError: if something is missing.
     """
-    if not isinstance(tree, Mapping):
-        return None
-    tensors = tensors_of(tree.get("g_ema", tree))
-    if not _is_generator(tensors):
-        if "g_ema" not in tree and _is_generator(tensors_of(tree.get("g"))):
-            raise UnsupportedError(FORMAT, f"{name!r} lacks g_ema, the averaged generator: give a checkpoint with it.")
-        return None
-    latent_avg = tensors_of(tree).get("latent_avg")
-    if latent_avg is not None:
-        tensors["latent_avg"] = latent_avg
-    return _stylegan2(name, tensors)
-
-
-def _is_generator(tensors: dict[str, Tensor]) -> bool:
+    tensors = dict(weights.tensors)
     styled = any(key.endswith(".conv.modulation.weight") for key in tensors)
-    return styled and any(key.startswith("style.") for key in tensors)
+    if not styled or not any(key.startswith("style.") for key in tensors):
+        return None
+    if "latent_avg" in weights.beside:
+        tensors["latent_avg"] = weights.beside["latent_avg"]
+    return _stylegan2(name, tensors, weights.notes)
 
 
-def _stylegan2(name: str, tensors: dict[str, Tensor]) -> Checkpoint:
+def _stylegan2(name: str, tensors: dict[str, Tensor], notes: tuple[str, ...]) -> Checkpoint:
     above = highest(tensors, "to_rgbs.") + 1  # levels above 4 px
+    if "input.input" in tensors:
+        check_square(name, tensors["input.input"], above)
     latent_dim = side(name, tensors, "style.1.weight", 0, dims=2)
     layers = highest(tensors, "style.")  # style.0 is the norm of z
     # the stored noise is what makes synthesis deterministic; without it the original draws noise anew
     noise = any(key.startswith("noises.") for key in tensors)
     firsts = ["conv1", *(f"convs.{2 * i + 1}" for i in range(above))]
     channels = [side(name, tensors, f"{conv}.conv.weight", 1, dims=5) for conv in firsts]
+    colours = side(name, tensors, "to_rgb1.conv.weight", 1, dims=5)
 
     def linear(ours: str, theirs: str, rate: float = 1.0) -> dict[str, Piece]:
         fan_in = side(name, tensors, f"{theirs}.weight", 1, dims=2)
@@ -81,7 +75,12 @@ def _stylegan2(name: str, tensors: dict[str, Tensor]) -> Checkpoint:
 
     pieces = {"blocks.0.const": Piece("input.input")}
     if "latent_avg" in tensors:
-        pieces["w_avg"] = Piece("latent_avg")
+        repeated = tensors["latent_avg"].shape == (2 * above + 2, latent_dim)  # once a layer
+        pieces["w_avg"] = (
+            Piece("latent_avg", shape=(2 * above + 2, latent_dim), arrange=lambda rows: rows[0])
+            if repeated
+            else Piece("latent_avg")
+        )
     for i in range(layers):
         pieces |= linear(f"mapping.{i}", f"style.{i + 1}", MAPPING_RATE)
     for i in range(above + 1):
@@ -91,15 +90,17 @@ def _stylegan2(name: str, tensors: dict[str, Tensor]) -> Checkpoint:
         rgb = f"to_rgbs.{i - 1}" if i > 0 else "to_rgb1"
         pieces |= modulated(f"blocks.{i}.rgb", rgb)
         pieces[f"blocks.{i}.rgb.bias"] = Piece(f"{rgb}.bias")
+        if colours == 1:
+            for part in ("weight", "bias"):
+                pieces[f"blocks.{i}.rgb.{part}"] = grey(tensors, pieces[f"blocks.{i}.rgb.{part}"])
     filters = [key for key in tensors if key.endswith((".blur.kernel", ".upsample.kernel"))]
     for key in filters:
         check_filter(name, FORMAT, tensors, key, gain=4.0)
     unused = () if noise else [key for key in tensors if key.endswith(".noise.weight")]
-    notes = []
     if "latent_avg" not in tensors:
-        notes.append("the mean w is that of 10,000 draws: a training checkpoint holds none")
+        notes += ("the mean w is that of 10,000 draws: the file holds none",)
     if not noise:
-        notes.append("without noise: the file holds none, and the original draws it anew for every picture")
+        notes += ("without noise: the file holds none, and the original draws it anew for every picture",)
     return Checkpoint(
         name=name,
         format=FORMAT,
@@ -110,9 +111,10 @@ def _stylegan2(name: str, tensors: dict[str, Tensor]) -> Checkpoint:
             "mapping_layers": layers,
             "channels": channels,
             "noise": noise,
+            "image_channels": 3 if colours == 1 else colours,
         },
         pieces=pieces,
         tensors=tensors,
         spare=frozenset([*filters, *unused]),
-        notes=tuple(notes),
+        notes=notes,
     )

@@ -8,14 +8,15 @@ from typing import Any
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.generators.formats.checkpoint import UnsupportedError, named, tensors_of
 from sgf_hub.generators.formats.reader import Opaque
-from sgf_hub.validation import short
+from sgf_hub.validation import check_downloaded, short
 
-ACCEPTED = "StyleGAN2 of NVIDIA and rosinality, and ProgressiveGAN of pytorch_GAN_zoo and genforce, are read"
+ACCEPTED = (
+    "StyleGAN2 of NVIDIA, rosinality and genforce, StyleGAN3 of NVIDIA, and ProgressiveGAN of pytorch_GAN_zoo and "
+    "genforce are read"
+)
 _TAIL = 1 << 20  # bytes at a zip file's end in which its names stand
 
-_STYLEGAN1 = re.compile(
-    r"(mapping\.dense0\.|synthesis\.layer0\.epilogue|generator\.progression\.|g_mapping\.|.*\.epi1\.)"
-)
+_STYLEGAN1 = re.compile(r"(synthesis\.layer0\.epilogue|generator\.progression\.|g_mapping\.|.*\.epi1\.)")
 _STYLEGAN3 = re.compile(r"(.*\.)?(synthesis\.input\.freqs|L\d+_\d+_\d+\.)")
 _DISCRIMINATOR = re.compile(
     r"(D\.|discriminator\.|final_conv\.|b4\.out\.|b\d+\.fromrgb\.|fromRGBLayers\.|decisionLayer\.)"
@@ -25,6 +26,7 @@ _DISCRIMINATOR = re.compile(
 def refuse_file(path: Path) -> None:
     """Raise an UnsupportedError for files that are recognised by their first and last bytes."""
     try:
+        check_downloaded(path)
         with path.open("rb") as file:
             start = file.read(16)
             file.seek(max(path.stat().st_size - _TAIL, 0))
@@ -65,7 +67,11 @@ def refusal(tree: Any, name: str) -> UnsupportedError:
     keys = list(tensors)
     bare = [key for group in (tensors_of(tree), *groups.values()) for key in group]
     if any(_STYLEGAN3.match(key) for key in bare):
-        return _unknown("a StyleGAN3 state dict", f"{name!r} is a StyleGAN3 network, which sgf-hub does not have", ())
+        return _unknown(
+            "a StyleGAN3 state dict",
+            f"{name!r} is a bare state dict of StyleGAN3, which lacks its settings: give NVIDIA's .pkl",
+            (),
+        )
     if any(_STYLEGAN1.match(key) for key in bare):
         return _unknown(
             "a StyleGAN1 checkpoint", f"{name!r} is a StyleGAN of the first version, which sgf-hub does not have", ()

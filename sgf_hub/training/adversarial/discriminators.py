@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.generators.layers import conv, dense
-from sgf_hub.generators.modulated import GAIN, blur
+from sgf_hub.generators.stylegan.modulated import GAIN, blur
 
 
 class Trunk(nn.Module):

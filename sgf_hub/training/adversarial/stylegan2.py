@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.training.adversarial.diffaugment import augment
 from sgf_hub.training.adversarial.discriminators import Discriminator, ProgressiveDiscriminator, Trunk
 from sgf_hub.training.adversarial.growth import GrowingConfig, GrowingTraining

@@ -16,7 +16,7 @@ from torch import Tensor
 from sgf_hub.data.drawn import drawn
 from sgf_hub.data.pictures import sheet
 from sgf_hub.errors import BadValueError
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.hub.names import NAMESPACE
 from sgf_hub.inversion.calibration import calibrate
 from sgf_hub.inversion.perceptual import Perceptual

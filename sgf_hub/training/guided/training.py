@@ -19,7 +19,7 @@ from torch.nn.utils.parametrize import cached
 
 from sgf_hub.generators.mixture import GaussianMixture, kernel_factor
 from sgf_hub.generators.progan import ProGAN
-from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.hub.names import NAMESPACE
 from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.inversion.perceptual import Perceptual, distance, vector

@@ -15,8 +15,7 @@ import pytest
 import torch
 
 from sgf_hub.errors import CorruptFileError
-from sgf_hub.generators.formats import reader
-from sgf_hub.generators.formats.reader import Opaque, read_checkpoint
+from sgf_hub.generators.formats.reader import Opaque, read_checkpoint, reading
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NVIDIA = GOLDEN / "nvidia_stylegan2_ada_64px.pkl"
@@ -262,5 +261,5 @@ def test_paths_that_hold_no_checkpoint(tmp_path, monkeypatch):
         (tmp_path / "some.pkl").write_bytes(content)
         refused(tmp_path / "some.pkl", words)
     (tmp_path / "some.pkl").write_bytes(pickle.dumps(list(range(100))))
-    monkeypatch.setattr(reader, "MAX_FILE", 100)
+    monkeypatch.setattr(reading, "MAX_FILE", 100)
     refused(tmp_path / "some.pkl", "is larger than any generator checkpoint")

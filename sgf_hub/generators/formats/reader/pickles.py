@@ -17,9 +17,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from sgf_hub.generators.formats.allowlist import NESTED, Global, find, key
-from sgf_hub.generators.formats.budget import Opaque, ReadBudget, Unreadable
-from sgf_hub.generators.formats.tensors import Array, Dtype
+from sgf_hub.generators.formats.reader.allowlist import NESTED, Global, find, key
+from sgf_hub.generators.formats.reader.budget import Opaque, ReadBudget, Unreadable
+from sgf_hub.generators.formats.reader.tensors import Array, Dtype
 from sgf_hub.validation import short
 
 _LONG_BYTES = 4096  # byte strings beyond stay views of the file: they are storages, and copied once, into a tensor

@@ -91,17 +91,17 @@ class ModulatedConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """1 x 1 modulated convolution to three channels, without demodulation."""
+    """1 x 1 modulated convolution to the picture's channels, without demodulation."""
 
-    def __init__(self, width: int, latent_dim: int, *, clamp: float | None = None) -> None:
+    def __init__(self, width: int, latent_dim: int, *, clamp: float | None = None, colours: int = 3) -> None:
         super().__init__()
         self.clamp = clamp
         self.affine = dense(latent_dim, width, bias=1.0)
-        self.weight = nn.Parameter(normal(3, width, 1, 1, std=1 / math.sqrt(width)))
-        self.bias = nn.Parameter(torch.zeros(3))
+        self.weight = nn.Parameter(normal(colours, width, 1, 1, std=1 / math.sqrt(width)))
+        self.bias = nn.Parameter(torch.zeros(colours))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x: [B, width, R, R], w: [B, D] => [B, 3, R, R]."""
+        """x: [B, width, R, R], w: [B, D] => [B, colours, R, R]."""
         style = self.affine(w)[:, :, None, None]
         # whichever is smaller is scaled
         y = F.conv2d(x, self.weight * style, self.bias) if len(x) == 1 else F.conv2d(x * style, self.weight, self.bias)

@@ -9,22 +9,20 @@ The published network, written anew, with three liberties that change its cost a
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from sgf_hub.errors import BadValueError, SpaceError
-from sgf_hub.generators.layers import check_shape, check_side, check_sizes, dense, draw_z, normalized
+from sgf_hub.errors import BadValueError
+from sgf_hub.generators.layers import check_side, check_sizes
 from sgf_hub.generators.mixture import GaussianMixture
-from sgf_hub.generators.modulated import GAIN, LARGE, ModulatedConv, ToRGB, normal, upsample
-from sgf_hub.hub.module import HubModule
-from sgf_hub.types import Latent, Space
+from sgf_hub.generators.stylegan.modulated import LARGE, ModulatedConv, ToRGB, normal, upsample
+from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator
+from sgf_hub.types import Space
 from sgf_hub.validation import bounded, short
 
 
-class StyleGAN2(HubModule):
+class StyleGAN2(StyleBasedGenerator):
     """Mapping network, modulated synthesis with RGB skips, optional noise: z -> w -> image.
 
     Args:
@@ -38,13 +36,13 @@ class StyleGAN2(HubModule):
         channels: widths of the blocks at 4, 8, ..., R pixels.
         noise: whether layers add a stored noise image (constant: synthesis stays deterministic).
         clamp: bound on activations, part of the function of networks trained in half precision; None for no bound.
+        image_channels: 3, or 4 with an alpha channel.
+        background: what the colours of four channels lie over, "white", "grey" or "black".
+        class_label: see `StyleBasedGenerator`.
 
     Raises:
         BadValueError: if the widths do not match the resolution, or a number is out of range.
     """
-
-    latent_space: Space = "w"
-    w_avg: Tensor
 
     def __init__(
         self,
@@ -58,32 +56,38 @@ class StyleGAN2(HubModule):
         z_dim: int | None = None,
         mapping_width: int | None = None,
         components: int | None = None,
+        image_channels: int = 3,
+        background: str = "white",
+        class_label: int | None = None,
     ) -> None:
-        super().__init__()
         check_sizes(resolution, latent_dim, channels)
         bounded("mapping_layers", mapping_layers, 1, 32)
         if not isinstance(noise, bool):
             raise BadValueError(f"noise is {short(noise)}; it must be true or false.")
         if clamp is not None:
             bounded("clamp", clamp, 1e-3, 1e6)
-        self.resolution, self.latent_dim, self.clamp = resolution, latent_dim, clamp
-        self.mapping: nn.ModuleList | GaussianMixture
+        if components is not None and (z_dim not in (None, latent_dim + 1) or mapping_width is not None):
+            raise BadValueError(f"a mixture's z has {latent_dim + 1} dimensions and no layers: name no other.")
+        super().__init__(
+            resolution=resolution,
+            latent_dim=latent_dim,
+            z_dim=z_dim if components is None else latent_dim + 1,
+            mapping_layers=mapping_layers if components is None else 0,
+            mapping_width=mapping_width,
+            num_layers=2 * len(channels),
+            image_channels=image_channels,
+            background=background,
+            class_label=class_label,
+        )
+        self.clamp = clamp
         if components is not None:
-            self.format = 2
-            self.mapping, self.z_dim = GaussianMixture(components, latent_dim), latent_dim + 1
-            if z_dim not in (None, self.z_dim) or mapping_width is not None:
-                raise BadValueError(f"a mixture's z has {self.z_dim} dimensions and no layers: name no other.")
-        else:
-            self.z_dim = latent_dim if z_dim is None else bounded("z_dim", z_dim, 1, 4096)
-            between = latent_dim if mapping_width is None else bounded("mapping_width", mapping_width, 1, 4096)
-            widths = [self.z_dim, *[between] * (mapping_layers - 1), latent_dim]
-            self.mapping = nn.ModuleList(dense(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
-        self.register_buffer("w_avg", torch.zeros(latent_dim))
+            self.format, self.mapping = 2, GaussianMixture(components, latent_dim)
         self.blocks = nn.ModuleList(
-            SynthesisBlock(channels[max(i - 1, 0)], width, latent_dim, 4 << i, noise=noise, clamp=clamp)
+            SynthesisBlock(
+                channels[max(i - 1, 0)], width, latent_dim, 4 << i, noise=noise, clamp=clamp, colours=image_channels
+            )
             for i, width in enumerate(channels)
         )
-        self.num_layers = 2 * len(channels)  # L, rows of a w+ latent
 
     # -- latents ------------------------------------------------------------------------------------------------
 
@@ -100,69 +104,23 @@ class StyleGAN2(HubModule):
 
     def map(self, z: Tensor) -> Tensor:
         """f: z [B, z_dim] => w [B, D], before truncation."""
-        if isinstance(self.mapping, GaussianMixture):
-            return self.mapping(z)
-        x = normalized(z)
-        for layer in self.mapping:
-            x = F.leaky_relu(layer(x), 0.2) * GAIN
-        return x
-
-    def sample(self, n: int, *, seed: int, truncation: float = 0.8) -> Latent:
-        """n latents in W, the i-th depending on the seed and i alone.
-
-        Args:
-            n: how many.
-            seed: a whole number.
-            truncation: psi; 1 leaves w as it is, 0 gives the mean image.
-        """
-        z = draw_z(n, self.z_dim, seed=seed).to(self.w_avg)
-        return self.to_w(Latent(z, "z"), truncation=truncation)
-
-    @torch.no_grad()
-    def to_w(self, latent: Latent, *, truncation: float = 1.0) -> Latent:
-        """A latent of Z (or W, unchanged) as one of W, drawn towards the mean by `truncation` in [0, 1]."""
-        bounded("truncation", truncation, 0.0, 1.0)
-        if latent.space == "w+":
-            raise SpaceError("a 'w+' latent has no 'w': its layers differ; edit it as it is.")
-        data = self._checked(latent)
-        w = self.map(data) if latent.space == "z" else data
-        if truncation == 1:
-            return Latent(w, "w")
-        return Latent(torch.lerp(self._centre(latent.space, data), w, truncation), "w")
-
-    @torch.no_grad()
-    def to_w_plus(self, latent: Latent) -> Latent:
-        """A latent of any space as one of W+, one w a layer."""
-        return Latent(self._layers(latent), "w+")
+        return self.mapping(z) if isinstance(self.mapping, GaussianMixture) else super().map(z)
 
     def _centre(self, space: Space, data: Tensor) -> Tensor:
-        """What truncation draws a latent of Z or W to: the mean w, or in a mixture the mean of its component."""
+        """The mean w, or in a mixture the mean of its component."""
         if not isinstance(self.mapping, GaussianMixture):
-            return self.w_avg
+            return super()._centre(space, data)
         return self.mapping.split(data)[0] if space == "z" else self.mapping.nearest(data)
-
-    def _checked(self, latent: Latent) -> Tensor:
-        rows = (self.num_layers,) if latent.space == "w+" else ()
-        check_shape(latent, *rows, self.z_dim if latent.space == "z" else self.latent_dim)
-        return latent.data.to(self.w_avg)
-
-    def _layers(self, latent: Latent) -> Tensor:
-        """[B, L, D] of a latent in any space."""
-        data = self._checked(latent)
-        if latent.space == "w+":
-            return data
-        w = self.map(data) if latent.space == "z" else data
-        return w.unsqueeze(1).expand(-1, self.num_layers, -1)
 
     # -- images -------------------------------------------------------------------------------------------------
 
-    def synthesize(self, latent: Latent, *, resolution: int | None = None) -> Tensor:
-        """Images [B, 3, R, R] in [-1, 1]; a lower `resolution` (8, 16, ...) stops early at that RGB skip."""
+    def _drawn(self, ws: Tensor, resolution: int | None) -> Tensor:
+        """A lower `resolution` (8, 16, ...) stops early at that RGB skip."""
         check_side(resolution, len(self.blocks))
-        return self(self._layers(latent), resolution=resolution).clamp(-1, 1)
+        return self(ws, resolution=resolution)
 
     def forward(self, ws: Tensor, *, resolution: int | None = None) -> Tensor:
-        """One w a layer, [B, L, D] => images [B, 3, R, R], not clamped."""
+        """One w a layer, [B, L, D] => images [B, 3 or 4, R, R], not clamped."""
         return self._draw(0, None, None, ws, resolution).float().contiguous()
 
     def pyramid(self, ws: Tensor) -> list[Tensor]:
@@ -190,7 +148,15 @@ class SynthesisBlock(nn.Module):
     """Two modulated convolutions (one in the first block) and the RGB skip at one resolution."""
 
     def __init__(
-        self, width_in: int, width: int, latent_dim: int, side: int, *, noise: bool, clamp: float | None
+        self,
+        width_in: int,
+        width: int,
+        latent_dim: int,
+        side: int,
+        *,
+        noise: bool,
+        clamp: float | None,
+        colours: int = 3,
     ) -> None:
         super().__init__()
         self.large = width * side**2 >= LARGE
@@ -200,7 +166,7 @@ class SynthesisBlock(nn.Module):
         else:
             self.conv0 = ModulatedConv(width_in, width, latent_dim, up=True, side=side if noise else None, clamp=clamp)
         self.conv1 = ModulatedConv(width, width, latent_dim, side=side if noise else None, clamp=clamp)
-        self.rgb = ToRGB(width, latent_dim, clamp=clamp)
+        self.rgb = ToRGB(width, latent_dim, clamp=clamp, colours=colours)
 
     def forward(self, x: Tensor | None, image: Tensor | None, ws: Tensor) -> tuple[Tensor, Tensor]:
         """ws: [B, 2 or 3, D], the rows of this block's layers; its last row is the next block's first."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sgf_hub.generators.formats.budget import ReadBudget, Unreadable
+from sgf_hub.generators.formats.reader.budget import ReadBudget, Unreadable
 from sgf_hub.validation import short
 
 _MAX_DIMS = 8

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sgf_hub.generators.formats.allowlist import Global, key
-from sgf_hub.generators.formats.budget import ReadBudget, Unreadable
-from sgf_hub.generators.formats.pickles import Machine
-from sgf_hub.generators.formats.tensors import fill_storage, new_storage
+from sgf_hub.generators.formats.reader.allowlist import WHOLE_MODULE, Global, UnlistedError, key
+from sgf_hub.generators.formats.reader.budget import ReadBudget, Unreadable
+from sgf_hub.generators.formats.reader.pickles import Machine
+from sgf_hub.generators.formats.reader.tensors import fill_storage, new_storage
 from sgf_hub.validation import short
 
 MAGIC = 0x1950A86A20F9469CFC6C  # what a legacy file begins with, as a pickle of its own
@@ -127,7 +127,7 @@ def _storage_named(identity: Any) -> tuple[str | int, torch.dtype, int]:
     if type(identity) is not tuple:
         raise TypeError("not a storage")
     if identity[:1] == ("module",):
-        raise Unreadable("holds a whole module: save its state_dict() instead, or wrap the module in CustomGenerator.")
+        raise UnlistedError(WHOLE_MODULE, "holds a whole module.")
     kind, storage, name, _, count, *view = identity
     if kind != "storage" or type(storage) is not Global or storage.dtype is None or view not in ([], [None]):
         raise TypeError("not a storage")

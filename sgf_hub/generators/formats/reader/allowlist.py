@@ -11,11 +11,13 @@ from typing import Any
 
 import torch
 
-from sgf_hub.generators.formats.budget import Opaque, ReadBudget, Unreadable
-from sgf_hub.generators.formats.tensors import Array, Dtype, from_buffer, parameter, scalar, sides, tensor
+from sgf_hub.generators.formats.reader.budget import Opaque, ReadBudget, Unreadable
+from sgf_hub.generators.formats.reader.tensors import Array, Dtype, from_buffer, parameter, scalar, sides, tensor
 from sgf_hub.validation import short
 
 _MAX_NAME = 256
+WHOLE_MODULE = "torch.nn.Module"
+"""What stands for the class of a module in files of old, which do not name it where it is asked for."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -33,6 +35,19 @@ class Global:
     dtype: torch.dtype | None = None
 
 
+class UnlistedError(Unreadable):
+    """A class or function that is not on the list.
+
+    Args:
+        name: "module.qualname".
+        reason: the sentence.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name
+
+
 def find(module: str, name: str) -> Global | Opaque:
     """What stands for a class or function of a file.
 
@@ -46,9 +61,10 @@ def find(module: str, name: str) -> Global | Opaque:
         return Opaque(full)
     if full not in _ALLOWED:
         advice = next((f"; {text}" for prefix, text in _ADVICE.items() if full.startswith(prefix)), "")
-        raise Unreadable(
+        raise UnlistedError(
+            full,
             f"asks for {short(full)}, which no generator checkpoint needs: it is refused, and nothing of it was run"
-            f"{advice}."
+            f"{advice}.",
         )
     return _ALLOWED[full]
 
@@ -66,6 +82,11 @@ def _dict(budget: ReadBudget, args: tuple) -> dict:
     if not all(type(pair) in (list, tuple) for pair in pairs):
         raise TypeError("not pairs")
     return {key(name): value for name, value in pairs}
+
+
+def _defaults(budget: ReadBudget, args: tuple) -> dict:
+    """A `defaultdict`, whose factory is of no interest."""
+    return _dict(budget, args[1:])
 
 
 def _set(budget: ReadBudget, args: tuple) -> set:
@@ -120,12 +141,17 @@ _TORCH_DTYPES = {str(dtype) for dtype in _STORAGES.values()}  # "torch.float32",
 _OPAQUE = (
     "argparse.Namespace",
     "models.utils.config.BaseConfig",  # of pytorch_GAN_zoo
+    "pathlib.PosixPath",  # among a trainer's options
+    "pathlib.WindowsPath",
     "torch.device",
     "torch_utils.persistence._reconstruct_persistent_obj",  # of NVIDIA: its meta holds code, which nobody runs
 )
 _MADE: dict[str, Callable[[ReadBudget, tuple], Any] | None] = {
     "collections.OrderedDict": _dict,
+    "collections.defaultdict": _defaults,
     "dnnlib.util.EasyDict": _dict,
+    "lightning_fabric.utilities.data.AttributeDict": _dict,
+    "pytorch_lightning.utilities.parsing.AttributeDict": _dict,
     "builtins.set": _set,
     "__builtin__.set": _set,
     "builtins.frozenset": _set,
@@ -140,6 +166,8 @@ _MADE: dict[str, Callable[[ReadBudget, tuple], Any] | None] = {
     "torch.nn.parameter.Parameter": parameter,
     "numpy.dtype": Dtype,
     "numpy.ndarray": None,
+    # factories of defaultdicts
+    **{f"{builtins}.{name}": None for builtins in ("builtins", "__builtin__") for name in ("dict", "int", "list")},
     **{
         f"numpy.{core}.{name}": make
         for core in ("core", "_core")
@@ -160,6 +188,5 @@ _ALLOWED = (
 )
 _ADVICE = {
     "dnnlib.tflib": "it is one of NVIDIA's TensorFlow pickles: convert it with legacy.py of stylegan2-ada-pytorch",
-    "torch.nn.": "it holds a whole module: save its state_dict() instead, or wrap the module in CustomGenerator",
     "__torch__": "it is TorchScript: load it with torch.jit.load and wrap it in CustomGenerator",
 }

@@ -12,8 +12,10 @@ from typing import Any
 from torch import Tensor
 
 from sgf_hub.errors import CorruptFileError
-from sgf_hub.generators.formats.budget import MAX_FILE, Opaque, ReadBudget, Unreadable
-from sgf_hub.generators.formats.containers import read_pickle, read_zip
+from sgf_hub.generators.formats.reader.allowlist import WHOLE_MODULE, UnlistedError
+from sgf_hub.generators.formats.reader.budget import MAX_FILE, Opaque, ReadBudget, Unreadable
+from sgf_hub.generators.formats.reader.containers import read_pickle, read_zip
+from sgf_hub.validation import short
 
 _MAX_DEPTH = 100  # a StyleGAN3 pickle nests 20 deep
 _MAX_VALUES = 2**20  # counted with repetition, as who walks the tree meets them
@@ -41,6 +43,8 @@ def read_checkpoint(path: Path, *, tensors: bool = True) -> Any:
     try:
         value = (read_zip if data[:4] == b"PK\3\4" else read_pickle)(data, budget)
         _weigh(value, 0, {})
+    except UnlistedError as reason:
+        raise CorruptFileError(_whole_module(data, path.name, reason.name) or f"{path.name} {reason}") from None
     except Unreadable as reason:
         raise CorruptFileError(f"{path.name} {reason}") from None
     except MemoryError:
@@ -50,6 +54,18 @@ def read_checkpoint(path: Path, *, tensors: bool = True) -> Any:
             f"{path.name} is damaged, or not a checkpoint: what it holds makes no sense; fetch it again."
         ) from None
     return value
+
+
+def _whole_module(data: memoryview, name: str, asked: str) -> str | None:
+    """What to say of a file that `torch.save(module)` wrote, whose classes are the writer's own; None for others."""
+    whole = bytes(data[: 1 << 24])
+    if asked != WHOLE_MODULE and not all(part in whole for part in (b"_parameters", b"_buffers", b"_modules")):
+        return None
+    return (
+        f"{name} holds a whole module ({short(asked)}) and not its weights alone, and to read it would run its code; "
+        f"where that code is: torch.save(torch.load({name!r}, weights_only=False).state_dict(), 'weights.pt'). A "
+        f"network of no format that is read here fits in a CustomGenerator."
+    )
 
 
 def _bytes_of(path: Path) -> memoryview:
@@ -104,6 +120,3 @@ def _weigh(value: Any, depth: int, known: dict[int, tuple[int, int]]) -> tuple[i
     if count > _MAX_VALUES:
         raise Unreadable(f"unfolds to more than {_MAX_VALUES:,} values: it was made to fill memory, and is refused.")
     return count, height
-
-
-__all__ = ["Opaque", "read_checkpoint"]

@@ -1,29 +1,31 @@
 """Generators: latent to image. `load_generator` gives one by name, whoever made it."""
 
 from pathlib import Path
+from typing import Any
 
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.generators.convert import convert
 from sgf_hub.generators.describe import Description, inspect
 from sgf_hub.generators.sources import find
 from sgf_hub.hub.kinds import of_role
+from sgf_hub.hub.options import HubOptions
 from sgf_hub.types import Generator
 from sgf_hub.validation import read_json, short
 
 
-def load_generator(source: str | Path, *, revision: str | None = None) -> Generator:
+def load_generator(source: str | Path, **hub: Any) -> Generator:
     """The generator that `source` names, in float32, on the CPU, in evaluation mode.
 
     Args:
         source: a folder of ours or of diffusers, an entry of the embedded zoo, a checkpoint file of another project
             (docs/formats.md), a Hub id "owner/name", or one file of a Hub repo, "owner/name/file.pkl".
-        revision: of a Hub repo.
+        **hub: how it is fetched, as `HubOptions` has it.
 
     Raises:
         UnknownNameError: if nothing answers to the name.
         CorruptFileError: if it is not a generator, damaged, or of a format that is not supported.
     """
-    found = find(source, revision=revision)
+    found = find(source, HubOptions.of(hub))
     if found.kind == "checkpoint":
         from sgf_hub.generators.formats import open_checkpoint
 
@@ -31,13 +33,13 @@ def load_generator(source: str | Path, *, revision: str | None = None) -> Genera
     if found.kind == "diffusers":
         from sgf_hub.generators.diffusion import DiffusionGenerator
 
-        return DiffusionGenerator.from_pretrained(source, revision=revision)
+        return DiffusionGenerator.from_pretrained(source, **hub)
     kinds = of_role("generator")
     kind = read_json(found.path / "config.json").get("class")
     if not isinstance(kind, str) or kind not in kinds:
         held = short(kind) if kind else "a foreign model"
         raise CorruptFileError(f"{str(source)!r} holds {held}, not a generator: {', '.join(kinds)}.")
-    return kinds[kind].load().from_pretrained(source, revision=revision)
+    return kinds[kind].load().from_pretrained(source, **hub)
 
 
 __all__ = ["Description", "convert", "inspect", "load_generator"]

@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,13 +15,14 @@ from sgf_hub.generators.sources import find
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.hub.files import CONFIG, WEIGHTS, sha256
 from sgf_hub.hub.kinds import of_role
+from sgf_hub.hub.options import HubOptions
 from sgf_hub.validation import read_json, short
 
 SOURCE = "source.json"  # beside the weights: what they were converted from
 _OURS = {CONFIG, WEIGHTS, SOURCE}
 
 
-def convert(source: str | Path, out: str | Path, *, revision: str | None = None) -> StyleGAN2 | ProGAN:
+def convert(source: str | Path, out: str | Path, **hub: Any) -> StyleGAN2 | ProGAN:
     """Write config.json, model.safetensors and source.json into a folder that `load_generator` reads.
 
     Weights are written in half precision where that changes none of them, else in single precision: a conversion keeps
@@ -28,7 +31,7 @@ def convert(source: str | Path, out: str | Path, *, revision: str | None = None)
     Args:
         source: as for `load_generator`.
         out: the folder. It must be new, empty, or an earlier conversion, which is replaced as a whole.
-        revision: of a Hub repo.
+        **hub: how it is fetched, as `HubOptions` has it.
 
     Returns:
         The generator, as read back from `out`.
@@ -40,7 +43,7 @@ def convert(source: str | Path, out: str | Path, *, revision: str | None = None)
     """
     folder = Path(out).resolve()
     _check_folder(folder)
-    generator, made = _loaded(source, revision)
+    generator, made = _loaded(source, hub)
     halves = all(torch.equal(value.half().float(), value) for value in generator.state_dict().values())
     generator.saved_as = torch.float16 if halves else torch.float32
     part, old = (folder.with_name(f".{folder.name}.{what}") for what in ("part", "old"))
@@ -73,9 +76,9 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _loaded(source: str | Path, revision: str | None) -> tuple[StyleGAN2 | ProGAN, dict]:
+def _loaded(source: str | Path, hub: Mapping[str, Any]) -> tuple[StyleGAN2 | ProGAN, dict]:
     """A generator, and what source.json says of it."""
-    found = find(source, revision=revision)
+    found = find(source, HubOptions.of(hub))
     if found.kind == "checkpoint":
         from sgf_hub.generators.formats import open_checkpoint
 
@@ -89,7 +92,7 @@ def _loaded(source: str | Path, revision: str | None) -> tuple[StyleGAN2 | ProGA
             f"{str(source)!r} holds {short(kind) if kind else 'a foreign model'}, which is not converted: "
             f"give a checkpoint of a GAN, or a {' or '.join(kinds)} of ours."
         )
-    generator = kinds[kind].load().from_pretrained(source, revision=revision)
+    generator = kinds[kind].load().from_pretrained(source, **hub)
     return generator, _origin((generator.folder or found.path) / WEIGHTS, "a repo of sgf-hub", ())
 
 

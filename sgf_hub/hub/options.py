@@ -1,0 +1,112 @@
+"""What callers say of the Hub by keyword: how a repo is fetched, and how one is pushed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import Self
+
+from sgf_hub.errors import BadValueError
+from sgf_hub.validation import nearest, short
+
+_TEXT = ((str,), "a text")
+_FLAG = ((bool,), "True or False")
+_ACCEPTED: dict[str, tuple[tuple[type, ...], str]] = {  # types and words
+    "str": _TEXT,
+    "str | None": ((str, type(None)), "a text"),
+    "bool": _FLAG,
+    "str | bool | None": ((str, bool, type(None)), "a text, True for the one that is logged in, or False for none"),
+    "str | Path | None": ((str, Path, type(None)), "a folder"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """Keyword arguments that are checked once, where they are given, and passed on as one object."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            kinds, accepted = _ACCEPTED[str(field.type)]
+            value = getattr(self, field.name)
+            if not isinstance(value, kinds):
+                raise BadValueError(f"{field.name} is {short(value)}; it must be {accepted}.")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """The options out of keyword arguments, or a BadValueError that names what is unknown."""
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise BadValueError(f"{name!r} is no option{nearest(name, known)}: of the Hub, {', '.join(known)} are.")
+        return cls(**given)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubOptions(_Options):
+    """How a repo of the Hub is fetched, as other libraries have it. Folders and the embedded zoo need none of it.
+
+    Args:
+        revision: a branch, a tag, or a commit's id.
+        token: of the Hub; the one that is logged in by default, and none at all for False.
+        cache_dir: where fetched files are kept; HF_HUB_CACHE by default.
+        force_download: fetch what is in the cache already.
+        local_files_only: fetch nothing, ask nobody.
+        subfolder: of the repo, or of a folder, in which the files are.
+
+    Raises:
+        BadValueError: if one of them is of another type, or the subfolder leads out of the repo.
+    """
+
+    revision: "str | None" = None
+    token: "str | bool | None" = None
+    cache_dir: "str | Path | None" = None
+    force_download: "bool" = False
+    local_files_only: "bool" = False
+    subfolder: "str" = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parts = self.subfolder.replace("\\", "/").split("/")
+        if ".." in parts or "\0" in self.subfolder or Path(self.subfolder).is_absolute():
+            raise BadValueError(f"subfolder is {short(self.subfolder)}; it must be a path within the repo.")
+
+    @property
+    def of_parts(self) -> Self:
+        """For the repos that a config names: a revision and a subfolder are those of the one that was named."""
+        return replace(self, revision=None, subfolder="", force_download=False)
+
+    def within(self, file: str) -> str:
+        """A file's path in the repo."""
+        return f"{self.subfolder.strip('/')}/{file}" if self.subfolder else file
+
+
+HERE = HubOptions()
+"""What is asked for by a name alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushOptions(_Options):
+    """How repos are pushed.
+
+    Args:
+        commit_message: of the commit.
+        private: whether a new repo is private.
+        revision: the branch, made if need be; "main" by default.
+        create_pr: open a pull request, and leave the branch as it is.
+        token: of the Hub; the one that is logged in by default.
+
+    Raises:
+        BadValueError: if one of them is of another type, or the message is empty.
+    """
+
+    commit_message: "str" = "Push with sgf-hub"
+    private: "bool" = False
+    revision: "str | None" = None
+    create_pr: "bool" = False
+    token: "str | None" = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.commit_message.strip():
+            raise BadValueError("commit_message is empty: say what the commit brings, or leave it out.")

@@ -99,7 +99,6 @@ def _listed(name: str, hub: HubOptions) -> list[str]:
 @contextmanager
 def hub_errors(name: str, hub: HubOptions) -> Iterator[None]:
     """What goes wrong with a repo of the Hub, as one sentence; the client's own warnings are not shown."""
-    from huggingface_hub import constants
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -138,8 +137,7 @@ def hub_errors(name: str, hub: HubOptions) -> Iterator[None]:
             ) from None
         raise unreachable from None
     except xet.transport_error("ConnectError", "ConnectTimeout") as error:
-        host = error.request.url.host  # type: ignore[attr-defined]
-        if host not in constants.ENDPOINT:
+        if host := xet.storage_of(error):
             raise UnknownNameError(
                 f"{name!r} could not be fetched: the Hub answers, and {host}, where it keeps large files, does not: "
                 "have that host let through."

@@ -9,32 +9,32 @@ import os
 import traceback
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
 ANSWERS_WITHIN = 5.0  # s, for a host that is asked whether it is there
-LIMITS = {  # of hf_xet, which reads them when a process uses it first; its own are 1 minute, 5 times, 6 minutes
+LIMITS = {  # of hf_xet, unless they are set; its own are 1 minute, 5 times, 6 minutes
     "HF_XET_CLIENT_CONNECT_TIMEOUT": f"{ANSWERS_WITHIN:g}s",
     "HF_XET_CLIENT_RETRY_MAX_ATTEMPTS": "1",
     "HF_XET_CLIENT_RETRY_MAX_DURATION": "10s",
     "HF_XET_CLIENT_RETRY_BASE_DELAY": "1s",
 }
-PULL_SILENCE = 8.0  # s without a byte
-PUSH_SILENCE = 60.0  # the same; it also bounds how long a block of 64 MB may take to be sent
+PULL_SILENCE = "8s"  # without a byte
+PUSH_SILENCE = "60s"  # the same; it also bounds how long a block of 64 MB may take to be sent
+_SILENCE = "HF_XET_CLIENT_READ_TIMEOUT"
 
 
-def or_plain_http(attempt: Callable[[], Result], *, silence: float) -> Result:
+def or_plain_http(attempt: Callable[[], Result], *, silence: str) -> Result:
     """What `attempt` gives; where Xet fails, it is called again, and Xet is left out for the rest of the process.
 
     Args:
         attempt: brings files from the Hub or to it, and may be called twice.
-        silence: s after which a host that says nothing is given up.
+        silence: after how long a host that says nothing is given up, PULL_SILENCE or PUSH_SILENCE.
     """
     from huggingface_hub import constants
 
-    for name, value in {**LIMITS, "HF_XET_CLIENT_READ_TIMEOUT": f"{silence:g}s"}.items():
-        os.environ.setdefault(name, value)
+    _limit(silence)
     try:
         return attempt()
     except Exception as error:
@@ -68,6 +68,14 @@ def leave_out_if_silent(token_url: str, token: str | None) -> None:
         _leave_out()
 
 
+def storage_of(error: Any) -> str | None:
+    """The host that a failed request was for, where it is not the Hub's: that of its large files."""
+    from huggingface_hub import constants
+
+    host = error.request.url.host
+    return None if host in constants.ENDPOINT else host
+
+
 def transport_error(*names: str) -> tuple[type[Exception], ...]:
     """Exceptions of the library that huggingface_hub speaks HTTP with; by default all of a lost connection."""
     try:
@@ -75,6 +83,20 @@ def transport_error(*names: str) -> tuple[type[Exception], ...]:
     except ImportError:  # before huggingface_hub 2
         import httpx as library  # type: ignore[no-redef]
     return tuple(getattr(library, name) for name in names or ("TransportError",))
+
+
+def _limit(silence: str) -> None:
+    """Set how long hf_xet tries, where the user has not."""
+    for name, value in LIMITS.items():
+        os.environ.setdefault(name, value)
+    if os.environ.get(_SILENCE, silence) not in (PULL_SILENCE, PUSH_SILENCE):
+        return
+    changed = os.environ.get(_SILENCE) not in (None, silence)
+    os.environ[_SILENCE] = silence
+    if changed:  # hf_xet has read the other
+        from huggingface_hub.utils._xet import abort_xet_session
+
+        abort_xet_session()
 
 
 def _in_xet(error: BaseException) -> bool:

@@ -19,7 +19,7 @@ from huggingface_hub import close_session, constants
 from huggingface_hub.utils import _xet
 
 import sgf_hub.hub.names
-from sgf_hub.hub import xet as asked_xet
+from sgf_hub.hub import xet
 from tests.hub.loopback import Hub, serve
 from tests.hub.storage import SETTINGS
 
@@ -70,13 +70,13 @@ _QUICK = {"CONNECT_TIMEOUT": "500ms", "READ_TIMEOUT": "500ms", "RETRY_BASE_DELAY
 
 
 @contextmanager
-def world(zoo: Path, home: Path, *, xet: bool = True) -> Iterator[World]:
+def world(zoo: Path, home: Path, *, by_xet: bool = True) -> Iterator[World]:
     """The real client against a fresh loopback Hub; ann is logged in, and the zoo is a copy of `zoo`.
 
     Args:
         zoo: of toys.
         home: a folder for the user's files.
-        xet: whether large files go by Xet, as they do with the real Hub, or by plain HTTP.
+        by_xet: whether large files go by Xet, as they do with the real Hub, or by plain HTTP.
     """
     home.mkdir(parents=True, exist_ok=True)
     copy = Path(shutil.copytree(zoo, home / "zoo"))
@@ -95,12 +95,12 @@ def world(zoo: Path, home: Path, *, xet: bool = True) -> Iterator[World]:
             "HF_HUB_CACHE": str(home / "cache"),
             "HF_TOKEN_PATH": str(home / "token"),
             "HF_STORED_TOKENS_PATH": str(home / "tokens"),
-            "HF_HUB_DISABLE_XET": not xet,
+            "HF_HUB_DISABLE_XET": not by_xet,
             "HF_HUB_DISABLE_TELEMETRY": True,
         }
         patches = [mock.patch.object(constants, name, value) for name, value in settings.items()]
         patches.append(mock.patch("time.sleep", wait))
-        patches.append(mock.patch.object(asked_xet, "ANSWERS_WITHIN", 0.5))
+        patches.append(mock.patch.object(xet, "ANSWERS_WITHIN", 0.5))
         os.environ |= {**SETTINGS, "HF_XET_CACHE": str(home / "xet")}
         os.environ |= {f"HF_XET_CLIENT_{name}": value for name, value in _QUICK.items()}
         _xet.abort_xet_session()  # the settings are read by a new one

@@ -118,7 +118,7 @@ class Hub:
         self.closing = threading.Event()
         self.url = ""
         self.storage_url = ""  # that is told
-        self.bridge_url = ""  # where large files are asked for by plain HTTP; the Hub itself by default
+        self.bridge_url = ""  # where large files go by plain HTTP; the Hub itself by default
 
     def model(self, name: str) -> Repo:
         """A model's repo."""
@@ -357,7 +357,7 @@ class Handler(BaseHTTPRequestHandler):
         for one in json.loads(body)["objects"]:
             told = {"oid": one["oid"], "size": one["size"]}
             if one["oid"] not in self.hub.objects:
-                href = f"{self.hub.url}/lfs/{one['oid']}?X-Amz-Signature=signed"
+                href = f"{self.hub.bridge_url or self.hub.url + '/lfs'}/{one['oid']}?X-Amz-Signature=signed"
                 told["actions"] = {"upload": {"href": href}}
             objects.append(told)
         return lambda: self._json(200, {"transfer": "basic", "objects": objects})

@@ -261,6 +261,11 @@ def _read_if_there(error: BaseException | None, what: str) -> SGFError:
         return SGFError(f"the Hub answered {status} to the push of {what} ({short(reason)}): {again}")
     if isinstance(error, transport_error("TimeoutException")):
         return SGFError(f"the Hub did not answer within {TIMEOUT:g} s while {what} was pushed: {again}")
+    if isinstance(error, transport_error("ConnectError", "ConnectTimeout")) and (host := xet.storage_of(error)):
+        return SGFError(
+            f"the Hub answers, and {host}, where it keeps large files, does not, while {what} was pushed: have that "
+            f"host let through, and {again}"
+        )
     if isinstance(error, (ConnectionError, *transport_error())):
         return SGFError(
             f"the Hub cannot be reached, or the connection broke, while {what} was pushed: check the network and "

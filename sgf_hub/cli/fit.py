@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from sgf_hub.cli.generators import Token
 from sgf_hub.errors import BadValueError
+from sgf_hub.hub.options import HubOptions
 from sgf_hub.hub.user_code import from_code, is_code
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ def fit(
     seed: Annotated[int, typer.Option(help="Of latents, weights and order.")] = 0,
     runs: Annotated[Path, typer.Option(help="Folder of unfinished work; safe to delete when done.")] = Path("runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure shortly, say how long it will take.")] = False,
+    revision: Annotated[str | None, typer.Option(help="Of the generator's Hub repo.")] = None,
+    token: Token = None,
 ) -> None:
     """Fit a mapping to a generator and a predictor; a killed run goes on where it was.
 
@@ -74,7 +78,8 @@ def fit(
     if out.exists() and not out.is_dir():
         raise BadValueError(f"{str(out)!r} is a file: give a folder for the mapping.")
     together = group()
-    parts = _parts(generator, tuple(predictor), out, together, keep=not dry_run)
+    hub = HubOptions(revision=revision, token=token)
+    parts = _parts(generator, tuple(predictor), hub, out, together, keep=not dry_run)
     if setting is not None and recipe is not None:
         setting.check(recipe, parts.generator, parts.predictor.spec)
     if dry_run:
@@ -88,39 +93,43 @@ def fit(
         _finish(out)
 
 
-def load_parts(generator: str | None, predictor: tuple[str, ...]) -> dict[str, Any]:
+def load_parts(generator: str | None, predictor: tuple[str, ...], token: str | None) -> dict[str, Any]:
     """What a user put in place of a mapping's own generator and predictor, as `SGFEditor.from_pretrained` takes it."""
     given: dict[str, Any] = {}
     if generator is not None:
-        given["generator"] = load_generator_of(generator)
+        given["generator"] = load_generator_of(generator, HubOptions(token=token))
     if predictor:
-        given["predictor"] = load_predictor_of(predictor)
+        given["predictor"] = load_predictor_of(predictor, HubOptions(token=token))
     return given
 
 
-def load_generator_of(source: str) -> "Generator":
+def load_generator_of(source: str, hub: HubOptions) -> "Generator":
     """G by name, or out of the user's code."""
     from sgf_hub.generators import load_generator
     from sgf_hub.types import Generator
 
     if is_code(source):
         return from_code(source, Generator, "wrap it, CustomGenerator(your_model, latent_dim=...)")
-    return load_generator(source)
+    return load_generator(source, **vars(hub))
 
 
-def load_predictor_of(sources: tuple[str, ...]) -> "Predictor":
+def load_predictor_of(sources: tuple[str, ...], hub: HubOptions) -> "Predictor":
     """C by names, or out of the user's code."""
     from sgf_hub.predictors import join, load_predictor
     from sgf_hub.types import Predictor
 
     if not any(map(is_code, sources)):
-        return load_predictor(list(sources))
+        return load_predictor(list(sources), **vars(hub))
     hint = "wrap it, CustomPredictor(your_model, attributes=[...])"
-    loaded = [from_code(one, Predictor, hint) if is_code(one) else load_predictor([one]) for one in sources]
+    loaded = [
+        from_code(one, Predictor, hint) if is_code(one) else load_predictor([one], **vars(hub)) for one in sources
+    ]
     return loaded[0] if len(loaded) == 1 else join(loaded)
 
 
-def _parts(generator: str, predictor: tuple[str, ...], out: Path, group: "Group", *, keep: bool) -> "Parts":
+def _parts(
+    generator: str, predictor: tuple[str, ...], hub: HubOptions, out: Path, group: "Group", *, keep: bool
+) -> "Parts":
     """G and C, on the group's device; a checkpoint file is converted first, beside `out`, if it is to be kept."""
     from sgf_hub.data.distributed import on_device
     from sgf_hub.fitting import Parts
@@ -133,7 +142,7 @@ def _parts(generator: str, predictor: tuple[str, ...], out: Path, group: "Group"
             _convert(generator, folder)
         group.wait()
         generator = str(folder)
-    made, sees = load_generator_of(generator), load_predictor_of(predictor)
+    made, sees = load_generator_of(generator, hub), load_predictor_of(predictor, hub.of_parts)
     names = tuple(_name(one, out) for one in predictor)
     return Parts(on_device(made, group), on_device(sees, group), _name(generator, out), names)
 

@@ -10,7 +10,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNam
 from sgf_hub.hub import download
 from sgf_hub.hub import names as zoo
 from sgf_hub.hub.files import CONFIG
-from sgf_hub.hub.options import HERE, HubOptions
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.validation import read_json, short
 
 INDEX = "model_index.json"  # of diffusers
@@ -38,7 +38,7 @@ class Found:
     path: Path
 
 
-def find(source: str | Path, hub: HubOptions = HERE) -> Found:
+def find(source: str | Path, hub: HubOptions = HUB_DEFAULTS) -> Found:
     """What `source` names, fetched from the Hub if need be.
 
     Args:

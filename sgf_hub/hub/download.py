@@ -9,7 +9,7 @@ from typing import Any
 
 from sgf_hub.errors import CorruptFileError, UnknownNameError
 from sgf_hub.hub import xet
-from sgf_hub.hub.options import HERE, HubOptions
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 
 _FOREIGN = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")  # weights of others
 _REACHED_WITHIN = 10.0  # s
@@ -24,17 +24,17 @@ def incomplete(missing: Sequence[str], held: Iterable[str]) -> str:
     return f"{', '.join(missing)}: it is not a complete model{more}."
 
 
-def fetch(name: str, file: str, hub: HubOptions = HERE) -> Path:
+def fetch(name: str, file: str, hub: HubOptions = HUB_DEFAULTS) -> Path:
     """One file of a Hub repo, downloaded if need be."""
     return download(name, (file,), hub) / file
 
 
-def listing(name: str, hub: HubOptions = HERE) -> list[str]:
+def listing(name: str, hub: HubOptions = HUB_DEFAULTS) -> list[str]:
     """The names of a Hub repo's files, or of its subfolder's; those that are cached, where nobody can be asked."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    cached = {"revision": hub.revision, "cache_dir": hub.cache_dir, "local_files_only": True}
+    cached: dict[str, Any] = {"revision": hub.revision, "cache_dir": hub.cache_dir, "local_files_only": True}
     try:
         with hub_errors(name, hub):
             if hub.local_files_only:
@@ -53,7 +53,7 @@ def listing(name: str, hub: HubOptions = HERE) -> list[str]:
     return [path.removeprefix(start) for path in found if path.startswith(start)]
 
 
-def download(name: str, files: tuple[str, ...], hub: HubOptions = HERE) -> Path:
+def download(name: str, files: tuple[str, ...], hub: HubOptions = HUB_DEFAULTS) -> Path:
     """The folder in the Hub's cache that holds the files, all of one commit."""
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError

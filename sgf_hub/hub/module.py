@@ -22,7 +22,7 @@ from typing_extensions import Self
 from sgf_hub.errors import CorruptFileError, SGFError
 from sgf_hub.hub.files import CONFIG, WEIGHTS, read_weights, sha256
 from sgf_hub.hub.names import locate, repo_name
-from sgf_hub.hub.options import HERE, HubOptions, PushOptions
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions, PushOptions
 from sgf_hub.validation import read_json, short
 
 FORMAT = 3  # of config.json, the newest that is read; 2: generators whose latents come from a mixture, 3: mappings
@@ -34,7 +34,7 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
 
     saved_as: torch.dtype = torch.float16  # what floating weights are written in
     folder: Path | None = None  # that it was loaded from
-    hub: HubOptions = HERE  # how repos that its config names are fetched
+    hub: HubOptions = HUB_DEFAULTS  # how repos that its config names are fetched
     format: int = 1  # that its config.json is written in: the oldest library that can read it
 
     @classmethod

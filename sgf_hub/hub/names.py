@@ -9,7 +9,7 @@ from sgf_hub.hub.download import download, incomplete
 from sgf_hub.hub.fetching.cache import fetched, place
 from sgf_hub.hub.fetching.manifest import MANIFEST
 from sgf_hub.hub.kinds import kind_of
-from sgf_hub.hub.options import HERE, HubOptions
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.validation import nearest, read_json, short
 
 NAMESPACE = "sgf-hub"
@@ -64,7 +64,7 @@ def entries() -> list[Entry]:
     return found
 
 
-def locate(name: str, hub: HubOptions = HERE, *, files: tuple[str, ...] = ("config.json",)) -> Path:
+def locate(name: str, hub: HubOptions = HUB_DEFAULTS, *, files: tuple[str, ...] = ("config.json",)) -> Path:
     """The folder that holds `files` of the repo called `name`, downloading them from the Hub if need be.
 
     Args:

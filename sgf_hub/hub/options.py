@@ -38,7 +38,7 @@ class _Options:
         known = [field.name for field in fields(cls)]
         for name in given:
             if name not in known:
-                raise BadValueError(f"{name!r} is no option{nearest(name, known)}: of the Hub, {', '.join(known)} are.")
+                raise BadValueError(f"there is no option {name!r}{nearest(name, known)}: {', '.join(known)} are taken.")
         return cls(**given)
 
 
@@ -81,8 +81,7 @@ class HubOptions(_Options):
         return f"{self.subfolder.strip('/')}/{file}" if self.subfolder else file
 
 
-HERE = HubOptions()
-"""What is asked for by a name alone."""
+HUB_DEFAULTS = HubOptions()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,3 +109,6 @@ class PushOptions(_Options):
         super().__post_init__()
         if not self.commit_message.strip():
             raise BadValueError("commit_message is empty: say what the commit brings, or leave it out.")
+
+
+PUSH_DEFAULTS = PushOptions()

@@ -22,7 +22,7 @@ from sgf_hub.generators import load_generator
 from sgf_hub.generators.layers import draw_z
 from sgf_hub.generators.stylegan2 import StyleGAN2
 from sgf_hub.hub.names import entries, locate, sibling
-from sgf_hub.hub.options import HERE, HubOptions
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.inversion.perceptual import Perceptual, distance
 from sgf_hub.inversion.projection import Projection, ProjectionConfig, ProjectionStep
@@ -231,7 +231,7 @@ def encoder_name(generator: str) -> str:
     return f"{generator.rstrip('/')}-encoder"
 
 
-def find_encoder(name: str | Path, hub: HubOptions = HERE) -> Path:
+def find_encoder(name: str | Path, hub: HubOptions = HUB_DEFAULTS) -> Path:
     """The folder of an encoder, by its own name or its generator's.
 
     Raises:

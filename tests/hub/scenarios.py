@@ -202,8 +202,8 @@ def between(world: World) -> str:
 def whole_zoo(world: World) -> str:
     for _ in range(2):
         uploads = plan_all(namespace="ann")
-        sent = push(uploads, PushOptions())
-        slug = gather(uploads, PushOptions())
+        sent = push(uploads)
+        slug = gather(uploads)
     assert all(one.commit is None for one in sent)
     order = [one.repo_id.removeprefix("ann/") for one in sent]
     assert order.index("toy-backbone") < order.index("toy-attributes") < order.index("sgf-toy-attributes")
@@ -229,7 +229,7 @@ def neighbours(world: World) -> str:
     config = json.loads((home / "my-mapping" / "config.json").read_text()) | {"generator": "my-gan"}
     (home / "my-mapping" / "config.json").write_text(json.dumps(config))
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
-    sent = push(plan([home / "my-mapping"]), PushOptions())
+    sent = push(plan([home / "my-mapping"]))
     card = world.hub.model("ann/my-mapping").head.files["README.md"].decode()
     assert "license" not in card and "named no licence" in card and 'from_pretrained("ann/my-mapping")' in card
     assert [one.repo_id for one in sent] == ["ann/my-gan", "ann/my-mapping"]

@@ -15,7 +15,7 @@ from sgf_hub.hub.fetching.registry import LICENCE
 from sgf_hub.hub.files import CONFIG, INDEX, WEIGHTS, shards_of
 from sgf_hub.hub.kinds import KINDS
 from sgf_hub.hub.names import NAMESPACE, entries, sibling
-from sgf_hub.hub.options import PushOptions
+from sgf_hub.hub.options import PUSH_DEFAULTS, PushOptions
 from sgf_hub.hub.publishing.cards import CARD, card_of, pictures_of
 from sgf_hub.hub.publishing.upload import Sent, Upload, check_namespace, collect, send, whoami
 from sgf_hub.hub.user_code import is_code
@@ -66,18 +66,18 @@ def plan_all(*, namespace: str | None = None) -> list[Upload]:
     return plan(found, namespace=namespace or NAMESPACE)
 
 
-def push(uploads: Sequence[Upload], options: PushOptions) -> list[Sent]:
+def push(uploads: Sequence[Upload], options: PushOptions = PUSH_DEFAULTS) -> list[Sent]:
     """Send what was planned, in that order."""
     return [send(upload, options) for upload in uploads]
 
 
-def gather(uploads: Sequence[Upload], options: PushOptions) -> str:
+def gather(uploads: Sequence[Upload], options: PushOptions = PUSH_DEFAULTS) -> str:
     """The Collection of what was pushed; gives its slug."""
     ids = [upload.repo_id for upload in uploads]
     return collect(COLLECTION, ids, options, namespace=ids[0].partition("/")[0])
 
 
-def push_folder(folder: str | Path, repo_id: str, options: PushOptions) -> str:
+def push_folder(folder: str | Path, repo_id: str, options: PushOptions = PUSH_DEFAULTS) -> str:
     """Push one folder under a name of its own, with those that it names; gives the address of the repo or pull request.
 
     Args:

@@ -20,7 +20,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.module import shapes_only
 from sgf_hub.hub.names import locate, repo_name
-from sgf_hub.hub.options import HERE, HubOptions
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.predictors.backbone import fold_batchnorm
 from sgf_hub.validation import bounded, read_json
 
@@ -37,7 +37,7 @@ _COUNTS = {
 }  # fmt: skip
 
 
-def fetch(source: str | Path, hub: HubOptions = HERE, *, files: tuple[str, ...] = ()) -> Path:
+def fetch(source: str | Path, hub: HubOptions = HUB_DEFAULTS, *, files: tuple[str, ...] = ()) -> Path:
     """The folder of a repo with its config, weights and preprocessor's settings.
 
     Args:

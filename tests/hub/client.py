@@ -20,7 +20,7 @@ from huggingface_hub.utils import _xet
 
 import sgf_hub.hub.names
 from sgf_hub.hub import xet
-from tests.hub.loopback import Hub, serve
+from tests.hub.loopback import Hub, Repo, serve
 from tests.hub.storage import SETTINGS
 
 ANN = "hf_anns_secret"
@@ -51,6 +51,16 @@ class World:
     def forget(self) -> None:
         """Empty the cache of downloads."""
         shutil.rmtree(constants.HF_HUB_CACHE, ignore_errors=True)
+
+    def hold_zoo(self) -> None:
+        """Put the zoo into private repos of ann's, log out, and have it nowhere else."""
+        for folder in self.zoo.iterdir():
+            files = {path.name: path.read_bytes() for path in folder.iterdir()}
+            files["config.json"] = files["config.json"].replace(b'"sgf-hub/', b'"ann/')
+            self.hub.repos["model", f"ann/{folder.name}"] = repo = Repo(private=True)
+            repo.tags["v1"] = repo.commit(files, "pushed").oid
+        shutil.rmtree(self.zoo)
+        self.log_in(None)
 
     @property
     def half_written(self) -> list[Path]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from huggingface_hub import HfApi
 
 from sgf_hub import SGFEditor, load_generator, load_predictor
 from sgf_hub.errors import BadValueError, SGFError, UnknownNameError
@@ -20,7 +19,6 @@ from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import AttributeHead
 from sgf_hub.predictors.backbone import load_backbone
 from tests.hub.client import ANN, World, world
-from tests.hub.loopback import Repo
 from tests.hub.scenarios import GAN, change
 
 MAPPING = "ann/sgf-toy-attributes"
@@ -41,13 +39,7 @@ every_way = pytest.mark.parametrize("way", LOADS)
 def here(toy_zoo: Path, tmp_path: Path) -> Iterator[World]:
     """The Hub has the zoo in private repos of ann's; nobody is logged in, and the embedded zoo is gone."""
     with world(toy_zoo, tmp_path / "home", by_xet=False) as made:
-        for folder in made.zoo.iterdir():
-            files = {path.name: path.read_bytes() for path in folder.iterdir()}
-            files["config.json"] = files["config.json"].replace(b'"sgf-hub/', b'"ann/')
-            made.hub.repos["model", f"ann/{folder.name}"] = repo = Repo(private=True)
-            repo.commit(files, "pushed")
-        shutil.rmtree(made.zoo)
-        made.log_in(None)
+        made.hold_zoo()
         yield made
 
 
@@ -84,7 +76,6 @@ class TestEveryWay:
     @every_way
     def test_a_revision_is_that_of_the_named_repo_alone(self, here: World, way: str) -> None:
         load, name = LOADS[way]
-        HfApi(token=ANN).create_tag(name, tag="v1")
         load(name, token=ANN, revision="v1")
         with pytest.raises(UnknownNameError, match=f"'{name}' has no revision 'v2' on the Hub"):
             load(name, token=ANN, revision="v2")

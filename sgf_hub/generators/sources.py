@@ -57,7 +57,7 @@ def find(source: str | Path, hub: HubOptions = HUB_DEFAULTS) -> Found:
             raise BadValueError(f"{name!r} is a file, and only repos of the Hub have revisions: leave it out.")
         return Found("checkpoint", local)
     if local is not None and hub.revision is None:
-        local = local / hub.subfolder
+        local = local / (hub.subfolder or "")
         try:
             names = [one.name for one in local.iterdir()]
         except OSError as error:  # a device, or a folder that is not ours to read

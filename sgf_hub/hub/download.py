@@ -67,7 +67,7 @@ def download(name: str, files: tuple[str, ...], hub: HubOptions = HUB_DEFAULTS) 
             folder = folder.parent
         for path in paths[1:]:  # of the same commit, should somebody push in between
             hf_hub_download(name, path, revision=folder.name, **options)
-        return folder / hub.subfolder
+        return folder / (hub.subfolder or "")
 
     with hub_errors(name, hub):
         cached = all(isinstance(try_to_load_from_cache(name, path, hub.cache_dir, hub.revision), str) for path in paths)

@@ -86,10 +86,10 @@ def locate(name: str, hub: HubOptions = HUB_DEFAULTS, *, files: tuple[str, ...] 
     try:
         if Path(name).is_dir():
             _check_revision(f"{name!r} is a folder", hub.revision)
-            return _with_files(_complete(Path(name) / hub.subfolder, files), files)
+            return _with_files(_complete(Path(name) / (hub.subfolder or ""), files), files)
         if embedded(name):
             if hub.revision is None:
-                return _with_files(_complete(root() / bare / hub.subfolder, files), files)
+                return _with_files(_complete(root() / bare / (hub.subfolder or ""), files), files)
             if name == bare:
                 _check_revision(f"{name!r} is in the embedded zoo; 'sgf-hub/{name}' is on the Hub", hub.revision)
     except OSError:  # a name too long to be a path

@@ -1,23 +1,21 @@
 """What callers say of the Hub by keyword: how a repo is fetched, and how one is pushed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from typing_extensions import Self
 
 from sgf_hub.errors import BadValueError
 from sgf_hub.validation import nearest, short
 
-_TEXT = ((str,), "a text")
-_FLAG = ((bool,), "True or False")
-_ACCEPTED: dict[str, tuple[tuple[type, ...], str]] = {  # types and words
-    "str": _TEXT,
-    "str | None": ((str, type(None)), "a text"),
-    "bool": _FLAG,
-    "str | bool | None": ((str, bool, type(None)), "a text, True for the one that is logged in, or False for none"),
-    "str | Path | None": ((str, Path, type(None)), "a folder"),
+_ACCEPTED: dict[Any, str] = {
+    str: "a text",
+    str | None: "a text",
+    bool: "True or False",
+    str | bool | None: "a text, True for the one that is logged in, or False for none",
+    str | Path | None: "a folder",
 }
 
 
@@ -26,16 +24,16 @@ class _Options:
     """Keyword arguments that are checked once, where they are given, and passed on as one object."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            kinds, accepted = _ACCEPTED[str(field.type)]
-            value = getattr(self, field.name)
-            if not isinstance(value, kinds):
-                raise BadValueError(f"{field.name} is {short(value)}; it must be {accepted}.")
+        for one in fields(self):
+            value, kind = getattr(self, one.name), cast(type, one.type)
+            if not isinstance(value, kind):
+                shown = short(value) if one.repr else f"of type {type(value).__name__}"
+                raise BadValueError(f"{one.name} is {shown}; it must be {_ACCEPTED[kind]}.")
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """The options out of keyword arguments, or a BadValueError that names what is unknown."""
-        known = [field.name for field in fields(cls)]
+        known = [one.name for one in fields(cls)]
         for name in given:
             if name not in known:
                 raise BadValueError(f"there is no option {name!r}{nearest(name, known)}: {', '.join(known)} are taken.")
@@ -58,23 +56,23 @@ class HubOptions(_Options):
         BadValueError: if one of them is of another type, or the subfolder leads out of the repo.
     """
 
-    revision: "str | None" = None
-    token: "str | bool | None" = None
-    cache_dir: "str | Path | None" = None
-    force_download: "bool" = False
-    local_files_only: "bool" = False
-    subfolder: "str" = ""
+    revision: str | None = None
+    token: str | bool | None = field(default=None, repr=False)
+    cache_dir: str | Path | None = None
+    force_download: bool = False
+    local_files_only: bool = False
+    subfolder: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        parts = self.subfolder.replace("\\", "/").split("/")
-        if ".." in parts or "\0" in self.subfolder or Path(self.subfolder).is_absolute():
+        inner = self.subfolder or ""
+        if ".." in inner.replace("\\", "/").split("/") or "\0" in inner or Path(inner).is_absolute():
             raise BadValueError(f"subfolder is {short(self.subfolder)}; it must be a path within the repo.")
 
     @property
     def of_parts(self) -> Self:
         """For the repos that a config names: a revision and a subfolder are those of the one that was named."""
-        return replace(self, revision=None, subfolder="", force_download=False)
+        return replace(self, revision=None, subfolder=None, force_download=False)
 
     def within(self, file: str) -> str:
         """A file's path in the repo."""
@@ -99,11 +97,11 @@ class PushOptions(_Options):
         BadValueError: if one of them is of another type, or the message is empty.
     """
 
-    commit_message: "str" = "Push with sgf-hub"
-    private: "bool" = False
-    revision: "str | None" = None
-    create_pr: "bool" = False
-    token: "str | None" = None
+    commit_message: str = "Push with sgf-hub"
+    private: bool = False
+    revision: str | None = None
+    create_pr: bool = False
+    token: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

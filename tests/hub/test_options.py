@@ -1,6 +1,8 @@
 """What callers say by keyword: revision, token, cache_dir and the others, by every way that something is loaded."""
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +15,14 @@ from sgf_hub import SGFEditor, load_generator, load_predictor
 from sgf_hub.errors import BadValueError, SGFError, UnknownNameError
 from sgf_hub.generators import inspect
 from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.hub.download import hub_errors
 from sgf_hub.hub.options import HubOptions, PushOptions
 from sgf_hub.hub.publishing.push import plan, push
 from sgf_hub.mapping import SGFMapping
-from sgf_hub.predictors import AttributeHead
+from sgf_hub.predictors import AttributeHead, CaptionPredictor, PromptPredictor
 from sgf_hub.predictors.backbone import load_backbone
+from sgf_hub.predictors.captions import captioner
+from sgf_hub.predictors.pretrained import prompts
 from tests.hub.client import ANN, World, world
 from tests.hub.scenarios import GAN, change
 
@@ -123,9 +128,29 @@ class TestOne:
         with pytest.raises(BadValueError, match="is a folder, and revision 'v1' was asked for"):
             StyleGAN2.from_pretrained(toy_zoo / "toy-stylegan2", revision="v1")
 
+    def test_a_token_is_not_shown(self) -> None:
+        assert "hf_x" not in repr(HubOptions(token="hf_x")) + repr(PushOptions(token="hf_x"))
+
     def test_parts_are_of_their_own_revision(self) -> None:
         options = HubOptions(revision="v1", token="t", subfolder="a", cache_dir="c", force_download=True)
         assert options.of_parts == HubOptions(token="t", cache_dir="c")
+
+    def test_parts_that_are_loaded_later(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[Any] = []
+        monkeypatch.setattr(captioner, "load_captioner", lambda name, **hub: asked.append((name, hub["token"])))
+        monkeypatch.setattr(prompts, "fetch", lambda name, hub, **_: asked.append((name, hub.token)) or 1 / 0)
+        captions = CaptionPredictor(captioner="a/b", captions=["a"], components=1, tolerance=0.1, floor=0.5)
+        pairs = PromptPredictor({"smiling": ("a smile", "no smile")}, model="c/d", dimension=4, fingerprint="0" * 16)
+        for predictor in (captions, pairs):
+            predictor.hub = HubOptions(token="hf_x")
+        assert captions.captioner is None
+        with pytest.raises(ZeroDivisionError):
+            _ = pairs.tower
+        assert asked == [("a/b", "hf_x"), ("c/d", "hf_x")]
+
+    def test_a_network_knows_how_its_parts_are_fetched(self, toy_zoo: Path) -> None:
+        loaded = StyleGAN2.from_pretrained(toy_zoo / "toy-stylegan2", token="hf_x", force_download=True)
+        assert loaded.hub == HubOptions(token="hf_x")
 
     def test_a_cache_dir_that_cannot_be_written(self, here: World, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
@@ -139,6 +164,20 @@ class TestOne:
         with pytest.raises(UnknownNameError) as told:
             StyleGAN2.from_pretrained(GAN, token=ANN)
         assert str(told.value) == f"the cache {here.home} is read-only: set HF_HOME to a folder that can be written."
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.EROFS, "the cache /ro is read-only: give another cache_dir."),
+        (errno.EACCES, "the cache /ro is read-only: give another cache_dir."),
+        (errno.ENOSPC, "'me/gan' could not be kept in the cache /ro (No space left on device)."),
+    ],
+)
+def test_what_the_system_says_of_the_cache(number: int, sentence: str) -> None:
+    with pytest.raises(UnknownNameError) as told, hub_errors("me/gan", HubOptions(cache_dir="/ro")):
+        raise OSError(number, os.strerror(number))
+    assert str(told.value) == sentence
 
 
 class TestPush:
@@ -169,7 +208,7 @@ class TestPush:
             ({"commit_massage": "x"}, "there is no option 'commit_massage'.* mean 'commit_message'"),
             ({"private": 1}, "private is 1; it must be True or False"),
             ({"commit_message": " "}, "commit_message is empty"),
-            ({"token": 5}, "token is 5; it must be a text"),
+            ({"token": b"hf_x"}, "token is of type bytes; it must be a text"),
         ],
     )
     @pytest.mark.parametrize("kind", [StyleGAN2.from_pretrained, load_backbone])

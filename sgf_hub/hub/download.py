@@ -145,15 +145,16 @@ def hub_errors(name: str, hub: HubOptions) -> Iterator[None]:
         raise unreachable from None
     except HfHubHTTPError as error:
         raise _answered(name, error) from None
-    except xet.transport_error() as error:
+    except xet.transport_error() + (OSError,) as error:
+        number = getattr(error, "errno", None)  # of the system's own errors alone
+        if number in _READ_ONLY:
+            raise UnknownNameError(f"the cache {_cache(hub)} is read-only: {_elsewhere(hub)}.") from None
+        if number is not None:
+            raise UnknownNameError(
+                f"{name!r} could not be kept in the cache {_cache(hub)} ({os.strerror(number)})."
+            ) from None
         raise UnknownNameError(
             f"{name!r} could not be fetched whole from the Hub ({type(error).__name__}): try again."
-        ) from None
-    except OSError as error:
-        if error.errno in _READ_ONLY:
-            raise UnknownNameError(f"the cache {_cache(hub)} is read-only: {_elsewhere(hub)}.") from None
-        raise UnknownNameError(
-            f"{name!r} could not be kept in the cache {_cache(hub)} ({error.strerror or type(error).__name__})."
         ) from None
     finally:
         logging.set_verbosity(level)

@@ -8,8 +8,10 @@ import logging
 import os
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 Result = TypeVar("Result")
 
@@ -73,7 +75,7 @@ def storage_of(error: Any) -> str | None:
     from huggingface_hub import constants
 
     host = error.request.url.host
-    return None if host in constants.ENDPOINT else host
+    return None if host == urlsplit(constants.ENDPOINT).hostname else host
 
 
 def transport_error(*names: str) -> tuple[type[Exception], ...]:
@@ -93,10 +95,11 @@ def _limit(silence: str) -> None:
         return
     changed = os.environ.get(_SILENCE) not in (None, silence)
     os.environ[_SILENCE] = silence
-    if changed:  # hf_xet has read the other
-        from huggingface_hub.utils._xet import abort_xet_session
+    if changed:  # a session has read the other
+        with suppress(ImportError):  # before huggingface_hub had sessions
+            from huggingface_hub.utils._xet import abort_xet_session
 
-        abort_xet_session()
+            abort_xet_session()
 
 
 def _in_xet(error: BaseException) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub.errors import FileMetadataError
 
 from sgf_hub import SGFEditor, load_generator, load_predictor
 from sgf_hub.errors import BadValueError, SGFError, UnknownNameError
@@ -164,6 +165,13 @@ class TestOne:
         with pytest.raises(UnknownNameError) as told:
             StyleGAN2.from_pretrained(GAN, token=ANN)
         assert str(told.value) == f"the cache {here.home} is read-only: set HF_HOME to a folder that can be written."
+
+
+def test_what_is_no_fault_of_the_cache() -> None:
+    """Exceptions of the client's are OSErrors, too."""
+    told = r"could not be fetched whole from the Hub \(FileMetadataError\): try again"
+    with pytest.raises(UnknownNameError, match=told), hub_errors("me/gan", HubOptions()):
+        raise FileMetadataError("a proxy dropped a header")
 
 
 @pytest.mark.parametrize(

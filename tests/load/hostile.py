@@ -338,6 +338,7 @@ def table(answers: list[tuple[Attempt, Answer]]) -> str:
         name, colon, rest = what.partition(": ")
         where, what = (f"{where}, {name}", rest) if colon and where != "upload" else (where, what)
         said = re.sub(r"not (['\"\[{]|nan|inf|None|True|-?[\d.]+).*?[”.]$", "not …”", str(answer))
+        said = re.sub(r"(“\w+ is) .*(; choose )", r"\1 …\2", said)
         rows.setdefault((where, said), []).append(what)
     lines = ["| where | what | what it got |", "|---|---|---|"]
     lines += [

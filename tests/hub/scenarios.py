@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.errors import CorruptFileError, SGFError, UnknownNameError
 from sgf_hub.generators.stylegan2 import StyleGAN2
+from sgf_hub.hub.composition import fetch, survey
 from sgf_hub.hub.names import locate
 from sgf_hub.hub.options import PushOptions
 from sgf_hub.hub.publishing import upload as sending
@@ -250,6 +251,31 @@ def modules(world: World) -> str:
     assert two.private and "training.json" not in two.head.files
     assert torch.equal(StyleGAN2.from_pretrained("ann/two").w_avg, network.w_avg.half().float())
     return "the first with all that its folder tells of it, the second with what it is now"
+
+
+@scenario("push to a branch, and as a pull request")
+def aside(world: World) -> str:
+    first = push_gan(world)[0].commit
+    change(world.zoo / "toy-stylegan2")
+    push_gan(world, revision="next", commit_message="Longer training")
+    change(world.zoo / "toy-stylegan2")
+    asked = push_gan(world, create_pr=True)[0].url
+    repo = world.hub.model(GAN)
+    assert repo.head.oid == first and asked.endswith("/ann/toy-stylegan2/discussions/2")
+    assert repo.branches["next"][-1].message == "Longer training" and "refs/pr/2" in repo.branches
+    assert not torch.equal(StyleGAN2.from_pretrained(GAN).w_avg, StyleGAN2.from_pretrained(GAN, revision="next").w_avg)
+    return "the main branch stays as it was; the address of the pull request is given"
+
+
+@scenario("pull a private mapping by a token that is given, into a folder that is given, and again without asking")
+def by_token(world: World) -> str:
+    world.hold_zoo()
+    options = {"cache_dir": world.home / "mine"}
+    SGFEditor.from_pretrained("ann/sgf-toy-attributes", token=ANN, **options)
+    del world.hub.requests[:]
+    SGFEditor.from_pretrained("ann/sgf-toy-attributes", local_files_only=True, **options)
+    assert not world.hub.requests and not Path(constants.HF_HUB_CACHE).exists()
+    return "the generator and the predictor that it names come by the same token into the same folder"
 
 
 # -- names and rights --------------------------------------------------------------------------------------------------
@@ -532,6 +558,18 @@ def bridge_refused(world: World) -> str:
     sentence = refused(UnknownNameError, lambda: StyleGAN2.from_pretrained(GAN))
     assert not world.half_written
     return sentence
+
+
+@scenario("open a stranger's mapping, as the demo does: Xet's storage cannot be reached", "nothing listens there")
+def xet_refused_demo(world: World) -> str:
+    push(plan_all(namespace="ann"))
+    world.hub.storage_url = REFUSED
+    into = world.home / "opened"
+    into.mkdir()
+    assert list(fetch(survey("ann/sgf-toy-attributes", into), into))
+    shutil.rmtree(world.zoo)
+    SGFEditor.from_pretrained(str(into / "sgf-toy-attributes"), local_files_only=True)
+    return "weights by plain HTTP, whole"
 
 
 @scenario("push: Xet's storage cannot be reached", "nothing listens there")

@@ -140,7 +140,7 @@ def sibling(folder: Path, name: str) -> Path | None:
 
 def repo_name(folder: Path) -> str:
     """What the repo in a folder is called: the folder's name, or "owner/name" in the Hub's cache."""
-    cached = re.search(r"/models--([^/]+?)--([^/]+)/snapshots/[^/]+(/.+)?$", folder.as_posix())
+    cached = re.search(r"(?:^|/)models--([^/]+?)--([^/]+)/snapshots/[^/]+(/.+)?$", folder.as_posix())
     return f"{cached[1]}/{cached[2]}{cached[3] or ''}" if cached else folder.name
 
 

@@ -100,6 +100,7 @@ class TestKinds:
     def test_what_a_cached_repo_is_called(self) -> None:
         assert repo_name(Path("cache/models--me--my--model/snapshots/0123")) == "me/my--model"
         assert repo_name(Path("cache/models--me--model/snapshots/0123/gan/big")) == "me/model/gan/big"
+        assert repo_name(Path("models--me--model/snapshots/0123")) == "me/model"
         assert repo_name(Path("zoo/toy")) == "toy"
 
 

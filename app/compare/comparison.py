@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.compare.paths import Event, Frame, Missing, Path, Progress, Watch, ended, picture, thinned
-from app.core.errors import UserError
+from app.core.errors import UserError, without_folders
 from app.core.gestures import gesture, releases
 from app.core.heads import Point
 from app.core.model_sets import Faces
@@ -101,7 +101,7 @@ class Comparison:
                     seconds.append(spent)
                     yield Progress(method, step.index)
             except SGFError as error:
-                yield Missing(method, str(error))
+                yield Missing(method, without_folders(str(error)))
                 continue
             watch = watch or self._watch(steps[0].images, name, wanted)
             chosen = thinned(len(steps))

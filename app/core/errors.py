@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
+
+_PATH = re.compile(r"(?<![\w/:.…])/(?:[^\s/'\"<>]+/)+([^\s/'\"<>]*)")
 
 
 class UserError(Exception):
@@ -47,7 +50,12 @@ def _notice(error: Exception) -> Exception:
     return error
 
 
+def without_folders(text: str) -> str:
+    """A sentence for a visitor: of a path of this machine the last name is left."""
+    return _PATH.sub(r"…/\1", text)
+
+
 def _sentence(text: str, most: int = 300) -> str:
-    text = " ".join(text.split())
+    text = without_folders(" ".join(text.split()))
     text = text if len(text) <= most else text[: most - 1].rstrip() + "…"
     return text[:1].upper() + text[1:]

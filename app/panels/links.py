@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from app.core.errors import UserError
+from app.core.errors import UserError, without_folders
 from app.core.model_sets import ModelSet
 from app.core.session import VARIETY, Origin, Session, present
 from app.models.latents import taken_in
@@ -64,7 +64,8 @@ def linked_session(panel: EditorPanel, view: ConditionView, link: object) -> Ses
     try:
         return share.session_in(view.models, view.model_set, share.in_link(str(link)))
     except (UserError, SGFError) as error:
-        gr.Warning(escape(f"{error} The page begins with another {panel.noun}."), title="The link did not work")
+        said = f"{without_folders(str(error))} The page begins with another {panel.noun}."
+        gr.Warning(escape(said), title="The link did not work")
         return None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.core.errors import UserError, as_notices
+from app.core.errors import UserError, as_notices, without_folders
 from app.core.model_sets import DRAWN, FIRST, FLOWERS, KINDS, RENDERED, Faces
 from app.core.session import VARIETY, Session
 from app.panels import links
@@ -136,7 +136,8 @@ class Choice:
         except (SGFError, UserError) as error:
             if wanted is faces.drawn:
                 raise
-            gr.Warning(escape(f"The page begins with a drawn face: {error}"), title="There are no rendered faces")
+            said = f"The page begins with a drawn face: {without_folders(str(error))}"
+            gr.Warning(escape(said), title="There are no rendered faces")
             wanted, link = faces.drawn, ""
         yield {**self.shown(wanted.kind), **faces.fitted(wanted)}
         begin = partial(links.opening, faces, faces.view_on(wanted), None)

@@ -18,6 +18,7 @@ UPLOADS = 2**29
 """Bytes of all uploads within `HELD` seconds: they lie on the disk for so long."""
 HELD = 1200.0  # of `FILES` in `app.server.page`
 _UPLOAD = "/upload"  # how its path ends
+_FILE = "/file="  # in the path of every request for a file
 
 
 class BodyLimit:
@@ -130,6 +131,34 @@ class LastWord:
             await _say(400, sentence)(scope, receive, send)
 
 
+class SilentFiles:
+    """ASGI middleware that refuses files in its own words: Gradio quotes the path that it was asked for.
+
+    Args:
+        app: what comes after it.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass a request on, and what comes back of it, unless that is a refusal of a file."""
+        if scope["type"] != "http" or _FILE not in scope["path"]:
+            await self.app(scope, receive, send)
+            return
+        refused = False
+
+        async def quiet(message: Any) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                refused = True
+                await _say(message["status"], "There is no such file for visitors.")(scope, receive, send)
+            if not refused:
+                await send(message)
+
+        await self.app(scope, receive, quiet)
+
+
 def _counted(receive: Any, count: Callable[[int], None]) -> Any:
     async def counted() -> Any:
         message = await receive()
@@ -151,4 +180,4 @@ def _say(status: int, sentence: str) -> JSONResponse:
 
 def guards() -> list[Middleware]:
     """What Gradio's app is begun with, the outermost first."""
-    return [Middleware(LastWord), Middleware(BodyLimit), Middleware(UploadLimit)]
+    return [Middleware(LastWord), Middleware(SilentFiles), Middleware(BodyLimit), Middleware(UploadLimit)]

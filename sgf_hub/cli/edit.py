@@ -11,7 +11,7 @@ from rich.console import Console
 from sgf_hub.cli.edit_results import EditJob, edit_many, edit_one
 from sgf_hub.cli.evaluate import make_folder
 from sgf_hub.cli.fit import GENERATOR_HELP, PREDICTOR_HELP, load_parts
-from sgf_hub.cli.generators import ClassLabel
+from sgf_hub.cli.generators import ClassLabel, Revision, Token
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.validation import check_seed, short
 
@@ -35,6 +35,8 @@ def edit(
     class_label: ClassLabel = None,
     predictor: Annotated[list[str] | None, typer.Option(help=f"In place of its own. {PREDICTOR_HELP}")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Edit a picture; write before.png, after.png, steps.gif, latent.safetensors and trajectory.json.
 
@@ -55,8 +57,8 @@ def edit(
         raise BadValueError("a name is wished for twice: give one --set a name.")
     start = Latent.load(latent) if latent is not None else None
     chosen = [] if start is not None else seeds_of(seeds) if seeds is not None else [check_seed(seed)]
-    parts = load_parts(generator, tuple(predictor or ()), class_label)
-    editor, config = SGFEditor.from_pretrained(mapping, **parts).preset(stepping)
+    parts = load_parts(generator, tuple(predictor or ()), token, class_label)
+    editor, config = SGFEditor.from_pretrained(mapping, revision=revision, token=token, **parts).preset(stepping)
     reader: Any = editor.predictor
     if reader.spec.caption and wishes:
         raise BadValueError(f"{mapping} is edited by a sentence: give --caption in place of --set.")

@@ -10,9 +10,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sgf_hub.cli.generators import Revision, Token
 from sgf_hub.cli.measure import entry_folder, judge_of, keep
 from sgf_hub.cli.train import typed
 from sgf_hub.errors import BadValueError, SGFError, UnknownNameError
+from sgf_hub.hub.options import HubOptions
 
 # the paper's Table 1, and what is most entangled besides
 ATTRIBUTES = ("male", "bald", "smile", "black_hair", "glasses", "beard")
@@ -37,6 +39,8 @@ def evaluate(
     ] = False,
     workers: Annotated[int | None, typer.Option(help="Processes; one a core by default.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Reuse nothing that an earlier run left.")] = False,
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Measure how disentangled edits are (MDS), method by method; write tables, curves and pictures."""
     from sgf_hub.evaluation.disentanglement.card import write_card as renew_card
@@ -51,7 +55,8 @@ def evaluate(
     bounded("--workers", workers if workers is not None else 1, 1, 1024)
     if find_spec("matplotlib") is None:
         raise SGFError("the report's figures need matplotlib: pip install 'sgf-hub[evaluate]'.")
-    loaded = SGFMapping.from_pretrained(mapping)
+    hub = HubOptions(revision=revision, token=token)
+    loaded = SGFMapping.from_pretrained(mapping, **vars(hub))
     known = loaded.spec.attributes
     if not known:
         raise BadValueError(
@@ -64,13 +69,14 @@ def evaluate(
         entry_folder(mapping)
     plan = Plan(
         mapping=mapping,
-        judge=_judge(judge, chosen, loaded.generator_name),
+        judge=_judge(judge, chosen, loaded.generator_name, hub.of_parts),
         methods=_names("method", methods, METHODS),
         attributes=chosen,
         samples=samples,
         seeds=seeds,
         out=out,
         pairs=pairs,
+        hub=hub,
     )
     make_folder(out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -120,7 +126,7 @@ def _names(what: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _judge(text: str, attributes: tuple[str, ...], generator: str) -> tuple[str, ...]:
+def _judge(text: str, attributes: tuple[str, ...], generator: str, hub: HubOptions) -> tuple[str, ...]:
     """The heads of the judge: those named, none, or the embedded one where it knows all the attributes."""
     from sgf_hub.hub.names import NAMESPACE, root
     from sgf_hub.predictors import load_predictor
@@ -134,7 +140,8 @@ def _judge(text: str, attributes: tuple[str, ...], generator: str) -> tuple[str,
         return ()
     if automatic and not all((root() / head.removeprefix(NAMESPACE + "/")).is_dir() for head in heads):
         return ()
-    unknown = [name for name in attributes if name not in load_predictor(heads).spec.attributes]
+    known = load_predictor(heads, **vars(hub)).spec.attributes
+    unknown = [name for name in attributes if name not in known]
     if not unknown:
         return heads
     if automatic:

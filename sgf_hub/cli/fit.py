@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from sgf_hub.cli.generators import ClassLabel
+from sgf_hub.cli.generators import ClassLabel, Token
 from sgf_hub.errors import BadValueError
+from sgf_hub.hub.options import HubOptions
 from sgf_hub.hub.user_code import from_code, is_code
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def fit(
     seed: Annotated[int, typer.Option(help="Of latents, weights and order.")] = 0,
     runs: Annotated[Path, typer.Option(help="Folder of unfinished work; safe to delete when done.")] = Path("runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure shortly, say how long it will take.")] = False,
+    revision: Annotated[str | None, typer.Option(help="Of the generator's Hub repo.")] = None,
+    token: Token = None,
 ) -> None:
     """Fit a mapping to a generator and a predictor; a killed run goes on where it was.
 
@@ -76,7 +79,8 @@ def fit(
     if out.exists() and not out.is_dir():
         raise BadValueError(f"{str(out)!r} is a file: give a folder for the mapping.")
     together = group()
-    parts = _parts(generator, tuple(predictor), out, together, keep=not dry_run, class_label=class_label)
+    hub = HubOptions(revision=revision, token=token)
+    parts = _parts(generator, tuple(predictor), hub, out, together, keep=not dry_run, class_label=class_label)
     if setting is not None and recipe is not None:
         setting.check(recipe, parts.generator, parts.predictor.spec)
     if dry_run:
@@ -90,19 +94,21 @@ def fit(
         _finish(out)
 
 
-def load_parts(generator: str | None, predictor: tuple[str, ...], class_label: int | None = None) -> dict[str, Any]:
+def load_parts(
+    generator: str | None, predictor: tuple[str, ...], token: str | None, class_label: int | None = None
+) -> dict[str, Any]:
     """What a user put in place of a mapping's own generator and predictor, as `SGFEditor.from_pretrained` takes it."""
     given: dict[str, Any] = {}
     if generator is not None:
-        given["generator"] = load_generator_of(generator, class_label)
+        given["generator"] = load_generator_of(generator, HubOptions(token=token), class_label)
     elif class_label is not None:
         raise BadValueError("--class-label says what a --generator draws: give both, or neither.")
     if predictor:
-        given["predictor"] = load_predictor_of(predictor)
+        given["predictor"] = load_predictor_of(predictor, HubOptions(token=token))
     return given
 
 
-def load_generator_of(source: str, class_label: int | None = None) -> "Generator":
+def load_generator_of(source: str, hub: HubOptions, class_label: int | None = None) -> "Generator":
     """G by name, or out of the user's code."""
     from sgf_hub.generators import load_generator
     from sgf_hub.types import Generator
@@ -113,24 +119,27 @@ def load_generator_of(source: str, class_label: int | None = None) -> "Generator
                 f"{source!r} is your own code, which says itself what it draws: leave --class-label out."
             )
         return from_code(source, Generator, "wrap it, CustomGenerator(your_model, latent_dim=...)")
-    return load_generator(source, class_label=class_label)
+    return load_generator(source, class_label=class_label, **vars(hub))
 
 
-def load_predictor_of(sources: tuple[str, ...]) -> "Predictor":
+def load_predictor_of(sources: tuple[str, ...], hub: HubOptions) -> "Predictor":
     """C by names, or out of the user's code."""
     from sgf_hub.predictors import join, load_predictor
     from sgf_hub.types import Predictor
 
     if not any(map(is_code, sources)):
-        return load_predictor(list(sources))
+        return load_predictor(list(sources), **vars(hub))
     hint = "wrap it, CustomPredictor(your_model, attributes=[...])"
-    loaded = [from_code(one, Predictor, hint) if is_code(one) else load_predictor([one]) for one in sources]
+    loaded = [
+        from_code(one, Predictor, hint) if is_code(one) else load_predictor([one], **vars(hub)) for one in sources
+    ]
     return loaded[0] if len(loaded) == 1 else join(loaded)
 
 
 def _parts(
     generator: str,
     predictor: tuple[str, ...],
+    hub: HubOptions,
     out: Path,
     group: "Group",
     *,
@@ -149,7 +158,7 @@ def _parts(
             _convert(generator, folder, class_label)
         group.wait()
         generator = str(folder)
-    made, sees = load_generator_of(generator, class_label), load_predictor_of(predictor)
+    made, sees = load_generator_of(generator, hub, class_label), load_predictor_of(predictor, hub.of_parts)
     names = tuple(_name(one, out) for one in predictor)
     return Parts(on_device(made, group), on_device(sees, group), _name(generator, out), names)
 

@@ -16,8 +16,9 @@ Source = Annotated[
     str,
     typer.Argument(help="A checkpoint file, a folder, a zoo entry, or a Hub id (owner/name, owner/name/file.pkl)."),
 ]
-Revision = Annotated[str | None, typer.Option(help="Of a Hub repo.")]
 ClassLabel = Annotated[int | None, typer.Option(help="Which class to draw, for a network of several.")]
+Revision = Annotated[str | None, typer.Option(help="Of the named Hub repo: a branch, a tag, or a commit.")]
+Token = Annotated[str | None, typer.Option(help="Of the Hub; the one that is logged in by default.")]
 
 
 def convert(
@@ -25,12 +26,13 @@ def convert(
     out: Annotated[Path, typer.Option(help="Folder to write; new, empty, or an earlier conversion.")],
     revision: Revision = None,
     class_label: ClassLabel = None,
+    token: Token = None,
 ) -> None:
     """Convert a GAN of another project to safetensors, so that its checkpoint is needed once."""
     from sgf_hub.generators import convert as run
 
     with Console(stderr=True).status("converting"):
-        generator = run(source, out, revision=revision, class_label=class_label)
+        generator = run(source, out, class_label=class_label, revision=revision, token=token)
     made = json.loads((out / "source.json").read_text())
     size = sum(file.stat().st_size for file in out.iterdir())
     typer.echo(json.dumps({"out": str(out), "class": type(generator).__name__, "bytes": size, **made}))
@@ -40,11 +42,12 @@ def inspect(
     source: Source,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Tell what a generator or mapping is, and whether it can be loaded, without building or running it."""
     from sgf_hub.generators import inspect as run
 
-    description = run(source, revision=revision)
+    description = run(source, revision=revision, token=token)
     if as_json:
         typer.echo(json.dumps(asdict(description), indent=1))
         return

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sgf_hub.cli.evaluate import make_folder
+from sgf_hub.cli.generators import Revision, Token
 from sgf_hub.errors import BadValueError
 
 
@@ -17,6 +18,8 @@ def label(
     first: Annotated[int, typer.Option(help="Seed of the first picture.")] = 5_000,
     count: Annotated[int, typer.Option(help="How many.")] = 1_000,
     out: Annotated[Path | None, typer.Option(help="Read the filled-in sheets, and write this table (.csv).")] = None,
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Write sheets of 50 pictures with a text file beside each; or, with --out, make a table of the filled-in ones.
 
@@ -41,5 +44,6 @@ def label(
     from sgf_hub.generators import load_generator
 
     names = [name.strip() for name in attributes.split(",")]
-    made = write_sheets(load_generator(generator), names, folder, first=first, count=count)
+    drawing = load_generator(generator, revision=revision, token=token)
+    made = write_sheets(drawing, names, folder, first=first, count=count)
     typer.echo(json.dumps({"folder": str(folder), "sheets": len(made)}))

@@ -5,11 +5,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sgf_hub.cli.generators import Revision, Token
 from sgf_hub.errors import BadValueError, UnknownNameError
+from sgf_hub.hub.options import HubOptions
+
+if TYPE_CHECKING:
+    from sgf_hub.mapping import SGFMapping
 
 app = typer.Typer(no_args_is_help=True, help="Measure generators, mappings and edits.")
 JUDGES = {
@@ -26,6 +31,8 @@ def generator(
     name: Annotated[str, typer.Argument(help="A zoo entry, named after its world.")] = "avatars-stylegan2",
     samples: Annotated[int, typer.Option(help="Pictures in each set.")] = 5_000,
     seeds: Annotated[int, typer.Option(help="Repeats.")] = 3,
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Frechet distance of its pictures to drawn ones, and how often each attribute is sampled and drawn."""
     from importlib import import_module
@@ -44,7 +51,8 @@ def generator(
         raise BadValueError(f"{name!r} is not named after a drawn world: its name begins with {' or '.join(WORLDS)}.")
     sample_batch = import_module(f"sgf_hub.data.{world}").sample_batch
     _enough(samples, seeds)
-    made, backbone = load_generator(name), load_backbone(f"sgf-hub/{world}-judge-backbone")
+    made = load_generator(name, revision=revision, token=token)
+    backbone = load_backbone(f"sgf-hub/{world}-judge-backbone", token=token)
 
     def drawn(seed: int) -> torch.Tensor:
         images = torch.from_numpy(sample_batch(samples, seed=seed, resolution=made.resolution, workers=2).images)
@@ -67,8 +75,8 @@ def generator(
         rows.append(row)
     reader = f"{world}-attributes" if (root() / f"{world}-attributes").is_dir() else None
     shares = attribute_shares(
-        load_predictor([f"sgf-hub/{world}-judge-attributes"]),
-        load_predictor([f"sgf-hub/{reader}"]) if reader else None,
+        load_predictor([f"sgf-hub/{world}-judge-attributes"], token=token),
+        load_predictor([f"sgf-hub/{reader}"], token=token) if reader else None,
         torch.from_numpy(sample_batch(20_000, seed=700_000, resolution=32, workers=2).attributes),
         pictures(0, 1.0),
     )
@@ -81,15 +89,17 @@ def edits(
     samples: Annotated[int, typer.Option(help="Latents.")] = 100,
     seeds: Annotated[int, typer.Option(help="Repeats with other latents.")] = 3,
     steppings: Steppings = "tuned,unconstrained,paper",
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Flip every attribute (or move all keypoints): the paper's stepping, ours, and ours without the constraint."""
     from sgf_hub.evaluation.edits import measure_in_parallel
 
     _enough(samples, seeds)
-    _takes(name, captions=False)
-    judge, rows, ways = _judge_of(name), [], _steppings(steppings)
+    hub = HubOptions(revision=revision, token=token)
+    judge, rows, ways = judge_of(_taken(name, hub, captions=False).generator_name), [], _steppings(steppings)
     workers = os.cpu_count() or 1
-    for row in measure_in_parallel(name, judge, steppings=ways, samples=samples, seeds=seeds, workers=workers):
+    for row in measure_in_parallel(name, judge, hub, steppings=ways, samples=samples, seeds=seeds, workers=workers):
         rows.append(row)
         typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
     keep(name, "edits", {"samples": samples, "seeds": seeds, "steppings": ",".join(ways), "rows": rows})
@@ -101,6 +111,8 @@ def frechet(
     samples: Annotated[int, typer.Option(help="Pictures in each set.")] = 2_000,
     seeds: Annotated[int, typer.Option(help="Repeats with other latents.")] = 3,
     steppings: Steppings = "tuned,unconstrained,paper",
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Frechet distance of edited pictures to unedited ones, any and such as have what was asked, and between those."""
     from sgf_hub.editing.editor import SGFEditor
@@ -109,9 +121,10 @@ def frechet(
     from sgf_hub.predictors import load_backbone
 
     _enough(samples, seeds)
-    _takes(name, captions=False)
-    backbone = load_backbone(_judge_of(name)[0].replace("-attributes", "-backbone"))
-    editor, rows = SGFEditor.from_pretrained(name), []
+    hub = HubOptions(revision=revision, token=token)
+    judge = judge_of(_taken(name, hub, captions=False).generator_name)
+    backbone = load_backbone(judge[0].replace("-attributes", "-backbone"), token=token)
+    editor, rows = SGFEditor.from_pretrained(name, **vars(hub)), []
     ways = _steppings(steppings)
     for stepping in ways:
         with_it, config = measured_with(editor, stepping)
@@ -128,6 +141,8 @@ def captions(
     samples: Annotated[int, typer.Option(help="Flowers for each kind of sentence.")] = 100,
     seeds: Annotated[int, typer.Option(help="Repeats with other flowers.")] = 3,
     write_card: Annotated[bool, typer.Option("--write-card", help="Put the figures into the model card, too.")] = False,
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Edit flowers by eight kinds of sentence, with the paper's stepping and ours, and random sampling beside them."""
     from sgf_hub.evaluation.captions import measure_captions
@@ -135,10 +150,11 @@ def captions(
     from sgf_hub.validation import read_json
 
     _enough(samples, seeds)
-    _takes(name, captions=True)
+    hub = HubOptions(revision=revision, token=token)
+    _taken(name, hub, captions=True)
     rows = []
     workers = os.cpu_count() or 1
-    for row in measure_captions(name, FLOWER_JUDGE, samples=samples, seeds=seeds, workers=workers):
+    for row in measure_captions(name, FLOWER_JUDGE, hub, samples=samples, seeds=seeds, workers=workers):
         rows.append(row)
         typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
     keep(name, "captions", {"samples": samples, "seeds": seeds, "rows": rows})
@@ -150,14 +166,17 @@ def captions(
 def sentences(
     name: Annotated[str, typer.Argument(help="A mapping of captions of flowers.")] = "sgf-flowers-captions",
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("docs/sentences.png"),
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Draw the paper's Figure 7: flowers edited by target captions, and by captions composed of the same words."""
     from sgf_hub.editing.editor import SGFEditor
     from sgf_hub.evaluation.sentences import draw_sentences
 
-    _takes(name, captions=True)
+    hub = HubOptions(revision=revision, token=token)
+    _taken(name, hub, captions=True)
     out.parent.mkdir(parents=True, exist_ok=True)
-    edits = draw_sentences(SGFEditor.from_pretrained(name), out)
+    edits = draw_sentences(SGFEditor.from_pretrained(name, **vars(hub)), out)
     typer.echo(json.dumps({"out": str(out), "edits": edits}, indent=1))
 
 
@@ -167,6 +186,8 @@ def projection(
     samples: Annotated[int, typer.Option(help="Held-out drawn pictures.")] = 50,
     seeds: Annotated[int, typer.Option(help="Repeats with other pictures.")] = 3,
     edited: Annotated[int, typer.Option(help="Projected pictures of which every attribute is flipped.")] = 10,
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Project held-out pictures (encoder alone, W, W+), pictures that are of no world, and edit what was found."""
     import torch
@@ -179,9 +200,10 @@ def projection(
 
     if samples < 2 or seeds < 1 or edited < 1:
         raise BadValueError("--samples is at least 2, --seeds and --edited at least 1.")
-    projector, config = Projector.from_pretrained(name), ProjectionConfig()
-    editor = SGFEditor.from_pretrained("sgf-hub/sgf-avatars-attributes", generator=projector.generator)
-    judge, world = load_predictor(JUDGES["avatars"]), "avatars"
+    projector = Projector.from_pretrained(name, revision=revision, token=token)
+    config = ProjectionConfig()
+    editor = SGFEditor.from_pretrained("sgf-hub/sgf-avatars-attributes", generator=projector.generator, token=token)
+    judge, world = load_predictor(JUDGES["avatars"], token=token), "avatars"
     parts = {
         "rows": measure_projection(projector, judge, world=world, samples=samples, seeds=seeds, config=config),
         "out_of_domain": measure_out_of_domain(projector, world=world, samples=min(samples, 20), config=config),
@@ -229,13 +251,6 @@ def _steppings(text: str) -> tuple[str, ...]:
     return names
 
 
-def _judge_of(mapping: str) -> tuple[str, ...]:
-    """The heads of the judge of a mapping's world."""
-    from sgf_hub.mapping import SGFMapping
-
-    return judge_of(SGFMapping.from_pretrained(mapping).generator_name)
-
-
 def judge_of(generator: str) -> tuple[str, ...]:
     """The heads that judge edits of a generator.
 
@@ -248,13 +263,15 @@ def judge_of(generator: str) -> tuple[str, ...]:
     return JUDGES[world]
 
 
-def _takes(name: str, *, captions: bool) -> None:
-    """Refuse a mapping of the other kind of condition."""
+def _taken(name: str, hub: HubOptions, *, captions: bool) -> "SGFMapping":
+    """The mapping of that name; one of the other kind of condition is refused."""
     from sgf_hub.mapping import SGFMapping
 
-    if bool(SGFMapping.from_pretrained(name).spec.caption) != captions:
+    mapping = SGFMapping.from_pretrained(name, **vars(hub))
+    if bool(mapping.spec.caption) != captions:
         wanted, command = ("captions", "measure edits") if captions else ("attributes or keypoints", "measure captions")
         raise BadValueError(f"{name!r} is no mapping of {wanted}: measure it with `sgf-hub {command}`.")
+    return mapping
 
 
 def keep(name: str, part: str, figures: dict, *, tell: bool = True) -> None:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sgf_hub.cli.generators import Revision, Token
 from sgf_hub.errors import BadValueError
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def project(
     steps: Annotated[int, typer.Option(help="Of the search in W.")] = 100,
     plus_steps: Annotated[int, typer.Option(help="Of the search in W+ that follows; 0 stays in W.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the search's noise.")] = 0,
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Find the latent of a picture; write it, and the picture that the generator draws of it. Ctrl-C keeps the best."""
     from sgf_hub.data.photos import read_photo, squared, to_images
@@ -43,7 +46,7 @@ def project(
     config = ProjectionConfig(steps=steps, plus_steps=plus_steps, seed=seed)
     picture = read_photo(photo)
     square = squared(picture, min(512, *picture.size), zoom=zoom, centre=_centre(centre))
-    projector = Projector.from_pretrained(generator)
+    projector = Projector.from_pretrained(generator, revision=revision, token=token)
     images = to_images(square)
     started = time.monotonic()
     last, stopped = _search(projector, images, config)

@@ -5,14 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sgf_hub.cli.generators import Token
 from sgf_hub.errors import BadValueError
 from sgf_hub.hub.kinds import role_of
+from sgf_hub.hub.options import PushOptions
 
 if TYPE_CHECKING:
     from sgf_hub.hub.publishing.upload import Upload
 
 Namespace = Annotated[str | None, typer.Option(help="Whose the repos are to be: you, or an organization.")]
 Private = Annotated[bool, typer.Option("--private", help="Make new repos private.")]
+Message = Annotated[str, typer.Option("--message", help="Of the commit.")]
+Branch = Annotated[str | None, typer.Option("--revision", help="The branch to push to, made if need be.")]
+PullRequest = Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be pushed, and push nothing.")]
 
 
@@ -20,6 +25,10 @@ def push(
     name: Annotated[str | None, typer.Argument(help="An entry of the embedded zoo, or a folder.")] = None,
     namespace: Namespace = None,
     private: Private = False,
+    message: Message = PushOptions.commit_message,
+    revision: Branch = None,
+    create_pr: PullRequest = False,
+    token: Token = None,
     dry_run: DryRun = False,
     everything: Annotated[bool, typer.Option("--all", help="The whole embedded zoo, and a Collection of it.")] = False,
 ) -> None:
@@ -29,7 +38,8 @@ def push(
 
     if (name is None) != everything:
         raise BadValueError("give the name of one model or folder, or --all for the whole zoo.")
-    uploads = plan_all(namespace=namespace) if name is None else plan([name], namespace=namespace)
+    options = PushOptions(commit_message=message, private=private, revision=revision, create_pr=create_pr, token=token)
+    uploads = plan_all(namespace=namespace) if name is None else plan([name], namespace=namespace, token=token)
     for upload in uploads:
         for note in upload.notes:
             typer.echo(f"note: {note}", err=True)
@@ -37,12 +47,12 @@ def push(
         return _tell(uploads)
     pushed = []
     for upload in uploads:
-        sent = send(upload, private=private)
+        sent = send(upload, options)
         pushed.append({"repo": sent.repo_id, "url": sent.url, "commit": sent.commit})
         typer.echo(f"{sent.repo_id}: {'pushed' if sent.commit else 'nothing has changed'}", err=True)
     summary: dict = {"pushed": pushed}
     if everything:
-        summary["collection"] = gather(uploads, private=private)
+        summary["collection"] = gather(uploads, options)
         typer.echo(f"{COLLECTION}: {len(uploads)} models", err=True)
     typer.echo(json.dumps(summary, indent=1))
 
@@ -51,16 +61,21 @@ def push_space(
     namespace: Namespace = None,
     name: Annotated[str, typer.Option(help="Of the Space.")] = "sgf-hub",
     private: Private = False,
+    message: Message = PushOptions.commit_message,
+    revision: Branch = None,
+    create_pr: PullRequest = False,
+    token: Token = None,
     dry_run: DryRun = False,
 ) -> None:
     """Push the demo to the Hub as a Space, with the embedded zoo in it."""
     from sgf_hub.hub.publishing.space import space_upload
     from sgf_hub.hub.publishing.upload import send, whoami
 
-    upload = space_upload(namespace or whoami(), name)
+    options = PushOptions(commit_message=message, private=private, revision=revision, create_pr=create_pr, token=token)
+    upload = space_upload(namespace or whoami(token), name)
     if dry_run:
         return _tell([upload])
-    sent = send(upload, private=private)
+    sent = send(upload, options)
     typer.echo(json.dumps({"pushed": [{"space": sent.repo_id, "url": sent.url, "commit": sent.commit}]}, indent=1))
 
 

@@ -1,6 +1,7 @@
 """The commands that make a zoo: `sgf-hub train ...` and `sgf-hub sample-pairs`. All go on after a kill."""
 
 import json
+import re
 import shlex
 import sys
 import time
@@ -13,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sgf_hub.cli.generators import ClassLabel
+from sgf_hub.cli.generators import ClassLabel, Revision, Token
 from sgf_hub.errors import BadValueError
 
 app = typer.Typer(no_args_is_help=True, help="Train generators, predictors and mappings.")
@@ -142,12 +143,15 @@ def measures(
     count: Annotated[int, typer.Option(help="Faces to measure.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Of the faces.")] = 77,
     out: Out = Path("zoo"),
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Measure a generator's faces on their landmarks, for what needs no labels: pose, brows, light and skin."""
     from sgf_hub.generators import load_generator
     from sgf_hub.training.readers.measures import train_measures
 
-    report = train_measures(load_generator(generator), out / name, count=count, seed=seed, command=typed())
+    made = load_generator(generator, revision=revision, token=token)
+    report = train_measures(made, out / name, count=count, seed=seed, command=typed())
     typer.echo(json.dumps(report))
 
 
@@ -219,13 +223,16 @@ def baselines(
     pairs: Annotated[Path, typer.Option(help="Folder written by sample-pairs.")],
     seed: Annotated[int, typer.Option(help="Of splits and samples.")] = 0,
     out: Out = Path("zoo"),
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Fit InterFaceGAN's boundaries and GANSpace's components to a mapping's generator and predictor."""
     from sgf_hub.baselines import FITTED, fit, fitted_name
     from sgf_hub.data.pairs import load_pairs, select
     from sgf_hub.editing.editor import SGFEditor
 
-    editor, data = SGFEditor.from_pretrained(mapping), load_pairs(pairs)
+    editor = SGFEditor.from_pretrained(mapping, revision=revision, token=token)
+    data = load_pairs(pairs)
     if not editor.predictor.spec.keypoints:
         data = select(data, keypoints=False)
     name = editor.mapping.generator_name
@@ -249,13 +256,15 @@ def captions(
     components: Annotated[int, typer.Option(help="Components of a caption's embedding in c.")] = 24,
     seed: Annotated[int, typer.Option(help="Of the pictures; not that of the pairs.")] = 77,
     out: Out = Path("zoo"),
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Fit the predictor of captions: caption a generator's pictures, and embed what they are said to show."""
     from sgf_hub.generators import load_generator
     from sgf_hub.training.readers.captions import CaptionsConfig, train_captions
 
     config = CaptionsConfig(count=count, components=components, seed=seed)
-    made = load_generator(generator)
+    made = load_generator(generator, revision=revision, token=token)
     records = train_captions(config, made, out / name, captioner=captioner, command=typed())
     _show(records, "pictures", count, ("embedded",))
     typer.echo((out / name / "training.json").read_text())
@@ -269,6 +278,8 @@ def sample_pairs(
     count: Annotated[int, typer.Option(help="How many pairs.")] = 200_000,
     truncation: Annotated[float, typer.Option(help="Of the latents.")] = 0.8,
     seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Sample (z, c) pairs to train a mapping on; under `accelerate launch`, in several processes."""
     from sgf_hub.data.distributed import group, on_device
@@ -279,8 +290,8 @@ def sample_pairs(
 
     heads = tuple(predictor or ("sgf-hub/avatars-attributes", "sgf-hub/avatars-keypoints"))
     together = group()
-    made = on_device(load_generator(generator, class_label=class_label), together)
-    sees = on_device(load_predictor(heads), together)
+    made = on_device(load_generator(generator, class_label=class_label, revision=revision, token=token), together)
+    sees = on_device(load_predictor(heads, token=token), together)
     info = PairsInfo(generator, heads, made.latent_space, sees.spec, truncation, seed, class_label)
     records = ({"pairs": n} for n in sample(made, sees, info, out, count=count, group=together))
     _show(records, "pairs", count, (), quiet=not together.leads)
@@ -310,8 +321,8 @@ def _show(records: Iterator[dict], counter: str, total: int, figures: tuple[str,
 
 
 def typed() -> str:
-    """What the user typed, without the path of the program."""
-    return shlex.join(["sgf-hub", *sys.argv[1:]])
+    """What the user typed, without the path of the program, and without a token: it is written into files."""
+    return re.sub(r" --token(=| )\S+", "", shlex.join(["sgf-hub", *sys.argv[1:]]))
 
 
 def _report(folder: Path, config: object, **figures: object) -> None:

@@ -5,6 +5,7 @@ The loop is `loop.edit_loop`, shared by all methods; what a step is, a rule of `
 
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 from torch import Tensor
 from typing_extensions import Self
@@ -16,7 +17,7 @@ from sgf_hub.editing.stepping import EditContext, Fixed, SteppingRule, tuned
 from sgf_hub.editing.trajectory import EditStep, Trajectory, edit
 from sgf_hub.errors import BadValueError, SpaceError, UnknownNameError
 from sgf_hub.generators import load_generator
-from sgf_hub.hub.names import locate, sibling
+from sgf_hub.hub.names import sibling
 from sgf_hub.hub.user_code import is_code
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import load_predictor
@@ -68,22 +69,23 @@ class SGFEditor:
         cls,
         name: str,
         *,
-        revision: str | None = None,
         generator: Generator | None = None,
         predictor: Predictor | None = None,
         stepping: SteppingRule | None = None,
+        **hub: Any,
     ) -> Self:
         """Compose a mapping with the generator and the predictor that its config names.
 
         Args:
             name: a folder, an entry of the embedded zoo, or a Hub id.
-            revision: of the mapping's Hub repo.
             generator: one that is loaded, in place of the named one; your own, if it is no repo.
             predictor: likewise.
             stepping: as for the class.
+            **hub: how it is fetched, as `HubOptions` has it; a revision and a subfolder are the mapping's.
         """
-        mapping = SGFMapping.from_pretrained(name, revision=revision)
-        folder = locate(name, revision=revision)
+        mapping = SGFMapping.from_pretrained(name, **hub)
+        folder, parts = mapping.folder, vars(mapping.hub)
+        assert folder is not None
 
         def near(part: str) -> str:  # a folder that `sgf-hub fit` wrote beside the mapping's
             if is_code(part):
@@ -95,10 +97,12 @@ class SGFEditor:
 
         return cls(
             mapping,
-            load_generator(near(mapping.generator_name), class_label=mapping.class_label)
+            load_generator(near(mapping.generator_name), class_label=mapping.class_label, **parts)
             if generator is None
             else generator,
-            load_predictor([near(part) for part in mapping.predictor_names]) if predictor is None else predictor,
+            load_predictor([near(part) for part in mapping.predictor_names], **parts)
+            if predictor is None
+            else predictor,
             stepping,
         )
 

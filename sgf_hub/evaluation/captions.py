@@ -19,6 +19,7 @@ from sgf_hub.editing import EditConfig, SGFEditor, StopReason
 from sgf_hub.editing.editor import PRESETS
 from sgf_hub.evaluation.edits import mean_and_spread
 from sgf_hub.evaluation.pool import in_parallel
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.predictors import CaptionPredictor, load_predictor
 from sgf_hub.types import Predictor, Target
 
@@ -206,12 +207,15 @@ def measure_kind(
     }
 
 
-def measure_captions(mapping: str, judge: str, *, samples: int, seeds: int, workers: int) -> Iterator[dict]:
+def measure_captions(
+    mapping: str, judge: str, hub: HubOptions = HUB_DEFAULTS, *, samples: int, seeds: int, workers: int
+) -> Iterator[dict]:
     """Every kind of sentence with the paper's stepping and ours, on all cores.
 
     Args:
         mapping: name of a mapping of captions.
         judge: repo of the judge's head.
+        hub: how the mapping is fetched.
         samples: flowers a kind and seed.
         seeds: how many sets of flowers.
         workers: processes.
@@ -221,14 +225,15 @@ def measure_captions(mapping: str, judge: str, *, samples: int, seeds: int, work
     """
     tasks = [(stepping, kind) for stepping in PRESETS for kind in KINDS]
     task = partial(_task, samples=samples, seeds=seeds)
-    yield from in_parallel(task, tasks, workers=workers, load=_load, arguments=(mapping, judge))
+    yield from in_parallel(task, tasks, workers=workers, load=_load, arguments=(mapping, judge, hub))
 
 
 _loaded: dict[str, Any] = {}  # of a worker process
 
 
-def _load(mapping: str, judge: str) -> None:
-    editor, seeing = SGFEditor.from_pretrained(mapping), load_predictor(judge)
+def _load(mapping: str, judge: str, hub: HubOptions) -> None:
+    editor = SGFEditor.from_pretrained(mapping, **vars(hub))
+    seeing = load_predictor(judge, **vars(hub.of_parts))
     _loaded.update(editor=editor, judge=seeing, pool=Pool.of(editor, seeing))
 
 

@@ -16,6 +16,7 @@ from sgf_hub.editing.editor import PRESETS
 from sgf_hub.evaluation.disentanglement.mds import CHANGED
 from sgf_hub.evaluation.disentanglement.sweep import flip, starts
 from sgf_hub.evaluation.pool import in_parallel
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import load_predictor
 from sgf_hub.predictors.faces.mesh import FaceMesh
@@ -276,13 +277,21 @@ def measure_edits(
 
 
 def measure_in_parallel(
-    mapping: str, judge: tuple[str, ...], *, steppings: tuple[str, ...], samples: int, seeds: int, workers: int
+    mapping: str,
+    judge: tuple[str, ...],
+    hub: HubOptions = HUB_DEFAULTS,
+    *,
+    steppings: tuple[str, ...],
+    samples: int,
+    seeds: int,
+    workers: int,
 ) -> Iterator[dict]:
     """`measure_edits` with every stepping, one process a core: small batches gain nothing from threads.
 
     Args:
         mapping: name of the mapping.
         judge: repos of the judge's heads.
+        hub: how the mapping is fetched.
         steppings: of `STEPPINGS`.
         samples: latents a seed.
         seeds: how many sets of latents.
@@ -291,11 +300,11 @@ def measure_in_parallel(
     Yields:
         The records of `measure_edits`, as they come.
     """
-    spec = SGFMapping.from_pretrained(mapping).spec
+    spec = SGFMapping.from_pretrained(mapping, **vars(hub)).spec
     # the slowest first: one attribute, and all seeds of it, is a task
     tasks = [(stepping, one) for stepping in steppings for one in (("",) if spec.keypoints else spec.attributes)]
     rows = partial(_task, samples=samples, seeds=seeds)
-    for done in in_parallel(rows, tasks, workers=workers, load=_load, arguments=(mapping, judge)):
+    for done in in_parallel(rows, tasks, workers=workers, load=_load, arguments=(mapping, judge, hub)):
         yield from done
 
 
@@ -304,8 +313,9 @@ STEPPINGS = (*PRESETS, "unconstrained")
 """What is measured: the presets, and ours without the constraint."""
 
 
-def _load(mapping: str, judge: tuple[str, ...]) -> None:
-    _loaded.update(editor=SGFEditor.from_pretrained(mapping), judge=load_predictor(judge))
+def _load(mapping: str, judge: tuple[str, ...], hub: HubOptions) -> None:
+    editor = SGFEditor.from_pretrained(mapping, **vars(hub))
+    _loaded.update(editor=editor, judge=load_predictor(judge, **vars(hub.of_parts)))
 
 
 def _task(task: tuple[str, str], samples: int, seeds: int) -> list[dict]:

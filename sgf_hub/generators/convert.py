@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,6 +16,7 @@ from sgf_hub.generators.sources import find
 from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator
 from sgf_hub.hub.files import CONFIG, WEIGHTS, sha256
 from sgf_hub.hub.kinds import of_role
+from sgf_hub.hub.options import HubOptions
 from sgf_hub.validation import read_json, short
 
 SOURCE = "source.json"  # beside the weights: what they were converted from
@@ -21,7 +24,7 @@ _OURS = {CONFIG, WEIGHTS, SOURCE}
 
 
 def convert(
-    source: str | Path, out: str | Path, *, revision: str | None = None, class_label: int | None = None
+    source: str | Path, out: str | Path, *, class_label: int | None = None, **hub: Any
 ) -> StyleBasedGenerator | ProGAN:
     """Write config.json, model.safetensors and source.json into a folder that `load_generator` reads.
 
@@ -31,8 +34,8 @@ def convert(
     Args:
         source: as for `load_generator`.
         out: the folder. It must be new, empty, or an earlier conversion, which is replaced as a whole.
-        revision: of a Hub repo.
         class_label: which class a conditional network is to draw; what is written draws that one alone.
+        **hub: how it is fetched, as `HubOptions` has it.
 
     Returns:
         The generator, as read back from `out`.
@@ -44,7 +47,7 @@ def convert(
     """
     folder = Path(out).resolve()
     _check_folder(folder)
-    generator, made = _loaded(source, revision, class_label)
+    generator, made = _loaded(source, class_label, hub)
     halves = all(torch.equal(value.half().float(), value) for value in generator.state_dict().values())
     generator.saved_as = torch.float16 if halves else torch.float32
     part, old = (folder.with_name(f".{folder.name}.{what}") for what in ("part", "old"))
@@ -78,10 +81,10 @@ def _check_folder(folder: Path) -> None:
 
 
 def _loaded(
-    source: str | Path, revision: str | None, class_label: int | None
+    source: str | Path, class_label: int | None, hub: Mapping[str, Any]
 ) -> tuple[StyleBasedGenerator | ProGAN, dict]:
     """A generator, and what source.json says of it."""
-    found = find(source, revision=revision)
+    found = find(source, HubOptions.of(hub))
     if found.kind == "checkpoint":
         checkpoint = open_checkpoint(found.path, class_label=class_label)
         made = _origin(found.path, checkpoint.format, checkpoint.notes)
@@ -94,7 +97,7 @@ def _loaded(
             f"{str(source)!r} holds {short(kind) if kind else 'a foreign model'}, which is not converted: "
             f"give a checkpoint of a GAN, or a {' or '.join(kinds)} of ours."
         )
-    generator = kinds[kind].load().from_pretrained(source, revision=revision)
+    generator = kinds[kind].load().from_pretrained(source, **hub)
     return generator, _origin((generator.folder or found.path) / WEIGHTS, "a repo of sgf-hub", ())
 
 

@@ -14,6 +14,7 @@ from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.kinds import of_role
 from sgf_hub.hub.module import HubModule, shapes_only
 from sgf_hub.hub.names import repo_name
+from sgf_hub.hub.options import HubOptions
 from sgf_hub.validation import read_json, short
 
 _UNET = "unet/config.json"
@@ -61,23 +62,24 @@ class Description:
     notes: tuple[str, ...] = ()
 
 
-def inspect(source: str | Path, *, revision: str | None = None) -> Description:
+def inspect(source: str | Path, **hub: Any) -> Description:
     """What `source` is, and whether it can be loaded.
 
     Args:
         source: as for `load_generator`; a mapping, too.
-        revision: of a Hub repo.
+        **hub: how it is fetched, as `HubOptions` has it.
 
     Raises:
         UnknownNameError: if nothing answers to the name.
         CorruptFileError: if a folder holds no model, or several.
     """
-    found = find(source, revision=revision)
+    options = HubOptions.of(hub)
+    found = find(source, options)
     if found.kind == "checkpoint":
         return _checkpoint(str(source), found)
     if found.kind == "diffusers":
-        return _diffusers(str(source), found, revision)
-    return _folder(str(source), found, revision)
+        return _diffusers(str(source), found, options)
+    return _folder(str(source), found, options)
 
 
 def _checkpoint(source: str, found: Found) -> Description:
@@ -121,13 +123,13 @@ def _facts(network: Any) -> dict[str, Any]:
     }
 
 
-def _folder(source: str, found: Found, revision: str | None) -> Description:
+def _folder(source: str, found: Found, hub: HubOptions) -> Description:
     """A repo with a config.json: a generator or mapping of ours, or something else, which is named."""
     kinds = of_role("generator") | of_role("mapping")
     config = read_json(found.path / CONFIG)
     kind = config.get("class")
     try:
-        folder = zoo.locate(source, revision=revision, files=(CONFIG, WEIGHTS))
+        folder = zoo.locate(source, hub, files=(CONFIG, WEIGHTS))
     except CorruptFileError as error:
         name = kind if isinstance(kind, str) else None
         return Description(source=source, format="sgf-hub", architecture=name, loadable=False, reason=str(error))
@@ -209,7 +211,7 @@ def _count(path: Path) -> int | None:
         return None
 
 
-def _diffusers(source: str, found: Found, revision: str | None) -> Description:
+def _diffusers(source: str, found: Found, hub: HubOptions) -> Description:
     """A pipeline of diffusers, by its JSON files; its weights are looked at where they are already here."""
     from sgf_hub.generators import diffusion
 
@@ -220,7 +222,7 @@ def _diffusers(source: str, found: Found, revision: str | None) -> Description:
         facts["parameters"] = _count(weights)
     facts["size"] = sum(file.stat().st_size for file in found.path.rglob("*") if file.is_file())
     try:
-        folder = zoo.locate(source, revision=revision, files=(INDEX, _UNET))
+        folder = zoo.locate(source, hub, files=(INDEX, _UNET))
         diffusion._check_pipeline(folder)
         config = read_json(folder / _UNET)
         diffusion._check_label(config, None, folder.name)

@@ -18,6 +18,7 @@ from sgf_hub.generators.custom import CustomGenerator
 from sgf_hub.hub.files import read_weights
 from sgf_hub.hub.module import shapes_only
 from sgf_hub.hub.names import locate, repo_name
+from sgf_hub.hub.options import HubOptions
 from sgf_hub.validation import bounded, read_json, short
 
 INDEX = "model_index.json"
@@ -80,15 +81,13 @@ class DiffusionGenerator(CustomGenerator):
         self._checked = True  # what is read below was
 
     @classmethod
-    def from_pretrained(
-        cls, source: str | Path, *, revision: str | None = None, class_label: int | None = None
-    ) -> Self:
+    def from_pretrained(cls, source: str | Path, *, class_label: int | None = None, **hub: Any) -> Self:
         """Load a repo in diffusers' format: float32, on the CPU, in evaluation mode.
 
         Args:
             source: a folder or a Hub id, of a `ConsistencyModelPipeline`.
-            revision: of a Hub repo.
             class_label: which class to draw, for a model of several.
+            **hub: how it is fetched, as `HubOptions` has it.
 
         Raises:
             UnknownNameError: if nothing answers to the name.
@@ -96,10 +95,11 @@ class DiffusionGenerator(CustomGenerator):
             BadValueError: if the class label is missing, out of range, or not of use.
             SGFError: if diffusers is not installed.
         """
-        _check_pipeline(locate(str(source), revision=revision, files=(INDEX,)))
+        options = HubOptions.of(hub)
+        _check_pipeline(locate(str(source), options, files=(INDEX,)))
         kind = _network_class()
         try:
-            folder = locate(str(source), revision=revision, files=(INDEX, _NETWORK_CONFIG, _SCHEDULER_CONFIG, _WEIGHTS))
+            folder = locate(str(source), options, files=(INDEX, _NETWORK_CONFIG, _SCHEDULER_CONFIG, _WEIGHTS))
         except CorruptFileError as error:
             raise CorruptFileError(f"{error} Of weights only safetensors are read, never pickled .bin files.") from None
         config = read_json(folder / _NETWORK_CONFIG)

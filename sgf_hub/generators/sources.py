@@ -10,6 +10,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNam
 from sgf_hub.hub import download
 from sgf_hub.hub import names as zoo
 from sgf_hub.hub.files import CONFIG
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.validation import read_json, short
 
 INDEX = "model_index.json"  # of diffusers
@@ -36,12 +37,12 @@ class Found:
     path: Path
 
 
-def find(source: str | Path, *, revision: str | None = None) -> Found:
+def find(source: str | Path, hub: HubOptions = HUB_DEFAULTS) -> Found:
     """What `source` names, fetched from the Hub if need be.
 
     Args:
         source: a folder, a file, a zoo entry, a Hub id "owner/name", or a file of a Hub repo, "owner/name/file.pkl".
-        revision: of a Hub repo.
+        hub: how it is fetched.
 
     Raises:
         UnknownNameError: if nothing answers to the name.
@@ -51,10 +52,11 @@ def find(source: str | Path, *, revision: str | None = None) -> Found:
     name = str(source)
     local = _on_disk(name)
     if local is not None and local.is_file():
-        if revision is not None:
+        if hub.revision is not None:
             raise BadValueError(f"{name!r} is a file, and only repos of the Hub have revisions: leave it out.")
         return Found("checkpoint", local)
-    if local is not None and revision is None:
+    if local is not None and hub.revision is None:
+        local = local / (hub.subfolder or "")
         try:
             names = [one.name for one in local.iterdir()]
         except OSError as error:  # a device, or a folder that is not ours to read
@@ -67,19 +69,19 @@ def find(source: str | Path, *, revision: str | None = None) -> Found:
             raise UnknownNameError(
                 f"there is no file {short(name)}; a file of a Hub repo is written 'owner/name/file.pkl'."
             )
-        return Found("checkpoint", download.fetch(inside[1], inside[2], revision=revision))
+        return Found("checkpoint", download.fetch(inside[1], inside[2], hub))
     try:
-        return Found("folder", zoo.locate(name, revision=revision, files=(CONFIG,)))
+        return Found("folder", zoo.locate(name, hub, files=(CONFIG,)))
     except SGFError:
-        if "/" not in name or local is not None or (revision is None and zoo.embedded(name)):
+        if "/" not in name or local is not None or (hub.revision is None and zoo.embedded(name)):
             raise
-        return _in_repo(name, revision)
+        return _in_repo(name, hub)
 
 
-def _in_repo(name: str, revision: str | None) -> Found:
+def _in_repo(name: str, hub: HubOptions) -> Found:
     """A repo of the Hub without a config.json."""
-    kind, file = _choice(download.listing(name, revision=revision), None, name)
-    path = download.fetch(name, file or INDEX, revision=revision)
+    kind, file = _choice(download.listing(name, hub), None, name)
+    path = download.fetch(name, file or INDEX, hub)
     return Found(kind, path if kind == "checkpoint" else path.parent)
 
 

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub import names as zoo
+from sgf_hub.hub import xet
 from sgf_hub.hub.download import hub_errors, reach_hub
 from sgf_hub.hub.files import CONFIG, INDEX, WEIGHTS
 from sgf_hub.hub.kinds import KINDS, MINILM, kind_of, of_role
 from sgf_hub.hub.names import NAMESPACE, embedded, entries, is_hub_id
+from sgf_hub.hub.options import HubOptions
 from sgf_hub.hub.user_code import is_code
 from sgf_hub.validation import nearest, read_json, short
 
@@ -194,7 +196,7 @@ def _on_hub(name: str, into: Path, commit: str | None = None) -> Part:
     from huggingface_hub.hf_api import RepoFile
 
     api = HfApi(token=False)  # what only the owner of this machine may read is not a stranger's
-    with hub_errors(name, commit):
+    with hub_errors(name, HubOptions(revision=commit)):
         try:
             reach_hub()
             commit = str(api.model_info(name, revision=commit).sha)
@@ -227,9 +229,12 @@ def _download(name: str, commit: str, file: str, folder: Path) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    with hub_errors(name, commit):
+    def once() -> Path:
+        return Path(hf_hub_download(name, file, revision=commit, local_dir=folder, token=False))
+
+    with hub_errors(name, HubOptions(revision=commit)):
         try:
-            return Path(hf_hub_download(name, file, revision=commit, local_dir=folder, token=False))
+            return xet.or_plain_http(once, silence=xet.PULL_SILENCE)
         except RepositoryNotFoundError:
             raise UnknownNameError(
                 f"{name!r} is gated on the Hub, and only what all may read is opened here."

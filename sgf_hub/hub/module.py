@@ -19,9 +19,10 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from typing_extensions import Self
 
-from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
+from sgf_hub.errors import CorruptFileError, SGFError
 from sgf_hub.hub.files import CONFIG, WEIGHTS, read_weights, sha256
 from sgf_hub.hub.names import locate, repo_name
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions, PushOptions
 from sgf_hub.validation import read_json, short
 
 FORMAT = 3  # of config.json, the newest that is read; 2: generators whose latents come from a mixture, 3: mappings
@@ -33,28 +34,29 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
 
     saved_as: torch.dtype = torch.float16  # what floating weights are written in
     folder: Path | None = None  # that it was loaded from
+    hub: HubOptions = HUB_DEFAULTS  # how repos that its config names are fetched
     format: int = 1  # that its config.json is written in: the oldest library that can read it
 
     @classmethod
-    def from_pretrained(cls, source: str | Path, *, revision: str | None = None, **unknown: Any) -> Self:  # type: ignore[override]
+    def from_pretrained(cls, source: str | Path, **hub: Any) -> Self:  # type: ignore[override]
         """Load from a folder, the embedded zoo, or the Hub.
 
         Args:
             source: a folder, a zoo entry's name, or a Hub id.
-            revision: of a Hub repo.
-            **unknown: refused; the mixin takes options that are silently dropped.
+            **hub: how it is fetched: revision, token, cache_dir and the others of `HubOptions`. What the mixin takes
+                besides is refused: the config.json decides.
 
         Returns:
             The network in evaluation mode, float32, on the CPU.
 
         Raises:
             UnknownNameError: if nothing answers to the name.
+            BadValueError: if an option is unknown or of another type.
             CorruptFileError: if a file is missing, damaged, newer than this library, or of another class; if a config
                 key is unknown; if a weight is missing, superfluous or misshapen.
         """
-        if unknown:
-            raise BadValueError(f"from_pretrained takes no {', '.join(unknown)}: the config.json decides.")
-        folder = locate(str(source), revision=revision, files=(CONFIG, WEIGHTS))
+        options = HubOptions.of(hub)
+        folder = locate(str(source), options, files=(CONFIG, WEIGHTS))
         config = cls._checked_config(read_json(folder / CONFIG), repo_name(folder))
         try:
             with shapes_only():
@@ -66,7 +68,7 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
             raise CorruptFileError(f"{CONFIG} of {repo_name(folder)!r} is not usable: {reason}") from None
         weights = read_weights(folder / WEIGHTS, module.state_dict(), repo_name(folder))
         module.load_state_dict(weights, strict=True, assign=True)
-        module.folder = folder
+        module.folder, module.hub = folder, options.of_parts
         return module.eval().requires_grad_(False)
 
     @classmethod
@@ -110,31 +112,32 @@ class HubModule(nn.Module, PyTorchModelHubMixin, library_name="sgf-hub", license
         kwargs.setdefault("config", self.config())
         return super().save_pretrained(save_directory, **kwargs)
 
-    def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:  # type: ignore[override]
+    def push_to_hub(self, repo_id: str, **push: Any) -> str:  # type: ignore[override]
         """Push it, with its card, to the Hub in one commit; nothing is sent that is there already.
 
         What was loaded from a folder, and not changed, is pushed with all that is told of it there.
 
         Args:
             repo_id: "owner/name", or "name" for one of the logged-in user's.
-            private: whether a new repo is private.
-            token: of the Hub; the one that is logged in by default.
+            **push: commit_message, private, revision, create_pr and token, as `PushOptions` has them.
 
         Returns:
-            The repo's address.
+            The repo's address, or the pull request's.
 
         Raises:
+            BadValueError: if an option is unknown or of another type.
             SGFError: if it cannot be done, in a sentence.
         """
         from sgf_hub.hub.publishing.push import push_folder
 
+        options = PushOptions.of(push)
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / repo_id.rpartition("/")[2]
             self.save_pretrained(folder)
             loaded = self.folder / WEIGHTS if self.folder else None
             if loaded and loaded.is_file() and sha256(loaded) == sha256(folder / WEIGHTS):
                 folder = loaded.parent  # with all that is beside the weights
-            return push_folder(folder, repo_id, private=private, token=token)
+            return push_folder(folder, repo_id, options)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> Any:
         """The mixin's own card is not written: cards come from `model_cards/`."""

@@ -9,6 +9,7 @@ from sgf_hub.hub.download import download, incomplete
 from sgf_hub.hub.fetching.cache import fetched, place
 from sgf_hub.hub.fetching.manifest import MANIFEST
 from sgf_hub.hub.kinds import kind_of
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.validation import nearest, read_json, short
 
 NAMESPACE = "sgf-hub"
@@ -63,13 +64,13 @@ def entries() -> list[Entry]:
     return found
 
 
-def locate(name: str, *, revision: str | None = None, files: tuple[str, ...] = ("config.json",)) -> Path:
+def locate(name: str, hub: HubOptions = HUB_DEFAULTS, *, files: tuple[str, ...] = ("config.json",)) -> Path:
     """The folder that holds `files` of the repo called `name`, downloading them from the Hub if need be.
 
     Args:
         name: a folder, an entry of the embedded zoo (with or without "sgf-hub/"), or a Hub id "owner/name". Where the
             library came without its zoo, "name" is "sgf-hub/name" on the Hub.
-        revision: of a Hub repo: a branch, a tag, or a commit's id. Folders have none.
+        hub: how it is fetched. Folders have no revision.
         files: what must be there.
 
     Raises:
@@ -84,13 +85,13 @@ def locate(name: str, *, revision: str | None = None, files: tuple[str, ...] = (
     bare = name.removeprefix(NAMESPACE + "/")
     try:
         if Path(name).is_dir():
-            _check_revision(f"{name!r} is a folder", revision)
-            return _with_files(_complete(Path(name), files), files)
+            _check_revision(f"{name!r} is a folder", hub.revision)
+            return _with_files(_complete(Path(name) / (hub.subfolder or ""), files), files)
         if embedded(name):
-            if revision is None:
-                return _with_files(_complete(root() / bare, files), files)
+            if hub.revision is None:
+                return _with_files(_complete(root() / bare / (hub.subfolder or ""), files), files)
             if name == bare:
-                _check_revision(f"{name!r} is in the embedded zoo; 'sgf-hub/{name}' is on the Hub", revision)
+                _check_revision(f"{name!r} is in the embedded zoo; 'sgf-hub/{name}' is on the Hub", hub.revision)
     except OSError:  # a name too long to be a path
         pass
     if "/" not in name and not any(root().glob("*/config.json")):
@@ -101,7 +102,7 @@ def locate(name: str, *, revision: str | None = None, files: tuple[str, ...] = (
             f"{short(name)} is not a folder, not in the zoo{nearest(bare, known)}, and not a Hub id such as "
             f"'owner/model'. {_held(known)}."
         )
-    return download(name, revision, files)
+    return download(name, files, hub)
 
 
 def _held(names: list[str]) -> str:
@@ -139,8 +140,8 @@ def sibling(folder: Path, name: str) -> Path | None:
 
 def repo_name(folder: Path) -> str:
     """What the repo in a folder is called: the folder's name, or "owner/name" in the Hub's cache."""
-    cached = re.fullmatch(r"models--(.+?)--(.+)", folder.parent.parent.name)
-    return f"{cached[1]}/{cached[2]}" if cached and folder.parent.name == "snapshots" else folder.name
+    cached = re.search(r"(?:^|/)models--([^/]+?)--([^/]+)/snapshots/[^/]+(/.+)?$", folder.as_posix())
+    return f"{cached[1]}/{cached[2]}{cached[3] or ''}" if cached else folder.name
 
 
 def _check_revision(what: str, revision: str | None) -> None:
@@ -154,6 +155,6 @@ def _check_revision(what: str, revision: str | None) -> None:
 def _with_files(folder: Path, files: tuple[str, ...]) -> Path:
     missing = [file for file in files if not (folder / file).is_file()]
     if missing:
-        held = [file.name for file in folder.iterdir()]
+        held = [file.name for file in folder.iterdir()] if folder.is_dir() else []
         raise CorruptFileError(f"the folder {repo_name(folder)!r} lacks {incomplete(missing, held)}")
     return folder

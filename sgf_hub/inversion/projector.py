@@ -11,6 +11,7 @@ How alike the result looks is told in the features of another network, the judge
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from sgf_hub.generators import load_generator
 from sgf_hub.generators.layers import draw_z
 from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.hub.names import entries, locate, sibling
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.inversion.perceptual import Perceptual, distance
 from sgf_hub.inversion.projection import Projection, ProjectionConfig, ProjectionStep
@@ -57,25 +59,27 @@ class Projector:
             self.colours, self.whites = spread[:, None] * vectors.T, vectors / spread
 
     @classmethod
-    def from_pretrained(cls, name: str, *, revision: str | None = None, generator: Generator | None = None) -> Self:
+    def from_pretrained(cls, name: str, *, generator: Generator | None = None, **hub: Any) -> Self:
         """Compose an encoder with the generator and the two backbones that its config names.
 
         Args:
             name: of the encoder, or of a generator that has one: a folder, an entry of the embedded zoo, or a Hub id.
-            revision: of the encoder's Hub repo.
             generator: the generator, if it is loaded already.
+            **hub: how it is fetched, as `HubOptions` has it; a revision and a subfolder are the encoder's.
 
         Raises:
             UnknownNameError: if nothing answers to the name, or the generator has no encoder.
         """
-        folder = find_encoder(name, revision=revision)
+        options = HubOptions.of(hub)
+        folder, parts = find_encoder(name, options), vars(options.of_parts)
         encoder = LatentEncoder.from_pretrained(folder)
 
         def near(part: str) -> str:
             return str(sibling(folder, part) or part)
 
-        made = load_generator(near(encoder.generator_name)) if generator is None else generator
-        backbones = (Perceptual(load_backbone(near(one))) for one in (encoder.backbone_name, encoder.judge_name))
+        made = load_generator(near(encoder.generator_name), **parts) if generator is None else generator
+        named = (encoder.backbone_name, encoder.judge_name)
+        backbones = (Perceptual(load_backbone(near(one), **parts)) for one in named)
         return cls(encoder, made, *backbones)  # type: ignore[arg-type]
 
     def project(self, images: Tensor, config: ProjectionConfig | None = None) -> Projection:
@@ -227,7 +231,7 @@ def encoder_name(generator: str) -> str:
     return f"{generator.rstrip('/')}-encoder"
 
 
-def find_encoder(name: str | Path, *, revision: str | None = None) -> Path:
+def find_encoder(name: str | Path, hub: HubOptions = HUB_DEFAULTS) -> Path:
     """The folder of an encoder, by its own name or its generator's.
 
     Raises:
@@ -237,14 +241,14 @@ def find_encoder(name: str | Path, *, revision: str | None = None) -> Path:
     known = [entry.name for entry in entries() if entry.kind == "LatentEncoder"]
     if not name.rstrip("/").endswith("-encoder"):
         try:
-            return locate(encoder_name(name), revision=revision)
+            return locate(encoder_name(name), hub)
         except UnknownNameError:
-            locate(name, revision=revision)  # a mistyped name is told as such
+            locate(name, hub)  # a mistyped name is told as such
             raise UnknownNameError(
                 f"{name!r} has no encoder, so pictures cannot be projected into it: the zoo has "
                 f"{', '.join(known) or 'none'}; `sgf-hub train encoder` makes one."
             ) from None
-    return locate(name, revision=revision)
+    return locate(name, hub)
 
 
 __all__ = [

@@ -22,6 +22,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub.files import CONFIG, WEIGHTS, read_weights, sha256
 from sgf_hub.hub.module import shapes_only
 from sgf_hub.hub.names import locate, repo_name
+from sgf_hub.hub.options import HubOptions, PushOptions
 from sgf_hub.predictors.base import check_images
 from sgf_hub.predictors.resnet import plain_resnet
 from sgf_hub.validation import bounded, read_json
@@ -71,16 +72,16 @@ class Backbone(nn.Module):
         images = resize(images, self.image_size)
         return self.network(images.contiguous(memory_format=torch.channels_last)).feature_maps[-1]
 
-    def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
+    def push_to_hub(self, repo_id: str, **push: Any) -> str:
         """Push it to the Hub in transformers' format, with its card, in one commit; see `HubModule.push_to_hub`."""
         from sgf_hub.hub.publishing.push import push_folder
 
         if self.folder is not None:  # as it is there: here its BatchNorm is folded
-            return push_folder(self.folder, repo_id, private=private, token=token)
+            return push_folder(self.folder, repo_id, PushOptions.of(push))
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / repo_id.rpartition("/")[2]
             copy.deepcopy(self.network).half().save_pretrained(folder)  # type: ignore[operator]
-            return push_folder(folder, repo_id, private=private, token=token)
+            return push_folder(folder, repo_id, PushOptions.of(push))
 
 
 def resize(images: Tensor, size: int) -> Tensor:
@@ -159,18 +160,18 @@ def check_keys(config: dict[str, Any], settings: Any, *, also: tuple[str, ...] =
         raise BadValueError(f"unknown {', '.join(key[:100] for key in unknown[:5])}{more}.")
 
 
-def load_backbone(source: str | Path, *, revision: str | None = None) -> Backbone:
+def load_backbone(source: str | Path, **hub: Any) -> Backbone:
     """Load a backbone for reading: float32, on the CPU, in evaluation mode, BatchNorm folded into the convolutions.
 
     Args:
         source: a folder, a zoo entry's name, or a Hub id.
-        revision: of a Hub repo.
+        **hub: how it is fetched, as `HubOptions` has it.
 
     Raises:
         UnknownNameError: if nothing answers to the name.
         CorruptFileError: if a file is missing, damaged, or of another kind of model.
     """
-    folder = locate(str(source), revision=revision, files=(CONFIG, WEIGHTS))
+    folder = locate(str(source), HubOptions.of(hub), files=(CONFIG, WEIGHTS))
     config = read_json(folder / CONFIG)
     try:
         with shapes_only():

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.kinds import of_role
 from sgf_hub.hub.names import locate, repo_name, sibling
+from sgf_hub.hub.options import HubOptions
 from sgf_hub.predictors.backbone import Backbone, load_backbone
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.predictors.captions.predictor import CaptionPredictor
@@ -115,13 +117,14 @@ def _branches(predictor: Predictor) -> list[Branch]:
     ]
 
 
-def load_predictor(names: str | Sequence[str]) -> BasePredictor | CaptionPredictor:
+def load_predictor(names: str | Sequence[str], **hub: Any) -> BasePredictor | CaptionPredictor:
     """Load a predictor from repos, and join them if there are several.
 
     Args:
         names: a folder, zoo entry or Hub id, or several of them: of an `AttributeHead` or `KeypointHead`, whose config
             names its backbone; of a `PromptPredictor`; of an image classifier or a ViTPose of transformers; or of one
             `CaptionPredictor` alone, whose config names its captioner.
+        **hub: how each is fetched, as `HubOptions` has it.
 
     Returns:
         The predictor in evaluation mode, float32, on the CPU. Its weights take no gradient; images may. An
@@ -134,20 +137,21 @@ def load_predictor(names: str | Sequence[str]) -> BasePredictor | CaptionPredict
     """
     names = [names] if isinstance(names, str) else list(names)
     backbones: dict[Path, Shared] = {}
-    kinds = [_kind(name) for name in names]
+    options = HubOptions.of(hub)
+    kinds = [_kind(name, options) for name in names]
     if CaptionPredictor in kinds and len(names) > 1:
         raise BadValueError(
             f"a caption cannot be joined with other conditions: {', '.join(names)} hold one; name that alone."
         )
-    branches = [_load(name, kind, backbones) for name, kind in zip(names, kinds, strict=True)]
+    branches = [_load(name, kind, options, backbones) for name, kind in zip(names, kinds, strict=True)]
     if len(branches) == 1 and branches[0][0] is None:
         return branches[0][1]  # type: ignore[return-value]
     return ImagePredictor(branches).eval()
 
 
-def _kind(name: str) -> type:
+def _kind(name: str, hub: HubOptions) -> type:
     """The class that reads a repo, by what its config.json says."""
-    folder = locate(name)
+    folder = locate(name, hub)
     config = read_json(folder / CONFIG)
     ours, theirs = config.get("class"), architecture(config)
     if isinstance(ours, str) and ours in _KINDS:
@@ -163,11 +167,11 @@ def _kind(name: str) -> type:
     )
 
 
-def _load(name: str, kind: type, backbones: dict[Path, Shared]) -> Branch:
+def _load(name: str, kind: type, hub: HubOptions, backbones: dict[Path, Shared]) -> Branch:
     if kind in _TRANSFORMERS.values():
-        return None, kind(name)
-    folder = locate(name, files=(CONFIG, WEIGHTS))
-    head = kind.from_pretrained(folder)  # type: ignore[attr-defined]
+        return None, kind(name, **vars(hub))
+    folder = locate(name, hub, files=(CONFIG, WEIGHTS))
+    head = kind.from_pretrained(folder, **vars(hub.of_parts))  # type: ignore[attr-defined]
     if not isinstance(
         head, (Head, *_OF_FACES)
     ):  # it reads pictures itself, and loads what its config names when it needs it
@@ -175,7 +179,7 @@ def _load(name: str, kind: type, backbones: dict[Path, Shared]) -> Branch:
             setattr(head, part, str(sibling(folder, getattr(head, part)) or getattr(head, part)))
         return None, head
     beside = sibling(folder, head.backbone)  # of a fetched one, without its weights
-    where = locate(str(beside or head.backbone), files=(CONFIG, WEIGHTS)).resolve()
+    where = locate(str(beside or head.backbone), hub.of_parts, files=(CONFIG, WEIGHTS)).resolve()
     if where not in backbones:
         backbones[where] = _load_shared(where)
     try:

@@ -1,5 +1,6 @@
 """Bad inputs at the doors of a demo on toy models; `python -m tests.load.hostile` tries all of them on real ones."""
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -135,6 +136,8 @@ class TestTheTest:
             Answer(500, "Internal Server Error"),
             Answer(200, "KeyError: 'x'"),
             Answer(200, "x" * 2000),
+            Answer(200, "Cannot move /var/lib/demo/secret to the cache."),
+            Answer(200, "", {"path": str(Path(sys.prefix) / "lib")}),
         ],
     )
     def test_leaks(self, answer: Answer) -> None:
@@ -143,7 +146,15 @@ class TestTheTest:
             attempt.run(Attacker(""))
 
     def test_an_echo_is_no_leak(self) -> None:
-        assert check(Answer(403, "File not allowed: /work/app.py"), "/work/app.py")
+        assert check(Answer(403, "No such attribute: /etc/passwd"), "/etc/passwd")
+
+    def test_but_for_one_of_the_folders_that_it_is_served_from(self) -> None:
+        own = str(Path(__file__).parents[2] / "app.py")
+        with pytest.raises(Finding):
+            check(Answer(403, f"File not allowed: {own}"), own)
+
+    def test_addresses_are_no_paths(self) -> None:
+        assert check(Answer(404, "Not Found: /gradio_api/file=x, http://a.b/tmp/x"))
 
     def test_the_table(self) -> None:
         no = Answer(200, "A seed is a whole number.")

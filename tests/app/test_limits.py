@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
-from app.server.limits import LIMIT, BodyLimit, LastWord, UploadLimit
+from app.server.limits import LIMIT, BodyLimit, LastWord, SilentFiles, UploadLimit
 
 
 async def length(request: Request) -> JSONResponse:
@@ -121,6 +121,18 @@ class TestLastWord:
     def test_an_answer_that_has_begun_is_left_alone(self) -> None:
         answer = ask(self.app, "GET", "/late")
         assert answer.status_code == 200 and answer.text == "begun"
+
+
+class TestSilentFiles:
+    app = app_with(Middleware(SilentFiles))
+
+    def test_a_refusal_quotes_nothing(self) -> None:
+        answer = ask(self.app, "GET", "/gradio_api/file=/srv/secret")
+        assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such file for visitors."})
+
+    def test_all_else_passes(self) -> None:
+        assert ask(self.app, "POST", "/").status_code == 200
+        assert ask(self.app, "GET", "/nowhere").text == "Not Found"
 
 
 class TestServed:

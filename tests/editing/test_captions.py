@@ -27,7 +27,7 @@ NAME = "sgf-toy-captions"
 @pytest.fixture(autouse=True)
 def toy_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(captions, "load_embedder", lambda name: WordCounter())
-    monkeypatch.setattr("sgf_hub.predictors.captions.captioner.load_captioner", lambda name: colour_captioner)
+    monkeypatch.setattr("sgf_hub.predictors.captions.captioner.load_captioner", lambda name, **hub: colour_captioner)
 
 
 @pytest.fixture(scope="module")

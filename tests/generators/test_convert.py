@@ -20,6 +20,7 @@ from sgf_hub.generators.sources import Found, find
 from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.hub import download, names
 from sgf_hub.hub.files import CONFIG, WEIGHTS
+from sgf_hub.hub.options import HubOptions
 from tests.foreign import GOLDEN, even_first_bias, gan_zoo, genforce, nvidia, rosinality, write
 from tests.hub.client import world
 from tests.toys import edit_config, toy_generator, toy_progan
@@ -209,14 +210,14 @@ class FakeHub:
             monkeypatch.setattr(download, name, getattr(self, name))
         monkeypatch.setattr(names, "download", self.download)
 
-    def fetch(self, name: str, file: str, *, revision: str | None = None) -> Path:
-        self.asked.append((name, file, revision))
+    def fetch(self, name: str, file: str, hub: HubOptions) -> Path:
+        self.asked.append((name, file, hub))
         return self.root / name / file
 
-    def listing(self, name: str, *, revision: str | None = None) -> list[str]:
+    def listing(self, name: str, hub: HubOptions) -> list[str]:
         return [str(path.relative_to(self.root / name)) for path in (self.root / name).rglob("*") if path.is_file()]
 
-    def download(self, name: str, revision: str | None, files: tuple[str, ...]) -> Path:
+    def download(self, name: str, files: tuple[str, ...], hub: HubOptions) -> Path:
         if not all((self.root / name / file).is_file() for file in files):
             raise CorruptFileError(f"{name!r} on the Hub lacks {files}.")
         return self.root / name
@@ -247,7 +248,7 @@ class TestHub:
             write(repo / name, rosinality(toy_generator(noise=True)))
         with pytest.raises(CorruptFileError, match=r"holds 2 checkpoints \(a.pt, runs/b.pt\): .*, as 'me/gan/a.pt'\.$"):
             load_generator("me/gan")
-        assert find("me/gan/runs/b.pt", revision="v1") == Found("checkpoint", repo / "runs" / "b.pt")
+        assert find("me/gan/runs/b.pt", HubOptions(revision="v1")) == Found("checkpoint", repo / "runs" / "b.pt")
         assert type(load_generator("me/gan/runs/b.pt")) is StyleGAN2
 
     def test_diffusers(self, repo: Path) -> None:

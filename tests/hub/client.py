@@ -16,9 +16,12 @@ from pathlib import Path
 from unittest import mock
 
 from huggingface_hub import close_session, constants
+from huggingface_hub.utils import _xet
 
 import sgf_hub.hub.names
-from tests.hub.loopback import Hub, serve
+from sgf_hub.hub import xet
+from tests.hub.loopback import Hub, Repo, serve
+from tests.hub.storage import SETTINGS
 
 ANN = "hf_anns_secret"
 
@@ -49,6 +52,16 @@ class World:
         """Empty the cache of downloads."""
         shutil.rmtree(constants.HF_HUB_CACHE, ignore_errors=True)
 
+    def hold_zoo(self) -> None:
+        """Put the zoo into private repos of ann's, log out, and have it nowhere else."""
+        for folder in self.zoo.iterdir():
+            files = {path.name: path.read_bytes() for path in folder.iterdir()}
+            files["config.json"] = files["config.json"].replace(b'"sgf-hub/', b'"ann/')
+            self.hub.repos["model", f"ann/{folder.name}"] = repo = Repo(private=True)
+            repo.tags["v1"] = repo.commit(files, "pushed").oid
+        shutil.rmtree(self.zoo)
+        self.log_in(None)
+
     @property
     def half_written(self) -> list[Path]:
         """Files of the cache that are not whole, outside of where the client keeps what it goes on with."""
@@ -63,9 +76,18 @@ class World:
         return broken
 
 
+_QUICK = {"CONNECT_TIMEOUT": "500ms", "READ_TIMEOUT": "500ms", "RETRY_BASE_DELAY": "20ms", "RETRY_MAX_ATTEMPTS": "1"}
+
+
 @contextmanager
-def world(zoo: Path, home: Path) -> Iterator[World]:
-    """The real client against a fresh loopback Hub; ann is logged in, and the zoo is a copy of `zoo`."""
+def world(zoo: Path, home: Path, *, by_xet: bool = True) -> Iterator[World]:
+    """The real client against a fresh loopback Hub; ann is logged in, and the zoo is a copy of `zoo`.
+
+    Args:
+        zoo: of toys.
+        home: a folder for the user's files.
+        by_xet: whether large files go by Xet, as they do with the real Hub, or by plain HTTP.
+    """
     home.mkdir(parents=True, exist_ok=True)
     copy = Path(shutil.copytree(zoo, home / "zoo"))
     with serve() as hub, mock.patch.dict(os.environ), mock.patch.object(sgf_hub.hub.names, "root", lambda: copy):
@@ -83,11 +105,15 @@ def world(zoo: Path, home: Path) -> Iterator[World]:
             "HF_HUB_CACHE": str(home / "cache"),
             "HF_TOKEN_PATH": str(home / "token"),
             "HF_STORED_TOKENS_PATH": str(home / "tokens"),
-            "HF_HUB_DISABLE_XET": True,
+            "HF_HUB_DISABLE_XET": not by_xet,
             "HF_HUB_DISABLE_TELEMETRY": True,
         }
         patches = [mock.patch.object(constants, name, value) for name, value in settings.items()]
         patches.append(mock.patch("time.sleep", wait))
+        patches.append(mock.patch.object(xet, "ANSWERS_WITHIN", 0.5))
+        os.environ |= {**SETTINGS, "HF_XET_CACHE": str(home / "xet")}
+        os.environ |= {f"HF_XET_CLIENT_{name}": value for name, value in _QUICK.items()}
+        _xet.abort_xet_session()  # the settings are read by a new one
         for patch in patches:
             patch.start()
         here.log_in(ANN)
@@ -96,5 +122,6 @@ def world(zoo: Path, home: Path) -> Iterator[World]:
             yield here
         finally:
             close_session()
+            _xet.abort_xet_session()
             for patch in reversed(patches):
                 patch.stop()

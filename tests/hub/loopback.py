@@ -1,4 +1,5 @@
-"""A small Hub on the loopback interface, for the real huggingface_hub client: repos, LFS, commits, tags, collections.
+"""A small Hub on the loopback interface, for the real huggingface_hub client: repos, LFS and Xet, commits, branches,
+tags, pull requests, collections.
 
 It keeps everything in memory, notes every request, and breaks what a test asks it to break (`Fault`).
 """
@@ -12,12 +13,15 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.hub.storage import Storage
 
 TOKENS = {"hf_anns_secret": "ann", "hf_bobs_secret": "bob"}
 ORGANIZATIONS = {"sgf-hub": {"ann"}}
@@ -68,6 +72,7 @@ class Repo:
     sdk: str | None = None
     commits: list[Commit] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    branches: dict[str, list[Commit]] = field(default_factory=dict)  # others than main, and pull requests
 
     @property
     def head(self) -> Commit:
@@ -76,16 +81,18 @@ class Repo:
 
     def at(self, revision: str) -> Commit | None:
         """The commit of a branch, tag or id."""
-        if revision == "main":
-            return self.head
+        if revision == "main" or revision in self.branches:
+            return self.branches.get(revision, self.commits)[-1]
         oid = self.tags.get(revision, revision)
-        return next((one for one in self.commits if one.oid == oid), None)
+        every = [*self.commits, *(one for commits in self.branches.values() for one in commits)]
+        return next((one for one in every if one.oid == oid), None)
 
-    def commit(self, files: dict[str, bytes], message: str) -> Commit:
+    def commit(self, files: dict[str, bytes], message: str, branch: str = "main") -> Commit:
         """A new state."""
-        oid = hashlib.sha1(f"{len(self.commits)} {message} {sorted(files)}".encode()).hexdigest()
-        self.commits.append(Commit(oid, files, message))
-        return self.head
+        commits = self.branches.get(branch, self.commits)
+        oid = hashlib.sha1(f"{branch} {len(commits)} {message} {sorted(files)}".encode()).hexdigest()
+        commits.append(Commit(oid, files, message))
+        return commits[-1]
 
 
 class Refusal(Exception):
@@ -101,14 +108,17 @@ class Hub:
 
     def __init__(self) -> None:
         self.repos: dict[tuple[str, str], Repo] = {}
-        self.objects: dict[str, bytes] = {}  # of LFS, by SHA-256
+        self.objects: dict[str, bytes] = {}  # large files, by SHA-256
+        self.storage = Storage()  # of Xet
         self.collections: dict[str, dict] = {}
         self.requests: list[tuple[str, str]] = []
         self.faults: list[Fault] = []
-        self.sent: list[str] = []  # LFS objects that came whole
+        self.sent: list[str] = []  # large files that came whole
         self.lock = threading.RLock()
         self.closing = threading.Event()
         self.url = ""
+        self.storage_url = ""  # that is told
+        self.bridge_url = ""  # where large files go by plain HTTP; the Hub itself by default
 
     def model(self, name: str) -> Repo:
         """A model's repo."""
@@ -148,6 +158,7 @@ def serve() -> Iterator[Hub]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), BoundHandler)
     server.daemon_threads = True
     hub.url = f"http://127.0.0.1:{server.server_port}"
+    hub.storage_url = f"{hub.url}/storage"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -276,6 +287,13 @@ class Handler(BaseHTTPRequestHandler):
             ("POST", r"/api/(model|dataset|space)s/([^/]+/[^/]+)/preupload/([^/]+)", self._preupload),
             ("POST", r"/api/(model|dataset|space)s/([^/]+/[^/]+)/commit/([^/]+)", self._commit),
             ("POST", r"/api/(model|dataset|space)s/([^/]+/[^/]+)/tag/([^/]+)", self._tag),
+            ("POST", r"/api/(model|dataset|space)s/([^/]+/[^/]+)/branch/([^/]+)", self._branch),
+            ("GET", r"/api/(model|dataset|space)s/([^/]+/[^/]+)/xet-(read|write)-token/([^/]+)", self._xet_token),
+            ("HEAD", r"/storage", self._hello),
+            ("POST", r"/storage/v1/xorbs/default/([0-9a-f]{64})", self._xorb),
+            ("POST", r"/storage/v1/shards", self._shard),
+            ("GET", r"/storage/v1/reconstructions/([0-9a-f]{64})", self._reconstruction),
+            ("GET", r"/storage/data/([0-9a-f]{64})", self._piece),
             ("GET", r"/api/(model|dataset|space)s/([^/]+/[^/]+)", self._info),
             ("GET", r"/api/(model|dataset|space)s/([^/]+/[^/]+)/revision/([^/]+)", self._info),
             ("GET", r"/api/(model|dataset|space)s/([^/]+/[^/]+)/tree/([^/]+)", self._tree),
@@ -320,8 +338,10 @@ class Handler(BaseHTTPRequestHandler):
         return lambda: self._json(200, {"url": url})
 
     def _preupload(self, kind: str, name: str, revision: str, *, body: bytes) -> Any:
-        files = self._repo(kind, name, write=True).head.files
-        told = []
+        commit = self._repo(kind, name, write=True).at(revision)
+        if commit is None:
+            raise Refusal(404, "Invalid rev id", "RevisionNotFound")
+        files, told = commit.files, []
         for file in json.loads(body)["files"]:
             path = file["path"]
             large = path.endswith(LARGE)
@@ -337,7 +357,7 @@ class Handler(BaseHTTPRequestHandler):
         for one in json.loads(body)["objects"]:
             told = {"oid": one["oid"], "size": one["size"]}
             if one["oid"] not in self.hub.objects:
-                href = f"{self.hub.url}/lfs/{one['oid']}?X-Amz-Signature=signed"
+                href = f"{self.hub.bridge_url or self.hub.url + '/lfs'}/{one['oid']}?X-Amz-Signature=signed"
                 told["actions"] = {"upload": {"href": href}}
             objects.append(told)
         return lambda: self._json(200, {"transfer": "basic", "objects": objects})
@@ -351,7 +371,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def _commit(self, kind: str, name: str, revision: str, *, body: bytes) -> Any:
         repo = self._repo(kind, name, write=True)
-        files, message = dict(repo.head.files), ""
+        asked = {}
+        if "create_pr" in parse_qs(urlsplit(self.path).query):
+            number = len(repo.branches) + 1
+            base, revision = revision, f"refs/pr/{number}"
+            repo.branches[revision] = [repo.at(base) or repo.head]
+            asked["pullRequestUrl"] = f"{self.hub.url}/{name}/discussions/{number}"
+        there = repo.at(revision)
+        if there is None:
+            raise Refusal(404, "Invalid rev id", "RevisionNotFound")
+        files, message = dict(there.files), ""
         for line in body.decode().splitlines():
             item = json.loads(line)
             value = item["value"]
@@ -367,9 +396,16 @@ class Handler(BaseHTTPRequestHandler):
                 del files[value["path"]]
             else:
                 raise Refusal(400, f"unknown operation {item['key']}")
-        commit = repo.commit(files, message)
+        commit = repo.commit(files, message, revision)
         url = f"{self.hub.url}/{name}/commit/{commit.oid}"
-        return lambda: self._json(200, {"commitUrl": url, "commitOid": commit.oid})
+        return lambda: self._json(200, {"commitUrl": url, "commitOid": commit.oid, **asked})
+
+    def _branch(self, kind: str, name: str, branch: str, *, body: bytes) -> Any:
+        repo = self._repo(kind, name, write=True)
+        if branch == "main" or branch in repo.branches:
+            raise Refusal(409, "Reference already exists")
+        repo.branches[branch] = [repo.head]
+        return lambda: self._send(200, b"{}", {})
 
     def _tag(self, kind: str, name: str, revision: str, *, body: bytes) -> Any:
         repo = self._repo(kind, name, write=True)
@@ -407,12 +443,50 @@ class Handler(BaseHTTPRequestHandler):
         content = commit.files[path]
         etag = hashlib.sha256(content).hexdigest() if path.endswith(LARGE) else blob_id(content)
         headers = {"X-Repo-Commit": commit.oid, "ETag": f'"{etag}"', "Accept-Ranges": "bytes"}
+        if etag in self.hub.storage.hashes:
+            headers["X-Xet-Hash"] = self.hub.storage.hashes[etag]
+            headers["X-Xet-Refresh-Route"] = f"{self.hub.url}/api/models/{name}/xet-read-token/{commit.oid}"
+            if self.hub.bridge_url:
+                headers |= {"X-Linked-Size": str(len(content)), "X-Linked-ETag": headers["ETag"]}
+                headers["Location"] = f"{self.hub.bridge_url}/{etag}?X-Amz-Signature=signed"
+                return lambda: self._send(302, b"", headers)
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
         if asked:
             start = int(asked[1])
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
             return lambda: self._send(206, content[start:], headers)
         return lambda: self._send(200, content, headers)
+
+    # -- Xet -------------------------------------------------------------------------------------------------------
+
+    def _xet_token(self, kind: str, name: str, right: str, revision: str, *, body: bytes) -> Any:
+        self._repo(kind, name, write=right == "write")
+        told = {"accessToken": "of-the-storage", "exp": int(time.time()) + 3600, "casUrl": self.hub.storage_url}
+        headers = {"X-Xet-Access-Token": told["accessToken"], "X-Xet-Token-Expiration": str(told["exp"])}
+        return lambda: self._json(200, told, {**headers, "X-Xet-Cas-Url": self.hub.storage_url})
+
+    def _xorb(self, name: str, *, body: bytes) -> Any:
+        self.hub.storage.xorbs[name] = body
+        return lambda: self._json(200, {"was_inserted": True})
+
+    def _shard(self, *, body: bytes) -> Any:
+        for content in self.hub.storage.register(body):
+            oid = hashlib.sha256(content).hexdigest()
+            if oid not in self.hub.objects:
+                self.hub.objects[oid] = content
+                self.hub.sent.append(oid)
+        return lambda: self._json(200, {"result": 1})
+
+    def _reconstruction(self, name: str, *, body: bytes) -> Any:
+        if name not in self.hub.storage.files:
+            raise Refusal(404, "no such file")
+        return lambda: self._json(200, self.hub.storage.plan(name, f"{self.hub.storage_url}/data"))
+
+    def _piece(self, name: str, *, body: bytes) -> Any:
+        first, last = map(int, re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"]).groups())  # type: ignore[union-attr]
+        held = self.hub.storage.xorbs[name]
+        span = {"Content-Range": f"bytes {first}-{last}/{len(held)}"}
+        return lambda: self._send(206, held[first : last + 1], span)
 
     # -- collections -----------------------------------------------------------------------------------------------
 

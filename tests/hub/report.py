@@ -19,7 +19,7 @@ def table() -> str:
     with tempfile.TemporaryDirectory() as folder:
         zoo = write_zoo(Path(folder) / "toys")
         for i, scenario in enumerate(SCENARIOS):
-            with world(zoo, Path(folder) / str(i)) as here:
+            with world(zoo, Path(folder) / str(i), by_xet=scenario.by_xet) as here:
                 lines.append(f"| {scenario.name} | {scenario.injected} | {scenario.run(here)} |")
     return "\n".join(lines)
 

@@ -19,7 +19,9 @@ from safetensors.torch import load_file, save_file
 from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.errors import CorruptFileError, SGFError, UnknownNameError
 from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
+from sgf_hub.hub.composition import fetch, survey
 from sgf_hub.hub.names import locate
+from sgf_hub.hub.options import PushOptions
 from sgf_hub.hub.publishing import upload as sending
 from sgf_hub.hub.publishing.push import COLLECTION, gather, plan, plan_all, push
 from sgf_hub.mapping import SGFMapping
@@ -38,21 +40,25 @@ class Scenario:
         name: what is done.
         injected: the fault.
         run: does it in a world, checks it, and tells what happened.
+        by_xet: whether large files go by Xet, as they do with the real Hub; some faults are those of plain HTTP.
     """
 
     name: str
     injected: str
     run: Callable[[World], str]
+    by_xet: bool
 
 
 SCENARIOS: list[Scenario] = []
 
 
-def scenario(name: str, injected: str = "nothing") -> Callable[[Callable[[World], str]], Callable[[World], str]]:
+def scenario(
+    name: str, injected: str = "nothing", *, by_xet: bool = True
+) -> Callable[[Callable[[World], str]], Callable[[World], str]]:
     """Put a function into the list."""
 
     def add(run: Callable[[World], str]) -> Callable[[World], str]:
-        SCENARIOS.append(Scenario(name, injected, run))
+        SCENARIOS.append(Scenario(name, injected, run, by_xet))
         return run
 
     return add
@@ -60,7 +66,7 @@ def scenario(name: str, injected: str = "nothing") -> Callable[[Callable[[World]
 
 def push_gan(world: World, **options: object) -> list[sending.Sent]:
     """Push the toy generator as ann's."""
-    return push(plan(["toy-stylegan2"], namespace="ann"), **options)
+    return push(plan(["toy-stylegan2"], namespace="ann"), PushOptions(**options))
 
 
 def change(folder: Path) -> None:
@@ -99,7 +105,17 @@ def create(world: World) -> str:
     assert [one.repo_id for one in sent] == [GAN] and sent[0].commit == world.hub.model(GAN).head.oid
     pushed_whole(world)
     assert len(world.hub.model(GAN).commits) == 2  # the Hub's own, and ours
-    return "one commit: weights (LFS), config and card"
+    assert world.hub.count("POST", "/storage/v1/xorbs/") == 1 and world.hub.count("PUT", "/lfs/") == 0
+    return "one commit: weights (by Xet), config and card"
+
+
+@scenario("create and push a model, and pull it", "HF_HUB_DISABLE_XET=1", by_xet=False)
+def plain(world: World) -> str:
+    push_gan(world)
+    pushed_whole(world)
+    StyleGAN2.from_pretrained(GAN)
+    assert world.hub.count("PUT", "/lfs/") == 1 and world.hub.count("GET", "/storage") == 0
+    return "the same, weights by plain HTTP (LFS)"
 
 
 @scenario("push again, nothing changed")
@@ -147,6 +163,7 @@ def pull(world: World) -> str:
     here, there = StyleGAN2.from_pretrained("toy-stylegan2"), StyleGAN2.from_pretrained(GAN)
     latent = here.sample(2, seed=3)
     assert torch.equal(here.synthesize(latent), there.synthesize(latent))
+    assert world.hub.count("GET", "/storage/data/") == 1 and world.hub.count("GET", "model.safetensors") == 0
     return "equal to the bit"
 
 
@@ -234,6 +251,31 @@ def modules(world: World) -> str:
     assert two.private and "training.json" not in two.head.files
     assert torch.equal(StyleGAN2.from_pretrained("ann/two").w_avg, network.w_avg.half().float())
     return "the first with all that its folder tells of it, the second with what it is now"
+
+
+@scenario("push to a branch, and as a pull request")
+def aside(world: World) -> str:
+    first = push_gan(world)[0].commit
+    change(world.zoo / "toy-stylegan2")
+    push_gan(world, revision="next", commit_message="Longer training")
+    change(world.zoo / "toy-stylegan2")
+    asked = push_gan(world, create_pr=True)[0].url
+    repo = world.hub.model(GAN)
+    assert repo.head.oid == first and asked.endswith("/ann/toy-stylegan2/discussions/2")
+    assert repo.branches["next"][-1].message == "Longer training" and "refs/pr/2" in repo.branches
+    assert not torch.equal(StyleGAN2.from_pretrained(GAN).w_avg, StyleGAN2.from_pretrained(GAN, revision="next").w_avg)
+    return "the main branch stays as it was; the address of the pull request is given"
+
+
+@scenario("pull a private mapping by a token that is given, into a folder that is given, and again without asking")
+def by_token(world: World) -> str:
+    world.hold_zoo()
+    options = {"cache_dir": world.home / "mine"}
+    SGFEditor.from_pretrained("ann/sgf-toy-attributes", token=ANN, **options)
+    del world.hub.requests[:]
+    SGFEditor.from_pretrained("ann/sgf-toy-attributes", local_files_only=True, **options)
+    assert not world.hub.requests and not Path(constants.HF_HUB_CACHE).exists()
+    return "the generator and the predictor that it names come by the same token into the same folder"
 
 
 # -- names and rights --------------------------------------------------------------------------------------------------
@@ -327,7 +369,7 @@ def failing(world: World) -> str:
     return sentence
 
 
-@scenario("push: the upload breaks", "connection reset after 3,000 bytes of the weights, twice")
+@scenario("push: the upload breaks", "connection reset after 3,000 bytes of the weights, twice", by_xet=False)
 def cut_upload(world: World) -> str:
     world.hub.faults = [Fault("PUT", "/lfs/", cut=3000, times=2)]
     push_gan(world)
@@ -336,7 +378,11 @@ def cut_upload(world: World) -> str:
     return f"tried again after {_waited(world)}; one commit, weights whole"
 
 
-@scenario("push: the upload breaks for good, and is taken up later", "connection reset in every upload, then none")
+@scenario(
+    "push: the upload breaks for good, and is taken up later",
+    "connection reset in every upload, then none",
+    by_xet=False,
+)
 def resumed(world: World) -> str:
     (world.zoo / "toy-stylegan2" / "strip.png").write_bytes(bytes(5000))
     world.hub.faults = [Fault("PUT", "/lfs/", cut=100, times=99, skip=1)]
@@ -404,7 +450,7 @@ def failing_pull(world: World) -> str:
     return sentence
 
 
-@scenario("pull: the download breaks", "connection closed after 4,000 and 2,000 bytes of the weights")
+@scenario("pull: the download breaks", "connection closed after 4,000 and 2,000 bytes of the weights", by_xet=False)
 def cut_download(world: World) -> str:
     push_gan(world)
     world.hub.faults = [Fault("GET", "model.safetensors", cut=4000), Fault("GET", "model.safetensors", cut=2000)]
@@ -413,7 +459,11 @@ def cut_download(world: World) -> str:
     return "taken up where it broke; weights whole"
 
 
-@scenario("pull: the download breaks for good", "connection closed at once, every time, after the first 4,000 bytes")
+@scenario(
+    "pull: the download breaks for good",
+    "connection closed at once, every time, after the first 4,000 bytes",
+    by_xet=False,
+)
 def cut_for_good(world: World) -> str:
     push_gan(world)
     world.hub.faults = [
@@ -447,6 +497,116 @@ def unreachable(world: World) -> str:
         sentence = refused(UnknownNameError, lambda: StyleGAN2.from_pretrained(GAN))
     assert sum(world.waits) < 2
     return f"{sentence} At once, not after the client's 23 s."
+
+
+# -- a firewall that lets the Hub through, and not its storage ---------------------------------------------------------
+
+REFUSED = "http://127.0.0.1:9"
+
+
+def pulled_plainly(world: World) -> str:
+    """Pull the toy generator, which comes by plain HTTP; and once more, with no try at Xet."""
+    StyleGAN2.from_pretrained(GAN)
+    assert not world.half_written and world.hub.count("GET", "/resolve/.*/model.safetensors") == 1
+    tried = world.hub.count("GET", "/xet-read-token/")
+    world.forget()
+    StyleGAN2.from_pretrained(GAN)
+    assert world.hub.count("GET", "/xet-read-token/") == tried
+    return "weights by plain HTTP, whole; later ones of the process without another try"
+
+
+def pushed_plainly(world: World) -> str:
+    """Push the toy generator, which goes by plain HTTP."""
+    push_gan(world)
+    pushed_whole(world)
+    assert world.hub.count("PUT", "/lfs/") == 1 and len(world.hub.model(GAN).commits) == 2
+    return "weights by plain HTTP; one commit"
+
+
+@scenario("pull: Xet's storage cannot be reached", "nothing listens there")
+def xet_refused(world: World) -> str:
+    push_gan(world)
+    world.hub.storage_url = REFUSED
+    return pulled_plainly(world)
+
+
+@scenario("pull: Xet's storage is slow", "it accepts, and never answers")
+def xet_slow(world: World) -> str:
+    push_gan(world)
+    world.hub.faults = [Fault("GET", "/storage/", hang=True, times=99)]
+    return pulled_plainly(world)
+
+
+@scenario("pull: Xet's storage breaks off", "connection closed after 1,000 bytes of the weights, every time")
+def xet_cut(world: World) -> str:
+    push_gan(world)
+    world.hub.faults = [Fault("GET", "/storage/data/", cut=1000, times=99)]
+    return pulled_plainly(world)
+
+
+@scenario("pull: the Hub gives no token for Xet's storage", "500 to every request for one")
+def xet_no_token(world: World) -> str:
+    push_gan(world)
+    world.hub.faults = [Fault("GET", "/xet-read-token/", status=500, times=99)]
+    return pulled_plainly(world)
+
+
+@scenario("pull: nor can plain HTTP reach the storage", "nothing listens, at Xet's and where the Hub redirects to")
+def bridge_refused(world: World) -> str:
+    push_gan(world)
+    world.hub.storage_url = world.hub.bridge_url = REFUSED.replace("127.0.0.1", "localhost")
+    sentence = refused(UnknownNameError, lambda: StyleGAN2.from_pretrained(GAN))
+    assert not world.half_written
+    return sentence
+
+
+@scenario("open a stranger's mapping, as the demo does: Xet's storage cannot be reached", "nothing listens there")
+def xet_refused_demo(world: World) -> str:
+    push(plan_all(namespace="ann"))
+    world.hub.storage_url = REFUSED
+    into = world.home / "opened"
+    into.mkdir()
+    assert list(fetch(survey("ann/sgf-toy-attributes", into), into))
+    shutil.rmtree(world.zoo)
+    SGFEditor.from_pretrained(str(into / "sgf-toy-attributes"), local_files_only=True)
+    return "weights by plain HTTP, whole"
+
+
+@scenario("push: Xet's storage cannot be reached", "nothing listens there")
+def xet_refused_push(world: World) -> str:
+    world.hub.storage_url = REFUSED
+    return pushed_plainly(world)
+
+
+@scenario("push: Xet's storage is slow", "it accepts, and never answers")
+def xet_slow_push(world: World) -> str:
+    world.hub.faults = [Fault(method, "/storage", hang=True, times=99) for method in ("HEAD", "GET", "POST")]
+    return pushed_plainly(world)
+
+
+@scenario("push: Xet's storage breaks off", "connection reset after 1,000 bytes of the weights, every time")
+def xet_cut_push(world: World) -> str:
+    world.hub.faults = [Fault("POST", "/storage/v1/xorbs/", cut=1000, times=99)]
+    return pushed_plainly(world)
+
+
+@scenario("push: nor can plain HTTP reach the storage", "nothing listens, at Xet's and where uploads are sent")
+def bridge_refused_push(world: World) -> str:
+    world.hub.storage_url = world.hub.bridge_url = REFUSED.replace("127.0.0.1", "localhost")
+    sentence = refused(SGFError, lambda: push_gan(world))
+    assert len(world.hub.model(GAN).commits) == 1
+    return sentence
+
+
+# -- caches ------------------------------------------------------------------------------------------------------------
+
+
+@scenario("pull: the cache cannot be written", "a file stands where its folder should be")
+def read_only_cache(world: World) -> str:
+    push_gan(world)
+    Path(constants.HF_HUB_CACHE).write_text("")
+    sentence = refused(SGFError, lambda: StyleGAN2.from_pretrained(GAN))
+    return sentence.replace(constants.HF_HUB_CACHE, "CACHE")
 
 
 def _waited(world: World) -> str:

@@ -11,6 +11,7 @@ import sgf_hub.hub.names
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError, UnknownNameError
 from sgf_hub.hub.kinds import kind_of
 from sgf_hub.hub.names import entries, locate, repo_name, sibling
+from sgf_hub.hub.options import HubOptions
 
 
 @pytest.fixture
@@ -46,11 +47,11 @@ class TestOrder:
 
     def test_then_the_hub(self, in_toy_zoo: Path, elsewhere: Path, hub: list) -> None:
         assert locate("someone/model", files=("config.json", "x")) == Path("downloaded")
-        assert hub == [("someone/model", None, ("config.json", "x"))]
+        assert hub == [("someone/model", ("config.json", "x"), HubOptions())]
 
     def test_a_revision_is_the_hubs(self, in_toy_zoo: Path, elsewhere: Path, hub: list) -> None:
-        locate("sgf-hub/toy-stylegan2", revision="v1")
-        assert hub == [("sgf-hub/toy-stylegan2", "v1", ("config.json",))]
+        locate("sgf-hub/toy-stylegan2", HubOptions(revision="v1"))
+        assert hub == [("sgf-hub/toy-stylegan2", ("config.json",), HubOptions(revision="v1"))]
 
     def test_anothers_repo_is_not_ours(self, in_toy_zoo: Path, elsewhere: Path, hub: list) -> None:
         locate("someone/toy-stylegan2")
@@ -63,19 +64,19 @@ class TestRevisions:
         with pytest.raises(
             BadValueError, match="'mine' is a folder, and revision 'v1' was asked for: only repos of the"
         ):
-            locate("mine", revision="v1")
+            locate("mine", HubOptions(revision="v1"))
 
     def test_an_entry_of_the_zoo_has_none(self, in_toy_zoo: Path, elsewhere: Path) -> None:
         with pytest.raises(
             BadValueError, match="is in the embedded zoo; 'sgf-hub/toy-stylegan2' is on the Hub, and rev"
         ):
-            locate("toy-stylegan2", revision="v1")
+            locate("toy-stylegan2", HubOptions(revision="v1"))
 
 
 class TestWithoutAZoo:
     def test_a_bare_name_is_ours_on_the_hub(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: list) -> None:
         monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: tmp_path / "none")
-        locate("toy-stylegan2", revision="v1")
+        locate("toy-stylegan2", HubOptions(revision="v1"))
         locate("someone/model")
         assert [name for name, *_ in hub] == ["sgf-hub/toy-stylegan2", "someone/model"]
 
@@ -98,6 +99,8 @@ class TestKinds:
 
     def test_what_a_cached_repo_is_called(self) -> None:
         assert repo_name(Path("cache/models--me--my--model/snapshots/0123")) == "me/my--model"
+        assert repo_name(Path("cache/models--me--model/snapshots/0123/gan/big")) == "me/model/gan/big"
+        assert repo_name(Path("models--me--model/snapshots/0123")) == "me/model"
         assert repo_name(Path("zoo/toy")) == "toy"
 
 

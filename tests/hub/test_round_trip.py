@@ -13,6 +13,7 @@ import pytest
 from sgf_hub.hub.names import root
 from tests.hub.client import ANN
 from tests.hub.loopback import Hub, serve
+from tests.hub.storage import SETTINGS
 
 HERE = Path(__file__).resolve().parents[2]
 
@@ -22,8 +23,9 @@ def user(tmp_path: Path):
     """(the Hub, a function that runs a command as ann, by default in the checkout)."""
     with serve() as hub:
         settings = {
-            "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": ANN, "HF_HUB_DISABLE_XET": "1",
+            "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": ANN,
             "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "0", "OMP_NUM_THREADS": "1",
+            **SETTINGS,
         }  # fmt: skip
 
         def run(*command: str, at: Path = HERE) -> subprocess.CompletedProcess:
@@ -44,6 +46,7 @@ def test_the_demo_runs_from_the_hub(user: tuple[Hub, Callable], tmp_path: Path) 
     assert pushed.returncode == 0, pushed.stderr
     told = json.loads(pushed.stdout)
     assert len(told["pushed"]) == len(hub.repos) == len(list(root().glob("*/config.json")))
+    assert hub.count("POST", "/storage/v1/shards") and not hub.count("PUT", "/lfs/")
     assert len(hub.collections[told["collection"]]["items"]) == len(told["pushed"])
 
     bare = tmp_path / "bare"
@@ -52,6 +55,7 @@ def test_the_demo_runs_from_the_hub(user: tuple[Hub, Callable], tmp_path: Path) 
     shutil.copytree(HERE / "tests" / "hub", bare / "tests" / "hub", ignore=shutil.ignore_patterns("__pycache__"))
     edited = run(sys.executable, "-m", "tests.hub.round_trip", at=bare)
     assert edited.returncode == 0, edited.stderr
+    assert hub.count("GET", "/storage/data/")
     told = json.loads(edited.stdout.splitlines()[-1])
     assert told["name"] == "glasses" and told["before"] < 0.1 < 0.9 < told["after"]
     assert told["reason"] == "StopReason.TARGET_REACHED" and told["steps"] > 0

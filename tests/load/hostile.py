@@ -206,8 +206,9 @@ def requests() -> Iterator[Attempt]:
     """Addresses, other visitors, and requests of the page's own kind."""
     root = str(Path(__file__).parents[2])
     for path in (
-        "/gradio_api/file=/etc/passwd", f"/gradio_api/file={root}/app.py", "/gradio_api/file=app.py",
-        "/gradio_api/file=../../../../etc/passwd", "/gradio_api/file=%2Fetc%2Fpasswd", "/gradio_api/file=%00",
+        "/gradio_api/file=/etc/passwd", f"/gradio_api/file={root}/app.py", f"/gradio_api/file={root}",
+        "/gradio_api/file=app.py", "/gradio_api/file=../../../../etc/passwd",
+        "/gradio_api/file=%2Fetc%2Fpasswd", "/gradio_api/file=%00",
         "/gradio_api/file=http://127.0.0.1:1/", "/gradio_api/proxy=http://169.254.169.254/latest/meta-data",
         "/static/../../../../../../etc/passwd", "/static/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
         "/assets/../../../../../etc/passwd", "/custom_component/x/client/component/../../../../../etc/passwd",
@@ -337,6 +338,7 @@ def table(answers: list[tuple[Attempt, Answer]]) -> str:
         name, colon, rest = what.partition(": ")
         where, what = (f"{where}, {name}", rest) if colon and where != "upload" else (where, what)
         said = re.sub(r"not (['\"\[{]|nan|inf|None|True|-?[\d.]+).*?[”.]$", "not …”", str(answer))
+        said = re.sub(r"(“\w+ is) .*(; choose )", r"\1 …\2", said)
         rows.setdefault((where, said), []).append(what)
     lines = ["| where | what | what it got |", "|---|---|---|"]
     lines += [

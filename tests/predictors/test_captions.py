@@ -93,7 +93,7 @@ class TestCondition:
     def test_captioner_and_embedder_are_loaded_at_first_use(self, monkeypatch, tmp_path, words: WordCounter) -> None:
         loaded: list[str] = []
 
-        def load(name: str):
+        def load(name: str, **hub: object):
             loaded.append(name)
             return pixel_captioner
 

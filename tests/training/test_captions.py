@@ -132,7 +132,7 @@ def test_extracts() -> None:
 
 
 def test_training_writes_a_repo_and_tells_of_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("sgf_hub.predictors.captions.captioner.load_captioner", lambda name: pixel_captioner)
+    monkeypatch.setattr("sgf_hub.predictors.captions.captioner.load_captioner", lambda name, **hub: pixel_captioner)
     records = list(train_captions(CONFIG, PlainGenerator(4), tmp_path, captioner="sgf-hub/toy", command="sgf-hub x"))
     assert records[0] == {"pictures": 64} and records[-2]["embedded"] == records[-1]["distinct"]
     made = json.loads((tmp_path / "training.json").read_text())

@@ -48,7 +48,7 @@ def captions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return describe((images.mean(dim=(2, 3)) - mean) / spread)
 
     monkeypatch.setattr("sgf_hub.predictors.captions.predictor.load_embedder", lambda name: WordCounter())
-    monkeypatch.setattr("sgf_hub.predictors.captions.captioner.load_captioner", lambda name: captioner)
+    monkeypatch.setattr("sgf_hub.predictors.captions.captioner.load_captioner", lambda name, **hub: captioner)
     fitted(generator, captioner, count=300).save_pretrained(tmp_path / "captions")
     return tmp_path / "captions"
 

@@ -18,6 +18,7 @@ from sgf_hub.editing import EditConfig, Editor, SGFEditor
 from sgf_hub.hub import names as zoo
 from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.names import locate
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.predictors import ImagePredictor, load_predictor
 from sgf_hub.predictors.backbone import fingerprint
 from sgf_hub.validation import read_json
@@ -35,11 +36,12 @@ class Methods:
         mapping: name of the mapping, whose generator and predictor all share.
         out: folder of the evaluation: pairs that are sampled, and what is fitted on pairs, are kept under it.
         pairs: a folder of pairs to fit on; sampled if None.
+        hub: how the mapping is fetched.
     """
 
-    def __init__(self, mapping: str, out: Path, pairs: Path | None) -> None:
-        self.mapping, self.out, self._pairs = mapping, out, pairs
-        self.sgf = SGFEditor.from_pretrained(mapping)
+    def __init__(self, mapping: str, out: Path, pairs: Path | None, hub: HubOptions = HUB_DEFAULTS) -> None:
+        self.mapping, self.out, self._pairs, self.hub = mapping, out, pairs, hub
+        self.sgf = SGFEditor.from_pretrained(mapping, **vars(hub))
         self._baselines: dict[str, Baseline] = {}
 
     def editor(self, name: str) -> Editor:
@@ -85,11 +87,11 @@ class Methods:
     @cached_property
     def models(self) -> dict[str, str]:
         """Every repo that takes part, to a digest of its configuration and weights."""
-        return digests([self.mapping], []) | self._shared
+        return digests([self.mapping], [], self.hub) | self._shared
 
     @cached_property
     def _shared(self) -> dict[str, str]:
-        return digests([self.sgf.mapping.generator_name], self.sgf.mapping.predictor_names)
+        return digests([self.sgf.mapping.generator_name], self.sgf.mapping.predictor_names, self.hub.of_parts)
 
     @cached_property
     def _sampled(self) -> Path:
@@ -124,22 +126,23 @@ class Methods:
         return load_pairs(self._sampled)
 
 
-def digests(models: Sequence[str], heads: Sequence[str]) -> dict[str, str]:
+def digests(models: Sequence[str], heads: Sequence[str], hub: HubOptions) -> dict[str, str]:
     """Repos of models, and of predictors' heads, to digests of their configuration and weights.
 
     Args:
         models: names.
         heads: names; the backbone that a head names is told too.
+        hub: how they are fetched.
     """
     found = {}
     for name in (*models, *heads):
-        folder = locate(name, files=(CONFIG, WEIGHTS))
+        folder = locate(name, hub, files=(CONFIG, WEIGHTS))
         found[name] = fingerprint(folder / CONFIG) + fingerprint(folder / WEIGHTS)
     for head in heads:
-        config = read_json(locate(head) / CONFIG)
+        config = read_json(locate(head, hub) / CONFIG)
         if "backbone" not in config:  # what is no head on a backbone is whole in its own folder
             continue
-        lens = load_predictor(head)
+        lens = load_predictor(head, **vars(hub))
         assert isinstance(lens, ImagePredictor)
         found[config["backbone"]] = "".join(str(backbone.fingerprint) for backbone in lens.backbones)
     return found

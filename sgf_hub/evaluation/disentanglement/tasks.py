@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from sgf_hub.evaluation.disentanglement.evaluate import Evaluation, evaluate_flip
 from sgf_hub.evaluation.disentanglement.methods import Methods, digests
 from sgf_hub.evaluation.pool import in_parallel
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.predictors import load_predictor
 
 PICTURES = 16  # samples whose edits are kept as latents, of every task
@@ -49,6 +50,7 @@ class Plan:
         seeds: how many sets of latents.
         out: folder of the results.
         pairs: folder of pairs to fit baselines on; sampled if None.
+        hub: how the mapping is fetched.
     """
 
     mapping: str
@@ -59,6 +61,7 @@ class Plan:
     seeds: int
     out: Path
     pairs: Path | None = None
+    hub: HubOptions = HUB_DEFAULTS
 
     @property
     def tasks(self) -> list[Task]:
@@ -67,7 +70,7 @@ class Plan:
 
     def open(self) -> Methods:
         """The methods' editors."""
-        return Methods(self.mapping, self.out, self.pairs)
+        return Methods(self.mapping, self.out, self.pairs, self.hub)
 
 
 def run(plan: Plan, *, workers: int, fresh: bool = False) -> Iterator[tuple[Task, dict]]:
@@ -114,14 +117,16 @@ def fingerprints(plan: Plan) -> dict[str, str]:
 
 def models(plan: Plan, methods: Methods) -> dict[str, str]:
     """Every repo that takes part, to a digest of its configuration and weights."""
-    return methods.models | digests([], plan.judge)
+    return methods.models | digests([], plan.judge, plan.hub.of_parts)
 
 
 _loaded: dict[str, Any] = {}  # of a worker process
 
 
 def _load(plan: Plan) -> None:
-    _loaded.update(methods=plan.open(), judge=load_predictor(plan.judge) if plan.judge else None)
+    _loaded.update(
+        methods=plan.open(), judge=load_predictor(plan.judge, **vars(plan.hub.of_parts)) if plan.judge else None
+    )
 
 
 def _do(task: Task, plan: Plan) -> dict:

@@ -15,6 +15,7 @@ from sgf_hub.hub.fetching.registry import LICENCE
 from sgf_hub.hub.files import CONFIG, INDEX, WEIGHTS, shards_of
 from sgf_hub.hub.kinds import KINDS
 from sgf_hub.hub.names import NAMESPACE, entries, sibling
+from sgf_hub.hub.options import PUSH_DEFAULTS, PushOptions
 from sgf_hub.hub.publishing.cards import CARD, card_of, pictures_of
 from sgf_hub.hub.publishing.upload import Sent, Upload, check_namespace, collect, send, whoami
 from sgf_hub.hub.user_code import is_code
@@ -65,33 +66,32 @@ def plan_all(*, namespace: str | None = None) -> list[Upload]:
     return plan(found, namespace=namespace or NAMESPACE)
 
 
-def push(uploads: Sequence[Upload], *, private: bool = False, token: str | None = None) -> list[Sent]:
+def push(uploads: Sequence[Upload], options: PushOptions = PUSH_DEFAULTS) -> list[Sent]:
     """Send what was planned, in that order."""
-    return [send(upload, private=private, token=token) for upload in uploads]
+    return [send(upload, options) for upload in uploads]
 
 
-def gather(uploads: Sequence[Upload], *, private: bool = False, token: str | None = None) -> str:
+def gather(uploads: Sequence[Upload], options: PushOptions = PUSH_DEFAULTS) -> str:
     """The Collection of what was pushed; gives its slug."""
     ids = [upload.repo_id for upload in uploads]
-    return collect(COLLECTION, ids, namespace=ids[0].partition("/")[0], private=private, token=token)
+    return collect(COLLECTION, ids, options, namespace=ids[0].partition("/")[0])
 
 
-def push_folder(folder: str | Path, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
-    """Push one folder under a name of its own, with the folders that it names; gives the repo's address.
+def push_folder(folder: str | Path, repo_id: str, options: PushOptions = PUSH_DEFAULTS) -> str:
+    """Push one folder under a name of its own, with those that it names; gives the address of the repo or pull request.
 
     Args:
         folder: of a model.
         repo_id: "owner/name", or "name" for one of the logged-in user's.
-        private: whether a new repo is private.
-        token: of the Hub; the one that is logged in by default.
+        options: how, its parts too.
     """
     owner, _, name = repo_id.rpartition("/")
-    namespace = check_namespace(owner or whoami(token))
+    namespace = check_namespace(owner or whoami(options.token))
     ordered: dict[str, Path] = {}
     _order(Path(folder), {Path(folder).resolve()}, ordered)
     *parts, own = ordered
     ids = {part: f"{namespace}/{part}" for part in parts} | {own: f"{namespace}/{name}"}
-    return push([upload_of(ordered[one], ids[one], ids) for one in ordered], private=private, token=token)[-1].url
+    return push([upload_of(ordered[one], ids[one], ids) for one in ordered], options)[-1].url
 
 
 def upload_of(folder: Path, repo_id: str, ids: Mapping[str, str]) -> Upload:

@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import quote
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.hub.download import transport_error
+from sgf_hub.hub import xet
+from sgf_hub.hub.options import PushOptions
+from sgf_hub.hub.xet import transport_error
 from sgf_hub.validation import short
 
 Result = TypeVar("Result")
@@ -58,7 +61,7 @@ class Sent:
 
     Args:
         repo_id: "owner/name".
-        url: of the repo.
+        url: of the repo, or of the pull request.
         commit: made by this push; None where nothing had changed.
     """
 
@@ -67,70 +70,83 @@ class Sent:
     commit: str | None
 
 
-def send(upload: Upload, *, private: bool = False, token: str | None = None) -> Sent:
+def send(upload: Upload, options: PushOptions) -> Sent:
     """Make the repo if need be, and bring its files there in one commit.
 
     Args:
         upload: the repo and its files.
-        private: whether a new repo is private.
-        token: of the Hub; the one that is logged in by default.
+        options: how.
 
     Raises:
         SGFError: if it cannot be done, in a sentence.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
 
     check_namespace(upload.repo_id.partition("/")[0])
+    repo: dict[str, Any] = {"repo_id": upload.repo_id, "repo_type": upload.kind}
+    branch = options.revision or constants.DEFAULT_REVISION
 
     def attempt() -> Sent:
-        api = HfApi(token=token)
+        api = HfApi(token=options.token)
         sdk = "gradio" if upload.kind == "space" else None
-        url = api.create_repo(upload.repo_id, repo_type=upload.kind, private=private, exist_ok=True, space_sdk=sdk)
-        there: Any = api.repo_info(upload.repo_id, repo_type=upload.kind)
-        if private and not there.private:
+        url = api.create_repo(**repo, private=options.private, exist_ok=True, space_sdk=sdk)
+        if options.revision is not None:
+            api.create_branch(**repo, branch=options.revision, exist_ok=True)
+        there: Any = api.repo_info(**repo, revision=options.revision)
+        if options.private and not there.private:
             raise BadValueError(
                 f"{upload.repo_id} is on the Hub already, and public: make it private there, or push without --private."
             )
-        operations: list[Any] = [
-            # kept as bytes or a name, so that every try reads from the beginning
-            CommitOperationAdd(path, held if isinstance(held, bytes) else str(held))
-            for path, held in upload.files.items()
+        deleted = [
+            path
+            for path in sorted(one.rfilename for one in there.siblings or ())
+            if path.startswith(upload.mirrored) and path not in upload.files
         ]
-        for path in sorted(one.rfilename for one in there.siblings or ()):
-            if path.startswith(upload.mirrored) and path not in upload.files:
-                operations.append(CommitOperationDelete(path))
-        commit = api.create_commit(
-            upload.repo_id, operations, commit_message="Push with sgf-hub", repo_type=upload.kind
-        )
-        return Sent(upload.repo_id, str(url), None if commit.oid == there.sha else commit.oid)
 
-    return _tried(attempt, upload.repo_id, token)
+        def commit() -> Any:
+            operations: list[Any] = [
+                # kept as bytes or a name, so that every try reads from the beginning
+                CommitOperationAdd(path, held if isinstance(held, bytes) else str(held))
+                for path, held in upload.files.items()
+            ]
+            operations += [CommitOperationDelete(path) for path in deleted]
+            return api.create_commit(
+                **repo,
+                operations=operations,
+                commit_message=options.commit_message,
+                revision=options.revision,
+                create_pr=options.create_pr,
+            )
+
+        address = f"{api.endpoint}/api/{upload.kind}s/{upload.repo_id}/xet-write-token/{quote(branch, safe='')}"
+        xet.leave_out_if_silent(address, options.token)
+        made = xet.or_plain_http(commit, silence=xet.PUSH_SILENCE)
+        return Sent(upload.repo_id, made.pr_url or str(url), None if made.oid == there.sha else made.oid)
+
+    return _tried(attempt, upload.repo_id, options.token)
 
 
-def collect(
-    title: str, models: Sequence[str], *, namespace: str, private: bool = False, token: str | None = None
-) -> str:
+def collect(title: str, models: Sequence[str], options: PushOptions, *, namespace: str) -> str:
     """A Collection of models, made if need be; gives its slug.
 
     Args:
         title: of the Collection.
         models: Hub ids, in order.
+        options: whether a new one is private, and the token.
         namespace: of its owner.
-        private: whether a new one is private.
-        token: of the Hub.
     """
     from huggingface_hub import HfApi
 
     def attempt() -> str:
-        api = HfApi(token=token)
-        collection = api.create_collection(title, namespace=namespace, private=private, exists_ok=True)
+        api = HfApi(token=options.token)
+        collection = api.create_collection(title, namespace=namespace, private=options.private, exists_ok=True)
         there = {item.item_id for item in collection.items}
         for model in models:
             if model not in there:
                 api.add_collection_item(collection.slug, model, "model", exists_ok=True)
         return collection.slug
 
-    return _tried(attempt, f"the Collection {title!r} of {namespace}", token)
+    return _tried(attempt, f"the Collection {title!r} of {namespace}", options.token)
 
 
 def whoami(token: str | None = None) -> str:
@@ -219,7 +235,7 @@ def _passes(error: BaseException) -> bool:
 
     if isinstance(error, OfflineModeIsEnabled):
         return False
-    return _status(error) in _PASSING or isinstance(error, transport_error())
+    return _status(error) in _PASSING or isinstance(error, (ConnectionError, *transport_error()))
 
 
 def _read_if_there(error: BaseException | None, what: str) -> SGFError:
@@ -245,7 +261,12 @@ def _read_if_there(error: BaseException | None, what: str) -> SGFError:
         return SGFError(f"the Hub answered {status} to the push of {what} ({short(reason)}): {again}")
     if isinstance(error, transport_error("TimeoutException")):
         return SGFError(f"the Hub did not answer within {TIMEOUT:g} s while {what} was pushed: {again}")
-    if isinstance(error, transport_error()):
+    if isinstance(error, transport_error("ConnectError", "ConnectTimeout")) and (host := xet.storage_of(error)):
+        return SGFError(
+            f"the Hub answers, and {host}, where it keeps large files, does not, while {what} was pushed: have that "
+            f"host let through, and {again}"
+        )
+    if isinstance(error, (ConnectionError, *transport_error())):
         return SGFError(
             f"the Hub cannot be reached, or the connection broke, while {what} was pushed: check the network and "
             f"{again}"

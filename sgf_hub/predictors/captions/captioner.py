@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub.files import CONFIG, INDEX, WEIGHTS, shards_of
 from sgf_hub.hub.names import locate, repo_name
+from sgf_hub.hub.options import HubOptions, PushOptions
 from sgf_hub.predictors.backbone import check_keys, fold_batchnorm, resize
 from sgf_hub.predictors.base import check_images
 from sgf_hub.predictors.pretrained.repos import PREPROCESSOR, PROCESSOR, quietly, reason, usable
@@ -81,7 +82,7 @@ class Captioner(nn.Module):
             return _greedy(self.network, pixels, longest)
         return self.network.generate(pixel_values=pixels, max_new_tokens=longest, do_sample=False, num_beams=1)
 
-    def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
+    def push_to_hub(self, repo_id: str, **push: Any) -> str:
         """Push its folder to the Hub, with its card, in one commit; see `HubModule.push_to_hub`.
 
         Raises:
@@ -94,7 +95,7 @@ class Captioner(nn.Module):
                 "this captioner is not from a folder: save its network, tokenizer and preprocessor_config.json to one, "
                 "and push that with `sgf-hub push`."
             )
-        return push_folder(self.folder, repo_id, private=private, token=token)
+        return push_folder(self.folder, repo_id, PushOptions.of(push))
 
 
 def _attends_with_gpt2(config: dict[str, Any]) -> bool:
@@ -125,12 +126,12 @@ def _greedy(network: Any, pixels: Tensor, longest: int) -> Tensor:
     return torch.cat(tokens, dim=1)
 
 
-def load_captioner(source: str | Path, *, revision: str | None = None) -> Captioner:
+def load_captioner(source: str | Path, **hub: Any) -> Captioner:
     """Load a captioner for reading: float32, on the CPU, in evaluation mode.
 
     Args:
         source: a folder, a zoo entry's name, or a Hub id.
-        revision: of a Hub repo.
+        **hub: how it is fetched, as `HubOptions` has it.
 
     Raises:
         UnknownNameError: if nothing answers to the name.
@@ -138,10 +139,11 @@ def load_captioner(source: str | Path, *, revision: str | None = None) -> Captio
     """
     from tokenizers import Tokenizer
 
-    folder = _locate(str(source), revision)
+    options = HubOptions.of(hub)
+    folder = _locate(str(source), options)
     for file in (PREPROCESSOR, PROCESSOR, GENERATION):  # a repo has one of the first two, and perhaps the third
         with suppress(SGFError):
-            locate(str(source), revision=revision, files=(file,))
+            locate(str(source), options, files=(file,))
     image_size, mean, std = _preprocessing(folder)
     config = read_json(folder / CONFIG)
     try:
@@ -159,16 +161,16 @@ def load_captioner(source: str | Path, *, revision: str | None = None) -> Captio
     return captioner
 
 
-def _locate(source: str, revision: str | None) -> Path:
+def _locate(source: str, hub: HubOptions) -> Path:
     """The folder of a captioner, its weights in one file or in several."""
     try:
-        return locate(source, revision=revision, files=(CONFIG, TOKENIZER, WEIGHTS))
+        return locate(source, hub, files=(CONFIG, TOKENIZER, WEIGHTS))
     except CorruptFileError as error:
         try:
-            folder = locate(source, revision=revision, files=(CONFIG, TOKENIZER, INDEX))
+            folder = locate(source, hub, files=(CONFIG, TOKENIZER, INDEX))
         except CorruptFileError:
             raise error from None
-    return locate(source, revision=revision, files=(CONFIG, TOKENIZER, INDEX, *shards_of(folder)))
+    return locate(source, hub, files=(CONFIG, TOKENIZER, INDEX, *shards_of(folder)))
 
 
 def _load_network(folder: Path, config: dict[str, Any]) -> Any:

@@ -120,7 +120,7 @@ class CaptionPredictor(HubModule):
         if "captioner" not in self._models:
             from sgf_hub.predictors.captions.captioner import load_captioner
 
-            self._models["captioner"] = load_captioner(self.captioner_name)
+            self._models["captioner"] = load_captioner(self.captioner_name, **vars(self.hub))
         return self._models["captioner"]
 
     def read_with(self, captioner: "Captioner | Callable[[Tensor], list[str]]") -> None:

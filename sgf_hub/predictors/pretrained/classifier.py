@@ -10,6 +10,7 @@ from torch import Tensor
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub.files import CONFIG
 from sgf_hub.hub.names import repo_name
+from sgf_hub.hub.options import HubOptions
 from sgf_hub.predictors.attributes import groups_of
 from sgf_hub.predictors.base import BasePredictor, check_images
 from sgf_hub.predictors.pretrained.preprocessing import read_preprocessing
@@ -32,7 +33,7 @@ class TransformersClassifier(BasePredictor):
         labels: which labels to take, or a mapping from those to take to other names; all, by default. A label is
             called "wearing_hat" where its repo says "Wearing Hat".
         groups: sets of attributes of which at most one holds, in place of those that the repo implies.
-        revision: of a Hub repo.
+        **hub: how it is fetched, as `HubOptions` has it.
 
     Raises:
         UnknownNameError: if nothing answers to the source, or a label is unknown.
@@ -48,10 +49,10 @@ class TransformersClassifier(BasePredictor):
         *,
         labels: Sequence[str] | Mapping[str, str] | None = None,
         groups: Sequence[Sequence[str]] | None = None,
-        revision: str | None = None,
+        **hub: Any,
     ) -> None:
         super().__init__()
-        folder = fetch(source, revision=revision)
+        folder = fetch(source, HubOptions.of(hub))
         config = read_json(folder / CONFIG)
         name = architecture(config)
         if KIND not in name:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.hub.files import CONFIG
 from sgf_hub.hub.names import repo_name
+from sgf_hub.hub.options import HubOptions
 from sgf_hub.predictors.base import BasePredictor, check_images
 from sgf_hub.predictors.head import MAX_NAMES
 from sgf_hub.predictors.pretrained.preprocessing import read_preprocessing
@@ -34,16 +35,16 @@ class TransformersKeypoints(BasePredictor):
 
     Args:
         source: a folder, a zoo entry's name, or a Hub id; in transformers' format, with safetensors.
-        revision: of a Hub repo.
+        **hub: how it is fetched, as `HubOptions` has it.
 
     Raises:
         UnknownNameError: if nothing answers to the source.
         CorruptFileError: if it is no ViTPose, or a file is missing or damaged.
     """
 
-    def __init__(self, source: str | Path, *, revision: str | None = None) -> None:
+    def __init__(self, source: str | Path, **hub: Any) -> None:
         super().__init__()
-        folder = fetch(source, revision=revision)
+        folder = fetch(source, HubOptions.of(hub))
         config = read_json(folder / CONFIG)
         name = architecture(config)
         if name != KIND:

@@ -6,6 +6,7 @@ are kept, so that a saved predictor needs CLIP's vision tower alone; that is loa
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.module import HubModule
 from sgf_hub.hub.names import repo_name
+from sgf_hub.hub.options import HubOptions
 from sgf_hub.predictors.backbone import fingerprint as fingerprint_of
 from sgf_hub.predictors.base import BasePredictor, check_images
 from sgf_hub.predictors.captions.sentences import clean
@@ -89,7 +91,8 @@ class PromptPredictor(HubModule, BasePredictor):
             CorruptFileError: if it is not of the CLIP that embedded the prompts.
         """
         if "vision" not in self._towers:
-            self._towers["vision"] = _load_vision(self.model_name, self.fingerprint, self.embeddings.shape[-1])
+            dimension = self.embeddings.shape[-1]
+            self._towers["vision"] = _load_vision(self.model_name, self.hub, self.fingerprint, dimension)
         return self._towers["vision"].to(self.embeddings.device)
 
     def config(self) -> dict[str, Any]:
@@ -142,7 +145,7 @@ def embed(prompts: Mapping[str, Sequence[str]], model: str) -> tuple[Tensor, Ten
     """
     from tokenizers import Tokenizer
 
-    folder = fetch(model, revision=_revision(model), files=(TOKENIZER,))
+    folder = fetch(model, HubOptions(revision=_revision(model)), files=(TOKENIZER,))
     with usable(folder, "CLIP"):
         from transformers.models.clip.modeling_clip import CLIPTextModelWithProjection
 
@@ -176,8 +179,8 @@ class _Tower(nn.Module):
         return F.normalize(self.network(pixel_values=self.preprocessing(images)).image_embeds, dim=-1)
 
 
-def _load_vision(model: str, fingerprint: str, dimension: int) -> _Tower:
-    folder = fetch(model, revision=_revision(model))
+def _load_vision(model: str, hub: HubOptions, fingerprint: str, dimension: int) -> _Tower:
+    folder = fetch(model, replace(hub, revision=_revision(model)))
     found = fingerprint_of(folder / WEIGHTS)
     if fingerprint and found != fingerprint:
         raise CorruptFileError(

@@ -20,6 +20,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
 from sgf_hub.hub.files import CONFIG, WEIGHTS
 from sgf_hub.hub.module import shapes_only
 from sgf_hub.hub.names import locate, repo_name
+from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.predictors.backbone import fold_batchnorm
 from sgf_hub.validation import bounded, read_json
 
@@ -36,12 +37,12 @@ _COUNTS = {
 }  # fmt: skip
 
 
-def fetch(source: str | Path, *, revision: str | None = None, files: tuple[str, ...] = ()) -> Path:
+def fetch(source: str | Path, hub: HubOptions = HUB_DEFAULTS, *, files: tuple[str, ...] = ()) -> Path:
     """The folder of a repo with its config, weights and preprocessor's settings.
 
     Args:
         source: a folder, a zoo entry's name, or a Hub id.
-        revision: of a Hub repo.
+        hub: how it is fetched.
         files: what must be there besides.
 
     Raises:
@@ -49,11 +50,11 @@ def fetch(source: str | Path, *, revision: str | None = None, files: tuple[str, 
         CorruptFileError: if a file is missing, or the config describes what nobody could build.
     """
     name = str(source)
-    locate(name, revision=revision)
+    locate(name, hub)
     for file in (PREPROCESSOR, PROCESSOR):  # a repo has one of them
         with suppress(SGFError):
-            locate(name, revision=revision, files=(file,))
-    folder = locate(name, revision=revision, files=(CONFIG, WEIGHTS, *files))
+            locate(name, hub, files=(file,))
+    folder = locate(name, hub, files=(CONFIG, WEIGHTS, *files))
     try:
         _check_counts(read_json(folder / CONFIG))
     except BadValueError as error:

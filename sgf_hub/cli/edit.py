@@ -14,6 +14,8 @@ from sgf_hub.cli.fit import GENERATOR_HELP, PREDICTOR_HELP, load_parts
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.validation import check_seed, short
 
+LATENT_HELP = "Start from a latent: a file of sgf-hub, or .npz, .npy or .pt of another inverter."
+
 if TYPE_CHECKING:  # torch takes seconds to import: --help is shown without it
     from sgf_hub.types import Generator, Latent
 
@@ -22,7 +24,9 @@ def edit(
     mapping: Annotated[str, typer.Argument(help="A zoo entry, a folder, or a Hub id.")],
     seed: Annotated[str | None, typer.Option(help="Of the picture to start from.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Of many: 0-99, or 3,5,10-20.")] = None,
-    latent: Annotated[Path | None, typer.Option(help="Start from this saved latent instead.")] = None,
+    latent: Annotated[Path | None, typer.Option(help=LATENT_HELP)] = None,
+    index: Annotated[int | None, typer.Option(help="Which of the latents in that file, from 0.")] = None,
+    space: Annotated[str | None, typer.Option(help="Of that file, where its shape does not tell: z, w or w+.")] = None,
     wish: Annotated[list[str] | None, typer.Option("--set", help="name=1, name=0, or keypoint=x,y in [0, 1].")] = None,
     caption: Annotated[str | None, typer.Option(help="What to show, for a mapping of captions.")] = None,
     release: Annotated[list[str] | None, typer.Option(help="A name that need not be held.")] = None,
@@ -43,7 +47,7 @@ def edit(
     from sgf_hub.editing.batch import samples, seeds_of
     from sgf_hub.editing.config import EditRequest
     from sgf_hub.editing.editor import SGFEditor
-    from sgf_hub.types import Latent
+    from sgf_hub.latents import read_latent
 
     if [seed, seeds, latent].count(None) != 2:
         raise BadValueError("give either --seed or --latent or --seeds, to say which pictures to start from.")
@@ -51,8 +55,9 @@ def edit(
     wishes: dict[str, Any] = dict(pairs)
     if len(wishes) < len(pairs):
         raise BadValueError("a name is wished for twice: give one --set a name.")
-    start = Latent.load(latent) if latent is not None else None
-    chosen = [] if start is not None else seeds_of(seeds) if seeds is not None else [check_seed(seed)]
+    if latent is None and (index is not None or space is not None):
+        raise BadValueError("--index and --space say which latent of a file: give --latent, or leave them out.")
+    chosen = [] if latent is not None else seeds_of(seeds) if seeds is not None else [check_seed(seed)]
     editor, config = SGFEditor.from_pretrained(mapping, **load_parts(generator, tuple(predictor or ()))).preset(
         stepping
     )
@@ -65,10 +70,10 @@ def edit(
         wishes = {"caption": caption}
     request = EditRequest(wishes, tuple(release or ()))
     request.target(reader, torch.zeros(1, reader.spec.dimension))  # a mistake is told before anything is drawn
-    if start is None:
+    if latent is not None:
+        start = read_latent(latent, editor.generator, index=index, space=space)  # type: ignore[arg-type]
+    else:
         start = samples(editor.generator, chosen[:1], truncation=truncation)
-    if len(start) != 1:
-        raise BadValueError(f"the latent file holds {len(start)} samples; this command edits one.")
     config = replace(
         config,
         max_steps=config.max_steps if steps is None else steps,

@@ -187,7 +187,7 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
 
         Args:
             request: Gradio's own.
-            image: PNG, JPEG, WebP, BMP or GIF as a data URI or in base64, 2 MB of text at most.
+            image: PNG, JPEG, WebP, AVIF, BMP or GIF as a data URI or in base64, 2 MB of text at most.
             zoom: of the square that is looked at: 1 for the largest that fits, up to 20.
             x: middle of that square, in 0 to 1 of the picture's width.
             y: likewise of its height.

@@ -119,7 +119,7 @@ class Search:
     @property
     def total(self) -> int:
         """Steps at most."""
-        return self.config.total
+        return projector(self.models, self.generator).total(self.config)
 
 
 class Pace:

@@ -47,7 +47,7 @@ def read_tensors(path: str | Path) -> Tensors:
     """
     path = Path(path)
     if not path.is_file():
-        raise CorruptFileError(f"there is no latent file at {path}: {ACCEPTED}.")
+        raise CorruptFileError(f"there is no file at {path}: {ACCEPTED}.")
     size = path.stat().st_size
     if size > _LIMIT:
         raise CorruptFileError(f"{path.name} is larger than any file of latents ({_LIMIT >> 20} MB): save fewer in it.")

@@ -130,6 +130,34 @@ class TestEdit:
         in_z = pictured(generator.synthesize(generator.to_w(Latent(start[3].data, "z"))))
         assert np.abs(in_z - np.asarray(Image.open("out/before.png"), int)).max() <= 1
 
+    def test_along_a_direction(self, run: Run, in_toy_zoo) -> None:
+        np.save("way.npy", 7 * np.eye(16, dtype=np.float32)[3:4])
+        words = ("edit", ATTRIBUTES, "--seed", 3, "--direction", "way.npy")
+        code, out, err = run(*words, "--strength", -2, "--steps", 5)
+        told = json.loads(out)
+        assert (code, told["steps"], told["stop_reason"], err) == (0, 5, "step limit", "") and "distance" not in told
+        moved = Latent.load("out/latent.safetensors").data - load_generator("toy-stylegan2").sample(1, seed=3).data
+        torch.testing.assert_close(moved, -2 * torch.eye(16)[3:4], atol=1e-5, rtol=0)
+        assert Image.open("out/steps.gif").size == (256, 256)
+        path = json.loads(Path("out/trajectory.json").read_text())["path"]
+        assert len(path) == 6 and "distance" not in path[0]
+        code, out, _ = run("edit", ATTRIBUTES, "--seeds", "0-1", *words[4:], "--out", "many")
+        assert code == 0 and json.loads(out)["mean_steps"] == 10
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (("--strength", 2), "--strength says how far along a direction: give --direction"),
+            (("--direction", "x.npy", "--set", "smile=1"), "--direction goes its own way: leave --set"),
+            (("--direction", "x.npy", "--stepping", "paper"), "leave --set, --caption, --release and --stepping out"),
+            (("--direction", "none.npy"), "there is no file at none.npy"),
+            (("--direction", "x.npy"), "and latents of this generator are 'w' of 16 dimensions"),
+        ],
+    )
+    def test_directions_that_are_refused(self, run: Run, in_toy_zoo, words: tuple, message: str) -> None:
+        np.save("x.npy", np.ones((1, 5), np.float32))
+        assert message in run.refused("edit", ATTRIBUTES, "--seed", 3, *words)
+
     def test_repeats(self, run: Run, in_toy_zoo) -> None:
         first, second = (
             run("edit", ATTRIBUTES, "--seed", 3, "--set", "smile=1", "--steps", 3, "--out", out) for out in "xy"
@@ -238,7 +266,7 @@ class TestBadInput:
 
     def test_a_missing_latent(self, run: Run, in_toy_zoo) -> None:
         told = run.refused("edit", ATTRIBUTES, "--latent", "none.safetensors", "--set", "smile=1")
-        assert "there is no latent file at none.safetensors" in told
+        assert "there is no file at none.safetensors" in told
 
     @pytest.mark.parametrize("name", [ATTRIBUTES, "toy-stylegan2", "toy-attributes", "toy-backbone"])
     @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])

@@ -255,7 +255,7 @@ def odd(path: Path) -> None:
         (lambda path: np.savez_compressed(path, w=np.zeros(2**21)), "x.npz", "unfolds from .* to 16,777,.* bytes"),
         (crowded, "x.npz", "holds more than 4096 arrays"),
         (odd, "x.npz", "compressed in a way that NumPy does not use"),
-        (lambda path: path.mkdir(), "x.npy", "there is no latent file at"),
+        (lambda path: path.mkdir(), "x.npy", "there is no file at"),
         (lambda path: path.write_bytes(pickle.dumps(print)), "x.pt", "print"),
         (
             lambda path: path.write_bytes(struct.pack("<Q", 99) + b"{}"),

@@ -34,7 +34,7 @@ _NO_GRADIENTS = (
     "this generator gives no gradients of its pictures, so that no search can be made in it: let its network draw "
     "without torch.no_grad, and without rounding."
 )
-FEATURES, JUDGE = "faces-backbone", "flowers-judge-backbone"  # for pictures of a world that the zoo does not know
+FEATURES, JUDGE = "sgf-hub/faces-backbone", "sgf-hub/flowers-judge-backbone"  # for generators of no world of the zoo
 
 
 class Projector:

@@ -83,8 +83,10 @@ def edit(
         wishes = {"caption": caption}
     request = EditRequest(wishes, tuple(release or ()))
     moving: Editor = editor
+    asked: dict[str, Any] = {} if caption is None else {"asked": caption}
     if direction is not None:
         moving, config = _along(direction, strength, editor, steps or _DIRECTION_STEPS)
+        asked = {"direction": direction.name, "strength": round(moving.step_size * config.max_steps, 4)}
     else:
         request.target(reader, torch.zeros(1, reader.spec.dimension))  # a mistake is told before anything is drawn
     if latent is not None:
@@ -103,7 +105,7 @@ def edit(
         if not found.known:
             typer.echo(_doubt(found), err=True)
     make_folder(out)
-    job = EditJob(mapping, moving, editor.mapping.generator_name, request, config, out, console)
+    job = EditJob(mapping, moving, editor.mapping.generator_name, request, config, out, console, asked)
     if seeds is None:
         edit_one(job, start)
     else:

@@ -35,6 +35,7 @@ class EditJob:
         config: when an edit stops, what it moves.
         out: an existing folder.
         console: where progress is shown.
+        asked: what trajectory.json tells of it beside the mapping: a sentence, or a direction.
     """
 
     mapping: str
@@ -44,6 +45,7 @@ class EditJob:
     config: "EditConfig"
     out: Path
     console: Console
+    asked: dict[str, Any] = field(default_factory=dict)
 
     @property
     def predictor(self) -> Any:
@@ -112,8 +114,7 @@ def edit_one(job: EditJob, start: "Latent") -> None:
         }
         for s in trajectory.steps
     ]
-    asked = {} if caption is None else {"asked": caption}
-    detail = {"mapping": job.mapping, "names": list(predictor.spec.names), **asked, "path": path, **summary}
+    detail = {"mapping": job.mapping, "names": list(predictor.spec.names), **job.asked, "path": path, **summary}
     (out / "trajectory.json").write_text(json.dumps(detail, indent=1))
     typer.echo(json.dumps(summary))
     if job.request.wishes and reason.value != "target reached":

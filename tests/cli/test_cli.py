@@ -139,8 +139,9 @@ class TestEdit:
         moved = Latent.load("out/latent.safetensors").data - load_generator("toy-stylegan2").sample(1, seed=3).data
         torch.testing.assert_close(moved, -2 * torch.eye(16)[3:4], atol=1e-5, rtol=0)
         assert Image.open("out/steps.gif").size == (256, 256)
-        path = json.loads(Path("out/trajectory.json").read_text())["path"]
-        assert len(path) == 6 and "distance" not in path[0]
+        whole = json.loads(Path("out/trajectory.json").read_text())
+        assert len(whole["path"]) == 6 and "distance" not in whole["path"][0]
+        assert (whole["direction"], whole["strength"]) == ("way.npy", -2)
         code, out, _ = run("edit", ATTRIBUTES, "--seeds", "0-1", *words[4:], "--out", "many")
         assert code == 0 and json.loads(out)["mean_steps"] == 10
 

@@ -49,15 +49,16 @@ class OwnPictures:
         """What a similarity of 0 is, and from which one on a result counts as the picture.
 
         Returns:
-            The mean distance of two samples in the judge's features, and how similar a sample is on average to the
-            one most like it: a search that finds nothing nearer has found another picture.
+            The mean distance of two samples in the judge's features; and the similarity of what is half as far from a
+            sample as, on average, the sample most like it. Searches for the generator's own pictures come nearer, and
+            for those of other worlds they do not (docs/latents.md).
         """
         features = torch.cat([judge(images) for images in self.images.split(_AT_ONCE)])
         apart = torch.cdist(features, features).square()
         count = len(features)
         mean = apart.sum().item() / (count * (count - 1))
         nearest = apart.fill_diagonal_(torch.inf).amin(dim=1).mean().item()
-        return mean, 1 - nearest / mean
+        return mean, 1 - nearest / 2 / mean
 
     @classmethod
     @torch.no_grad()

@@ -18,20 +18,8 @@ from sgf_hub.types import Generator, Latent, Space
 from sgf_hub.validation import short
 
 # what tools call a latent, among other things that they save beside it
-_NAMES = (
-    "latent",
-    "latents",
-    "latent_in",
-    "latent_code",
-    "latent_codes",
-    "codes",
-    "z",
-    "w",
-    "ws",
-    "wp",
-    "w+",
-    "w_plus",
-)
+_NAMES = ("latent", "latents", "latent_in", "latent_code", "latent_codes", "codes",
+          "z", "w", "ws", "wp", "w+", "w_plus")  # fmt: skip
 _LISTED = 5  # latents that a sentence names
 
 

@@ -222,7 +222,7 @@ HAZARDS: dict[str, tuple[bytes, str]] = {
     ),
     "bytes outside of any tensor": (PROTO + blob(bytes(10**6)) + STOP, "holds values that are neither plain data"),
     # tensors
-    "strides of zero": (legacy(shown(storage(1), [2**39], [0])), "over a storage of 1 values"),
+    "strides of zero": (legacy(shown(storage(1), [2**39], [0])), "declares tensors of more than four times its size"),
     "a shape beyond the storage": (legacy(shown(storage(1), [2], [1])), "declares a tensor of shape [2] over"),
     "a shape of 2**120 values": (legacy(shown(storage(1), [2**39] * 3, [1] * 3)), "over a storage of 1 values"),
     "a shape of 50 sides": (legacy(shown(storage(1), [1] * 50, [1] * 50)), "is not a few whole numbers"),

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from sgf_hub.errors import SGFError
     from sgf_hub.generators import load_generator
     from sgf_hub.generators.custom import CustomGenerator
+    from sgf_hub.latents import read_latent
     from sgf_hub.mapping import SGFMapping
     from sgf_hub.predictors import (
         CustomPredictor,
@@ -35,6 +36,7 @@ _HOME = {
     "TransformersKeypoints": "predictors",
     "load_generator": "generators",
     "load_predictor": "predictors",
+    "read_latent": "latents",
 }
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "TransformersKeypoints",
     "load_generator",
     "load_predictor",
+    "read_latent",
 ]
 
 

@@ -68,10 +68,10 @@ class Latent:
 
     @classmethod
     def load(cls, path: str | Path) -> "Latent":
-        """Read a latent from a safetensors file written by `save`.
+        """Read a latent from a safetensors file written by `save`; `sgf_hub.read_latent` reads those of other tools.
 
         Raises:
-            CorruptFileError: if the file is missing, too large, damaged, or not a latent.
+            CorruptFileError: if the file is missing, too large, damaged, or does not say that it is a latent.
         """
         path = Path(path)
         if not path.is_file():
@@ -82,7 +82,11 @@ class Latent:
             with safe_open(str(path), framework="pt") as file:
                 metadata = file.metadata() or {}
                 if list(file.keys()) != ["latent"] or "space" not in metadata:
-                    raise CorruptFileError(f"{path.name} is not a latent saved by sgf-hub (it holds no 'latent').")
+                    held = short(", ".join(file.keys()))[1:-1]
+                    raise CorruptFileError(
+                        f"{path.name} holds {held}{'' if 'space' in metadata else ' and does not say in which space'}; "
+                        "sgf-hub saves a 'latent' and its space, and sgf_hub.read_latent(path, generator) reads others."
+                    )
                 data = file.get_tensor("latent")
         except (SafetensorError, OSError, ValueError) as error:
             raise CorruptFileError(

@@ -14,6 +14,7 @@ LIBRARY = [
     ["hub", "field", "mapping"],
     ["predictors", "data"],
     ["generators"],
+    ["latents"],
     ["editing", "inversion"],
     ["baselines", "training"],
     ["evaluation"],

@@ -139,17 +139,17 @@ class TestLatentFile:
             Latent.load(path)
 
     @pytest.mark.parametrize(
-        ("tensors", "metadata"),
+        ("tensors", "metadata", "told"),
         [
-            ({"weight": torch.zeros(1, 4)}, {"space": "w"}),
-            ({"latent": torch.zeros(1, 4), "more": torch.zeros(1)}, {"space": "w"}),
-            ({"latent": torch.zeros(1, 4)}, None),
-            ({"latent": torch.zeros(1, 4)}, {"format": "pt"}),
+            ({"weight": torch.zeros(1, 4)}, {"space": "w"}, "holds weight; sgf"),
+            ({"latent": torch.zeros(1, 4), "more": torch.zeros(1)}, {"space": "w"}, "holds latent, more; sgf"),
+            ({"latent": torch.zeros(1, 4)}, None, "holds latent and does not say in which space; sgf"),
+            ({"latent": torch.zeros(1, 4)}, {"format": "pt"}, "holds latent and does not say in which space; sgf"),
         ],
     )
-    def test_foreign_safetensors(self, path: Path, tensors: dict, metadata: dict | None) -> None:
+    def test_foreign_safetensors(self, path: Path, tensors: dict, metadata: dict | None, told: str) -> None:
         save_file(tensors, path, metadata=metadata)
-        with pytest.raises(CorruptFileError, match="is not a latent saved by sgf-hub"):
+        with pytest.raises(CorruptFileError, match=told):
             Latent.load(path)
 
     @pytest.mark.parametrize(

@@ -180,17 +180,20 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
 
         yield from _in_turn(flowers.models, request, steps())
 
-    def project(request: gr.Request, image: str, zoom: float = 1.0, x: float = 0.5, y: float = 0.5) -> Stream:
-        """Find the drawn face that comes nearest to a picture of your own, to edit it.
+    def project(
+        request: gr.Request, image: str, zoom: float = 1.0, x: float = 0.5, y: float = 0.5, faces: str = DRAWN
+    ) -> Stream:
+        """Find the face that comes nearest to a picture of your own, to edit it.
 
-        The generator knows drawn faces only. The picture is kept no longer than the search takes (some ten seconds).
+        A generator knows its own faces only. The picture is kept no longer than the search takes (some ten seconds).
 
         Args:
             request: Gradio's own.
-            image: PNG, JPEG, WebP, BMP or GIF as a data URI or in base64, 2 MB of text at most.
+            image: PNG, JPEG, WebP, AVIF, BMP or GIF as a data URI or in base64, 2 MB of text at most.
             zoom: of the square that is looked at: 1 for the largest that fits, up to 20.
             x: middle of that square, in 0 to 1 of the picture's width.
             y: likewise of its height.
+            faces: "drawn", or "rendered" for rendered people.
 
         Returns:
             similarity (1 is the same picture, 0 as far apart as two random faces)
@@ -198,8 +201,8 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
             sentence (both in words)
             the face as new_face gives it
         """
-        view = panel.view_on(panel.drawn)
-        search = photo.Search(panel.models, panel.drawn.generator, (image, zoom, x, y))
+        view = _view(panel, faces)
+        search = photo.Search(panel.models, view.model_set.generator, (image, zoom, x, y))
 
         def steps() -> Stream:
             for step in search.steps():

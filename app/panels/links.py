@@ -70,15 +70,20 @@ def linked_session(panel: EditorPanel, view: ConditionView, link: object) -> Ses
 
 
 def opened(panel: EditorPanel, view: ConditionView, session: Session | None, path: str | None) -> Updates:
-    """A picture from a visitor's file: a latent, or edits."""
-    from sgf_hub.types import Latent
+    """A picture from a visitor's file: a latent, ours or another inverter's, or edits."""
+    from sgf_hub.latents import SeveralError, read_latent
 
     if path is None:
-        raise UserError("No file came: choose a latent that was saved here.")
+        raise UserError("No file came: choose a latent, or edits that were saved here.")
     if path.endswith(".json"):
         return panel.show(view, share.session_in(view.models, view.model_set, share.in_file(Path(path).read_bytes())))
-    latent = taken_in(Latent.load(path), view.models, view.model_set)
-    return panel.show(view, panel.start(view, Origin(latent)))
+    try:
+        latent = read_latent(path, view.models.generator(view.model_set.generator))
+    except SeveralError as error:
+        raise UserError(
+            f"The file holds {error.count} latents, and one is opened at a time: save the one that you want alone."
+        ) from None
+    return panel.show(view, panel.start(view, Origin(taken_in(latent, view.models, view.model_set))))
 
 
 def link(panel: EditorPanel) -> Callable[[Session | None], Updates]:

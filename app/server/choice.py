@@ -25,7 +25,8 @@ from app.panels.views import Updates
 from app.tabs.compare import CompareTab
 from app.widgets.scripted import message
 
-TABS = {DRAWN: ("attributes", "keypoints", "photo"), RENDERED: ("attributes", "keypoints"), FLOWERS: ("captions",)}
+_OF_FACES = ("attributes", "keypoints", "photo")
+TABS = {DRAWN: _OF_FACES, RENDERED: _OF_FACES, FLOWERS: ("captions",)}
 """The tabs that a kind of picture has beside those that are always there."""
 _STAYS = "compare"  # of those the one that shows the chosen kind
 # JavaScript: in place of the last input

@@ -22,7 +22,7 @@ function say(sentence) {
 function take(blob) {
   if (!blob) return;
   if (blob.size > MOST) return say("This file is larger than 20 MB: take a smaller picture.");
-  if (!/^image\/(?!svg)/.test(blob.type)) return say("This is not a picture that can be shown here: take a PNG, JPEG, WebP, BMP or GIF.");
+  if (!/^image\/(?!svg)/.test(blob.type)) return say("This is not a picture that can be shown here: take a PNG, JPEG, WebP, AVIF, BMP or GIF.");
   open(URL.createObjectURL(blob), true);
 }
 
@@ -40,7 +40,7 @@ function open(address, mine) {
   };
   image.onerror = () => {
     if (mine) URL.revokeObjectURL(address);
-    say("Your browser cannot read this file: take a PNG, JPEG, WebP, BMP or GIF picture.");
+    say("Your browser cannot read this file: take a PNG, JPEG, WebP, AVIF, BMP or GIF picture.");
   };
   image.src = address;
 }

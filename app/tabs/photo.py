@@ -18,8 +18,9 @@ from app.widgets.photo_search import TITLE, Pace, Search, examples, result, sear
 from app.widgets.scripted import message
 
 HINT = (
-    "<p class='hint'>Bring a picture of your own. The generator here knows drawn faces only: a drawn face comes out "
-    "best, and a photograph becomes a cartoon at most. Only the part in the square is sent, and it is not kept.</p>"
+    "<p class='hint'>Bring a picture of your own. Each generator here knows its own faces only, drawn or rendered: "
+    "such a face comes out best, and of a photograph the nearest that it has. Only the part in the square is sent, and "
+    "it is not kept.</p>"
 )
 
 
@@ -35,7 +36,7 @@ def build(panel: FacePanel) -> tuple[gr.Tab, gr.HTML]:
 
     def run(who: str, session: Session | None, sent: object) -> Iterator[dict[Any, Any]]:
         session = present(session)
-        search = Search(panel.models, panel.drawn.generator, (_crop_of(sent),))
+        search = Search(panel.models, panel.set_of(session).generator, (_crop_of(sent),))
         yield from _found(panel, session, search, found, who)
 
     panel.offers.append(Offer(find, stop, inputs=[crop], events=[find.click], run=run))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,21 +32,11 @@ CONFIG: dict[str, Any] = {}  # settings of a search other than the library's own
 
 
 def projector(models: Models, generator: str) -> Projector:
-    """What finds latents of a generator, loaded once.
-
-    Raises:
-        UserError: if the generator has no encoder.
-    """
-    from sgf_hub.errors import UnknownNameError
-    from sgf_hub.inversion.projector import Projector, encoder_name
+    """What finds latents of a generator, loaded once."""
+    from sgf_hub.inversion.projector import Projector
 
     def load() -> Projector:
-        try:
-            return Projector.from_pretrained(encoder_name(generator), generator=models.generator(generator))
-        except UnknownNameError:
-            raise UserError(
-                "Nothing here can find your picture among those of this generator: it came without an encoder."
-            ) from None
+        return Projector.from_pretrained(generator, generator=models.generator(generator))
 
     return models.once(("projector", generator), load)
 
@@ -112,14 +102,12 @@ class Search:
     @property
     def config(self) -> ProjectionConfig:
         """How it searches."""
-        from sgf_hub.inversion.projection import ProjectionConfig
-
-        return ProjectionConfig(**CONFIG)
+        return replace(projector(self.models, self.generator).config, **CONFIG)
 
     @property
     def total(self) -> int:
         """Steps at most."""
-        return self.config.total
+        return projector(self.models, self.generator).total(self.config)
 
 
 class Pace:
@@ -145,7 +133,7 @@ def said(found: Projection) -> tuple[str, str, str]:
     return (
         "fair",
         "This generator cannot draw your picture",
-        f"It only knows drawn faces. This is the nearest one that it found, {similarity} similar. "
+        f"It only knows faces of its own kind. This is the nearest one that it found, {similarity} similar. "
         "You can edit it in the other tabs all the same.",
     )
 

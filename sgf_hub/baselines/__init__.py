@@ -1,6 +1,7 @@
 """The methods that the paper compares with (Section 4.1), and the one it argues against, as editors like SGF's.
 
 `baseline` gives one by its name in METHODS, fitted where it needs to be. Fitting takes scikit-learn; editing does not.
+A direction that somebody else found is an editor, too: `DirectionEditor.read`.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import torch
 from sgf_hub.baselines.boundaries import Boundaries, fit_boundaries
 from sgf_hub.baselines.choices import choose
 from sgf_hub.baselines.components import Choice, Components, fit_components
+from sgf_hub.baselines.direction import DirectionEditor
 from sgf_hub.baselines.fitted import Fitted
 from sgf_hub.baselines.ganspace import GANSpaceEditor
 from sgf_hub.baselines.interfacegan import InterFaceGANEditor
@@ -131,6 +133,7 @@ __all__ = [
     "Boundaries",
     "Choice",
     "Components",
+    "DirectionEditor",
     "GANSpaceEditor",
     "InterFaceGANEditor",
     "LatentDescentEditor",

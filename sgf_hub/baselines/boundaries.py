@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from sgf_hub.baselines.arrays import read_npy
 from sgf_hub.baselines.fitted import Fitted, described, sklearn
 from sgf_hub.data.pairs import Pairs
 from sgf_hub.errors import BadValueError, CorruptFileError
+from sgf_hub.latents.arrays import read_npy
 
 _PARALLEL = 1e-3  # length that a unit normal must keep when other normals are taken out of it
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sgf_hub.baselines.arrays import read_npz
 from sgf_hub.baselines.fitted import Fitted, described, sklearn
 from sgf_hub.data.pairs import Pairs
 from sgf_hub.errors import BadValueError, CorruptFileError
+from sgf_hub.latents.arrays import read_npz
 from sgf_hub.types import Generator
 from sgf_hub.validation import bounded, short
 

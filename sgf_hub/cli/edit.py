@@ -13,9 +13,18 @@ from sgf_hub.cli.evaluate import make_folder
 from sgf_hub.cli.fit import GENERATOR_HELP, PREDICTOR_HELP, load_parts
 from sgf_hub.cli.generators import ClassLabel, Revision, Token
 from sgf_hub.errors import BadValueError, SpaceError
-from sgf_hub.validation import check_seed, short
+from sgf_hub.validation import bounded, check_seed, short
+
+DIRECTION_HELP = "In place of wishes, go along a direction: .npy, .pt, .npz or .safetensors, of InterFaceGAN or e4e."
+STRENGTH_HELP = "How far along it in all, negative for back; by default 3 standard deviations of the latents."
+_DIRECTION_STEPS = 10
+LATENT_HELP = "Start from a latent: a file of sgf-hub, or .npz, .npy or .pt of another inverter."
 
 if TYPE_CHECKING:  # torch takes seconds to import: --help is shown without it
+    from sgf_hub.baselines.direction import DirectionEditor
+    from sgf_hub.editing.config import EditConfig
+    from sgf_hub.editing.editor import SGFEditor
+    from sgf_hub.editing.trajectory import Editor
     from sgf_hub.types import Generator, Latent
 
 
@@ -23,10 +32,14 @@ def edit(
     mapping: Annotated[str, typer.Argument(help="A zoo entry, a folder, or a Hub id.")],
     seed: Annotated[str | None, typer.Option(help="Of the picture to start from.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Of many: 0-99, or 3,5,10-20.")] = None,
-    latent: Annotated[Path | None, typer.Option(help="Start from this saved latent instead.")] = None,
+    latent: Annotated[Path | None, typer.Option(help=LATENT_HELP)] = None,
+    index: Annotated[int | None, typer.Option(help="Which of the latents in that file, from 0.")] = None,
+    space: Annotated[str | None, typer.Option(help="Of that file, where its shape does not tell: z, w or w+.")] = None,
     wish: Annotated[list[str] | None, typer.Option("--set", help="name=1, name=0, or keypoint=x,y in [0, 1].")] = None,
     caption: Annotated[str | None, typer.Option(help="What to show, for a mapping of captions.")] = None,
     release: Annotated[list[str] | None, typer.Option(help="A name that need not be held.")] = None,
+    direction: Annotated[Path | None, typer.Option(help=DIRECTION_HELP)] = None,
+    strength: Annotated[float | None, typer.Option(help=STRENGTH_HELP)] = None,
     stepping: Annotated[str, typer.Option(help="'tuned' (ours), or 'paper' for Algorithm 1 as published.")] = "tuned",
     steps: Annotated[int | None, typer.Option(help="At most so many steps.")] = None,
     layers: Annotated[str | None, typer.Option(help="Edit the layers first-last of the generator only: 0-5.")] = None,
@@ -47,16 +60,21 @@ def edit(
     from sgf_hub.editing.batch import samples, seeds_of
     from sgf_hub.editing.config import EditRequest
     from sgf_hub.editing.editor import SGFEditor
-    from sgf_hub.types import Latent
+    from sgf_hub.latents import read_latent
 
     if [seed, seeds, latent].count(None) != 2:
         raise BadValueError("give either --seed or --latent or --seeds, to say which pictures to start from.")
+    if direction is None and strength is not None:
+        raise BadValueError("--strength says how far along a direction: give --direction, or leave it out.")
+    if direction is not None and (wish or caption or release or stepping != "tuned"):
+        raise BadValueError("--direction goes its own way: leave --set, --caption, --release and --stepping out.")
     pairs = [_wish(text) for text in wish or []]
     wishes: dict[str, Any] = dict(pairs)
     if len(wishes) < len(pairs):
         raise BadValueError("a name is wished for twice: give one --set a name.")
-    start = Latent.load(latent) if latent is not None else None
-    chosen = [] if start is not None else seeds_of(seeds) if seeds is not None else [check_seed(seed)]
+    if latent is None and (index is not None or space is not None):
+        raise BadValueError("--index and --space say which latent of a file: give --latent, or leave them out.")
+    chosen = [] if latent is not None else seeds_of(seeds) if seeds is not None else [check_seed(seed)]
     parts = load_parts(generator, tuple(predictor or ()), token, class_label)
     editor, config = SGFEditor.from_pretrained(mapping, revision=revision, token=token, **parts).preset(stepping)
     reader: Any = editor.predictor
@@ -67,11 +85,17 @@ def edit(
             raise BadValueError(f"{mapping} takes no sentence: give --set name=value in place of --caption.")
         wishes = {"caption": caption}
     request = EditRequest(wishes, tuple(release or ()))
-    request.target(reader, torch.zeros(1, reader.spec.dimension))  # a mistake is told before anything is drawn
-    if start is None:
+    moving: Editor = editor
+    asked: dict[str, Any] = {} if caption is None else {"asked": caption}
+    if direction is not None:
+        moving, config = _along(direction, strength, editor, steps or _DIRECTION_STEPS)
+        asked = {"direction": direction.name, "strength": round(moving.step_size * config.max_steps, 4)}
+    else:
+        request.target(reader, torch.zeros(1, reader.spec.dimension))  # a mistake is told before anything is drawn
+    if latent is not None:
+        start = read_latent(latent, editor.generator, index=index, space=space)  # type: ignore[arg-type]
+    else:
         start = samples(editor.generator, chosen[:1], truncation=truncation)
-    if len(start) != 1:
-        raise BadValueError(f"the latent file holds {len(start)} samples; this command edits one.")
     config = replace(
         config,
         max_steps=config.max_steps if steps is None else steps,
@@ -84,11 +108,23 @@ def edit(
         if not found.known:
             typer.echo(_doubt(found), err=True)
     make_folder(out)
-    job = EditJob(mapping, editor, request, config, out, console)
+    job = EditJob(mapping, moving, editor.mapping.generator_name, request, config, out, console, asked)
     if seeds is None:
         edit_one(job, start)
     else:
         edit_many(job, chosen, truncation)
+
+
+def _along(path: Path, strength: float | None, editor: "SGFEditor", steps: int) -> "tuple[DirectionEditor, EditConfig]":
+    """The editor that goes along a file's direction in so many equal steps, and its settings."""
+    from sgf_hub.baselines.direction import DirectionEditor
+    from sgf_hub.editing.config import EditConfig
+
+    config = EditConfig.paper(max_steps=steps, tolerance=0.0)
+    made = DirectionEditor.read(path, editor.generator, editor.predictor)
+    whole = 3 * made.spread if strength is None else bounded("--strength", strength, -1e4, 1e4)
+    made.step_size = whole / steps
+    return made, config
 
 
 def _layers(text: str, generator: "Generator", start: "Latent") -> tuple[int, int]:

@@ -17,8 +17,7 @@ from sgf_hub.cli.evaluate import make_folder
 
 if TYPE_CHECKING:  # torch takes seconds to import: --help is shown without it
     from sgf_hub.editing.config import EditConfig, EditRequest
-    from sgf_hub.editing.editor import SGFEditor
-    from sgf_hub.editing.trajectory import EditStep, Trajectory
+    from sgf_hub.editing.trajectory import Editor, EditStep, Trajectory
     from sgf_hub.types import Latent
 
 _ON_SHEET, _IN_ROW = 24, 4  # pairs of pictures
@@ -30,19 +29,23 @@ class EditJob:
 
     Args:
         mapping: as it was named.
-        editor: SGF with its generator and predictor.
-        request: for every picture.
+        editor: with its generator and predictor.
+        generator_name: its repo.
+        request: for every picture; without a wish where a direction says where to go.
         config: when an edit stops, what it moves.
         out: an existing folder.
         console: where progress is shown.
+        asked: what trajectory.json tells of it beside the mapping: a sentence, or a direction.
     """
 
     mapping: str
-    editor: "SGFEditor"
+    editor: "Editor"
+    generator_name: str
     request: "EditRequest"
     config: "EditConfig"
     out: Path
     console: Console
+    asked: dict[str, Any] = field(default_factory=dict)
 
     @property
     def predictor(self) -> Any:
@@ -52,7 +55,11 @@ class EditJob:
     @property
     def caption(self) -> Any:
         """The sentence, where the mapping is one of captions."""
-        return self.request.wishes["caption"] if self.predictor.spec.caption else None
+        return self.request.wishes.get("caption") if self.predictor.spec.caption else None
+
+    def distance(self, step: "EditStep", sample: int = 0) -> dict[str, float]:
+        """How far a sample of a step is from what was asked, where something was."""
+        return {"distance": round(step.distance[sample].item(), 4)} if self.request.wishes else {}
 
     def read(self, c: Any) -> dict[str, str]:
         """The caption of a picture, where the mapping is one of captions."""
@@ -75,8 +82,8 @@ def edit_one(job: EditJob, start: "Latent") -> None:
     with job.console.status("editing") as status:
         for step in editor.steps(start, job.request, job.config):
             trajectory.add(step)
-            progress = f"step {step.index}: distance {step.distance.item():.2f} (at most 1 is close)"
-            status.update(escape("  ".join((progress, *job.read(step.c).values()))))
+            progress = f"distance {step.distance.item():.2f} (at most 1 is close)" * bool(job.request.wishes)
+            status.update(escape("  ".join((f"step {step.index}", progress, *job.read(step.c).values()))))
     result, reason = trajectory.result, trajectory.reasons[0]
     assert reason is not None
     side = shown_side(result.images.shape[-1])
@@ -84,11 +91,11 @@ def edit_one(job: EditJob, start: "Latent") -> None:
     frames[0].save(out / "before.png")
     frames[-1].save(out / "after.png")
     save_gif(frames, out / "steps.gif")
-    result.latent.save(out / "latent.safetensors", generator=editor.mapping.generator_name)
+    result.latent.save(out / "latent.safetensors", generator=job.generator_name)
     summary: dict[str, Any] = {
         "stop_reason": reason.value,
         "steps": trajectory.taken[0],
-        "distance": round(result.distance.item(), 4),
+        **job.distance(result),
         **_outlyingness(result),
     }
     ends = trajectory.first.c, result.c
@@ -100,18 +107,17 @@ def edit_one(job: EditJob, start: "Latent") -> None:
     path = [
         {
             "step": s.index,
-            "distance": round(s.distance.item(), 4),
+            **job.distance(s),
             **_outlyingness(s),
             "c": [round(v, 4) for v in s.c[0].tolist()],
             **job.read(s.c),
         }
         for s in trajectory.steps
     ]
-    asked = {} if caption is None else {"asked": caption}
-    detail = {"mapping": job.mapping, "names": list(predictor.spec.names), **asked, "path": path, **summary}
+    detail = {"mapping": job.mapping, "names": list(predictor.spec.names), **job.asked, "path": path, **summary}
     (out / "trajectory.json").write_text(json.dumps(detail, indent=1))
     typer.echo(json.dumps(summary))
-    if reason.value != "target reached":
+    if job.request.wishes and reason.value != "target reached":
         typer.echo(reason.advice, err=True)
 
 
@@ -181,7 +187,7 @@ class _Results:
             ended = reason.value if reason else ""
             measured = {
                 "steps": trajectory.taken[at],
-                "distance": round(result.distance[at].item(), 4),
+                **self.job.distance(result, at),
                 **_outlyingness(result, at),
             }
             self.rows.append({"seed": seed, "stop_reason": ended, **measured, **columns[at]})
@@ -232,7 +238,7 @@ class _Results:
             writer.writeheader()
             writer.writerows(self.rows)
         every = Latent(torch.cat([one.data for one in self.latents]), self.latents[0].space)
-        every.save(self.job.out / "latents.safetensors", generator=self.job.editor.mapping.generator_name)
+        every.save(self.job.out / "latents.safetensors", generator=self.job.generator_name)
 
     def summary(self) -> dict[str, Any]:
         """The line that is printed."""
@@ -240,7 +246,7 @@ class _Results:
         means = ("steps", "others_changed", "similarity_before", "similarity_after")
         return {
             "edits": len(self.rows),
-            "reached": round(reasons["target reached"] / len(self.rows), 4),
+            **({"reached": round(reasons["target reached"] / len(self.rows), 4)} if self.job.request.wishes else {}),
             "stop_reasons": dict(reasons),
             **{
                 f"mean_{name}": round(sum(row[name] for row in self.rows) / len(self.rows), 4)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sgf_hub.cli.generators import ClassLabel, Revision, Token
 from sgf_hub.errors import BadValueError
+
+if TYPE_CHECKING:
+    from sgf_hub.training.encoder import EncoderConfig
 
 app = typer.Typer(no_args_is_help=True, help="Train generators, predictors and mappings.")
 
@@ -172,18 +175,42 @@ def captioner(
 
 @app.command()
 def encoder(
-    generator: Annotated[str, typer.Argument(help="'avatars-stylegan2'.")] = "avatars-stylegan2",
+    generator: Annotated[
+        str, typer.Argument(help="A generator with W: a zoo entry, a checkpoint file, a folder, or a Hub id.")
+    ] = "avatars-stylegan2",
+    images: Annotated[int | None, typer.Option(help="Pictures to show in all; 72,000 by default.")] = None,
     out: Out = Path("zoo"),
     runs: Runs = Path("runs"),
 ) -> None:
-    """Train an encoder, which guesses the latents of pictures, and say what its generator can express."""
+    """Train an encoder, which guesses the latents of pictures, and say what its generator can express.
+
+    A file or a folder is converted into a folder beside the encoder's.
+    """
     from sgf_hub.training.encoder import PRESETS, train_encoder
 
-    _known("generator", generator, tuple(PRESETS))
-    config = PRESETS[generator]
+    config = PRESETS.get(generator) or _encoder_of(generator, out)
+    if images is not None:
+        config = replace(config, images=images)
     records = train_encoder(config, out=out, run=runs / config.repo, command=typed())
     _show(records, "step", config.steps, ("perceptual", "pixels", "perceptual_error"))
     typer.echo((out / config.repo / "training.json").read_text())
+
+
+def _encoder_of(generator: str, out: Path) -> "EncoderConfig":
+    """How an encoder of a generator of anybody's is trained."""
+    from sgf_hub.data.drawn import WORLDS
+    from sgf_hub.generators.convert import convert
+    from sgf_hub.hub.names import embedded
+    from sgf_hub.inversion.projector import backbones_for
+    from sgf_hub.training.encoder import EncoderConfig
+
+    name, (backbone, judge) = generator.rstrip("/"), backbones_for(generator)
+    if (local := Path(generator)).exists():
+        name = local.resolve().stem if local.is_file() else local.resolve().name
+        if (out / name).resolve() != local.resolve():
+            convert(generator, out / name)
+    world = name.partition("-")[0] if embedded(generator) else None
+    return EncoderConfig(generator=name, world=world if world in WORLDS else None, backbone=backbone, judge=judge)
 
 
 @app.command()

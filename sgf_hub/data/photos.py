@@ -1,7 +1,7 @@
 """Pictures from outside, hostile until proven otherwise: read, turned upright, made RGB, and cropped to a square.
 
-PNG, JPEG, WebP, BMP and GIF are read, by what is in the file and not by its name; of what moves, the first frame. A
-file's size and a picture's pixels are checked before anything is decoded. Colour profiles are not applied.
+PNG, JPEG, WebP, AVIF, BMP and GIF are read, by what is in the file and not by its name; of what moves, the first frame.
+A file's size and a picture's pixels are checked before anything is decoded. Colour profiles are not applied.
 """
 
 import base64
@@ -26,14 +26,14 @@ SMALLEST = 16  # side of a picture, in pixels: a smaller one shows nothing
 ZOOM = 20.0
 SCANS = 100  # of a JPEG: each may go through all pixels again, and has but a few bytes; cameras write 10 or so
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-ACCEPTED = "give a PNG, JPEG, WebP, BMP or GIF picture"
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF")
+ACCEPTED = "give a PNG, JPEG, WebP, AVIF, BMP or GIF picture"
 # what people try besides, by how such files begin
 _FOREIGN = {
     b"<svg": "an SVG drawing", b"<?xml": "an SVG drawing or other XML", b"%PDF": "a PDF", b"II*\0": "a TIFF picture",
     b"MM\0*": "a TIFF picture", b"8BPS": "a Photoshop file", b"\0\0\1\0": "an icon", b"PK\3\4": "a ZIP archive",
 }  # fmt: skip
-_BRANDS = {b"heic": "a HEIC", b"heix": "a HEIC", b"mif1": "a HEIC", b"avif": "an AVIF"}
+_HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")  # what a phone's camera writes
 
 
 def read_photo(source: Path | bytes, *, most_bytes: int = BYTES, most_pixels: int = PIXELS) -> Image.Image:
@@ -64,7 +64,8 @@ def read_photo(source: Path | bytes, *, most_bytes: int = BYTES, most_pixels: in
     except Image.DecompressionBombError:
         raise _too_large(most_pixels) from None
     except Image.UnidentifiedImageError:
-        raise CorruptFileError(f"this is {_kind(content)}: {ACCEPTED}.") from None
+        advice = "save it as JPEG, which phones and their photo apps can" if _is_heic(content) else ACCEPTED
+        raise CorruptFileError(f"this is {_kind(content)}: {advice}.") from None
     except Exception as error:  # a hostile file can make a decoder raise anything
         raise CorruptFileError(
             f"this picture is damaged or cut off ({' '.join(str(error).split())[:80]}): {ACCEPTED}."
@@ -180,11 +181,16 @@ def _rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
+def _is_heic(content: bytes) -> bool:
+    return content[4:8] == b"ftyp" and content[8:12] in _HEIC
+
+
 def _kind(content: bytes) -> str:
     """What a file is that is none of ours, for the message."""
     start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     if not content:
         return "an empty file"
     if content[4:8] == b"ftyp":
-        return f"{_BRANDS.get(content[8:12], 'a video or HEIC')} file"
+        avif = content[8:12] in (b"avif", b"avis")
+        return "an AVIF picture, damaged or cut off" if avif else "a HEIC file" if _is_heic(content) else "a video file"
     return next((name for mark, name in _FOREIGN.items() if start.startswith(mark)), "no picture that can be read")

@@ -37,14 +37,17 @@ class Calibration:
     report: dict[str, Any]
 
 
-def calibrate(projector: Projector, world: str, config: ProjectionConfig | None = None) -> Calibration:
+def calibrate(projector: Projector, world: str | None, config: ProjectionConfig | None = None) -> Calibration:
     """Measure both figures.
 
     Args:
         projector: with the trained encoder, whose own figures are not looked at.
-        world: whose pictures the generator draws.
+        world: whose pictures the generator draws; without one, both figures are those of a search without an encoder.
         config: of the projections; those of the demo by default.
     """
+    if world is None:
+        apart, threshold = (round(figure, 5) for figure in projector.own.scale(projector.judge))
+        return Calibration(apart, threshold, {"apart": apart, "expressible_from": threshold})
     apart = pairs_apart(projector)
     config = replace(config or ProjectionConfig(), plus_steps=0)
     own = _similarities(projector, of_world(world, OWN, SEED, projector.generator.resolution), apart, config)

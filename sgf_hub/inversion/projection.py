@@ -13,8 +13,8 @@ class ProjectionConfig:
     """How to search.
 
     Args:
-        steps: in W.
-        plus_steps: in W+, after that; 0 stays in W.
+        steps: in W, or in Z where there is none.
+        plus_steps: in W+, after that; 0 stays in W, and where there are no layers none are made.
         learning_rate: of Adam in W, in units of w's spread.
         plus_learning_rate: likewise in W+.
         noise: on w at the beginning, in units of w's spread; it is gone after three quarters of the steps.
@@ -47,23 +47,18 @@ class ProjectionConfig:
             bounded(name, getattr(self, name), 0.0, 1e3)
         bounded("seed", self.seed, 0, 2**63 - 1)
 
-    @property
-    def total(self) -> int:
-        """Steps in all."""
-        return self.steps + self.plus_steps
-
 
 @dataclass(frozen=True)
 class ProjectionStep:
     """The best so far, picture by picture.
 
     Args:
-        index: of the step, from 0, which is the encoder's guess.
-        phase: "guess", "w" or "w+": where the search is.
-        latent: in W+, [B, L, D].
+        index: of the step, from 0, which is the encoder's guess, or the nearest of some samples.
+        phase: "guess", "w" (of Z too) or "w+": where the search is.
+        latent: in W+, [B, L, D]; of a generator without layers in its own space, [B, D].
         images: G of it, [B, 3, R, R] in [-1, 1].
         distance: to the pictures, as the search measures it, [B].
-        plain: the best so far in W, as a latent in W+ with equal rows, [B, L, D].
+        plain: the best so far in W, as a latent in W+ with equal rows, [B, L, D]; or as `latent`.
         plain_images: G of it.
     """
 
@@ -84,7 +79,7 @@ class Projection:
     whether a picture can be expressed is judged in W, and where it cannot, the result stays there.
 
     Args:
-        latent: in W+, [B, L, D].
+        latent: as that of a step.
         images: G of it, [B, 3, R, R] in [-1, 1].
         similarity: of each to its picture in the judge's features: 1 is identical, 0 as far apart as two random
             pictures of the generator.

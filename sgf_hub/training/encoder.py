@@ -3,7 +3,7 @@
 Half of every batch are pictures of the generator, whose w is known: the guess is held to it. The other half are drawn
 ones, which no latent gives exactly; for them, as for the others, the generator draws the guess again and the result is
 compared, in pixels and in the features of the backbone. Without them an encoder meets real pictures badly: they lie
-outside what it has seen.
+outside what it has seen. Of a generator of no drawn world, all pictures are its own.
 """
 
 import json
@@ -28,9 +28,20 @@ from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.inversion.perceptual import Perceptual, distance
 from sgf_hub.inversion.projector import Projector
 from sgf_hub.predictors.backbone import load_backbone, resize
-from sgf_hub.training.readers.supervised import REPORT, check_sizes, descend, drawn_sets, logged, report_of, rows_of
+from sgf_hub.training.readers.supervised import (
+    HELD_OUT_SEED,
+    REPORT,
+    check_sizes,
+    descend,
+    drawn_sets,
+    logged,
+    report_of,
+    rows_of,
+)
+from sgf_hub.types import Latent
 
 _SAMPLES = 20_000  # latents whose mean and spread standardise w
+_SIDE = 128  # of the pictures that it reads, at most
 _PROBE = 256  # held-out pictures looked at while training
 
 
@@ -39,12 +50,13 @@ class EncoderConfig:
     """Everything that decides what a training run gives.
 
     Args:
-        generator: zoo entry whose latents are guessed; the encoder's is called `{generator}-encoder`.
-        world: whose drawn pictures it should meet well.
+        generator: zoo entry or Hub id of the generator whose latents are guessed, or the name of a folder beside the
+            encoder's, which is called `{generator}-encoder`.
+        world: whose drawn pictures it should meet well; None for a generator of none.
         backbone: zoo entry in whose features pictures are compared.
         judge: zoo entry of the backbone that judges results, and is not used here.
-        pictures: how many are drawn to train on.
-        held_out: how many more are drawn to measure on.
+        pictures: how many are drawn to train on, where there is a world.
+        held_out: how many more are drawn, or generated, to measure on.
         images: how many are seen in all, drawn and generated, repeats counted.
         batch: drawn pictures a step, and as many generated ones.
         learning_rate: at its peak.
@@ -58,7 +70,7 @@ class EncoderConfig:
     """
 
     generator: str
-    world: str
+    world: str | None
     backbone: str
     judge: str
     pictures: int = 30_000
@@ -79,8 +91,8 @@ class EncoderConfig:
 
     @property
     def repo(self) -> str:
-        """Name of the zoo entry that is written."""
-        return f"{self.generator}-encoder"
+        """Name of the folder that is written."""
+        return f"{self.generator.rpartition('/')[2]}-encoder"
 
     @property
     def steps(self) -> int:
@@ -119,23 +131,32 @@ def train_encoder(config: EncoderConfig, *, out: Path, run: Path, command: str =
 
 
 def _train(config: EncoderConfig, out: Path, run: Path, command: str) -> Iterator[dict[str, Any]]:
-    generator = load_generator(config.generator)
-    if not isinstance(generator, StyleGAN2):
-        raise BadValueError(f"{config.generator!r} has no W: an encoder is trained for a StyleGAN2.")
-    pictures, held_out = drawn_sets(config, config.world, run, resolution=generator.resolution)
-    yield {"event": "drawn", "pictures": len(pictures), "held_out": len(held_out)}
+    beside = out / config.generator
+    generator: Any = load_generator(beside if beside.is_dir() else config.generator)
+    if not hasattr(generator, "to_w_plus"):
+        raise BadValueError(
+            f"{config.generator!r} has no W+, which an encoder guesses: `sgf-hub project` searches it without one."
+        )
+    pictures: Labelled | None = None
+    if config.world is None:
+        held_out = generator.synthesize(generator.sample(min(_PROBE, config.held_out), seed=HELD_OUT_SEED))
+    else:
+        pictures, others = drawn_sets(config, config.world, run, resolution=generator.resolution)
+        held_out = others.batch(np.arange(min(_PROBE, len(others))))[0]
+        yield {"event": "drawn", "pictures": len(pictures), "held_out": len(others)}
 
     encoder = new_encoder(config, generator)
     learner = Learner(encoder, generator, Perceptual(load_backbone(config.backbone)), config)
 
     def losses(step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        return learner.losses(pictures.batch(rows_of(config, step))[0], step)
+        drawn = held_out[:0] if pictures is None else pictures.batch(rows_of(config, step))[0]
+        return learner.losses(drawn, step)
 
     def probe() -> dict[str, float]:
         return learner.probe(held_out)
 
     seconds = yield from descend(config, run, encoder, losses, probe, steps=config.steps)
-    measured = {"pictures": _PROBE, **probe()}
+    measured = {"pictures": len(held_out), **probe()}
     images = config.steps * 2 * config.batch
     report = report_of(config, command, images=images, seconds=seconds, held_out=measured)
     encoder.eval().requires_grad_(False)
@@ -149,17 +170,22 @@ def _train(config: EncoderConfig, out: Path, run: Path, command: str) -> Iterato
     yield {"event": "done", **report}
 
 
+def _of_zoo(name: str) -> str:
+    """As a config.json names it: with its owner."""
+    return name if "/" in name else f"{NAMESPACE}/{name}"
+
+
 def new_encoder(config: EncoderConfig, generator: StyleGAN2) -> LatentEncoder:
     """An encoder with random weights for a generator, its units those of W."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(config.seed)
         encoder = LatentEncoder(
-            generator=f"{NAMESPACE}/{config.generator}",
-            backbone=f"{NAMESPACE}/{config.backbone}",
-            judge=f"{NAMESPACE}/{config.judge}",
+            generator=_of_zoo(config.generator),
+            backbone=_of_zoo(config.backbone),
+            judge=_of_zoo(config.judge),
             latent_dim=generator.latent_dim,
             layers=generator.num_layers,
-            image_size=generator.resolution,
+            image_size=min(generator.resolution, _SIDE),
         )
         w = generator.map(draw_z(_SAMPLES, generator.z_dim, seed=config.seed))
         encoder.w_mean.copy_(w.mean(dim=0))
@@ -183,14 +209,14 @@ class Learner:
         self.encoder, self.generator, self.perceptual, self.config = encoder, generator, perceptual, config
 
     def losses(self, pictures: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sum to descend for a batch of drawn pictures [B, 3, R, R] and as many generated ones, and its parts."""
+        """The sum to descend for a batch of drawn pictures [B or 0, 3, R, R] and generated ones, 2 B in all."""
         config, encoder = self.config, self.encoder
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            w, generated = self._generated(len(pictures), step)
+            w, generated = self._generated(2 * config.batch - len(pictures), step)
             images = torch.cat([generated, pictures])
             guess, offsets = encoder(self._roughened(images, step))
             guess, offsets = guess.float(), offsets.float()
-            again = self.generator(encoder.layered(guess, offsets))
+            again = self.generator.synthesize(Latent(encoder.layered(guess, offsets), "w+"))
             with torch.no_grad():
                 seen = self.perceptual(images)
             perceptual = distance(self.perceptual(again), seen).mean()
@@ -207,7 +233,7 @@ class Learner:
         z = draw_z(count, self.generator.z_dim, seed=self.config.seed * 1_000_003 + step)
         psi = torch.linspace(0.5, 1.0, count)[:, None]
         w = torch.lerp(self.generator.w_avg, self.generator.map(z).float(), psi)
-        return w, self.generator(w[:, None].expand(-1, self.generator.num_layers, -1)).clamp(-1, 1)
+        return w, self.generator.synthesize(Latent(w, "w"))
 
     def _roughened(self, images: Tensor, step: int) -> Tensor:
         """Half the pictures with a little noise or softness, as a visitor's may have: what they show is the same."""
@@ -219,11 +245,11 @@ class Learner:
         return torch.where(pick == 0, noisy, torch.where(pick == 1, soft, images))
 
     @torch.inference_mode()
-    def probe(self, held_out: Labelled) -> dict[str, float]:
-        """How held-out drawn pictures look when the guess is drawn again: root mean square of pixels, and looks."""
+    def probe(self, held_out: Tensor) -> dict[str, float]:
+        """How held-out pictures look when the guess is drawn again: root mean square of pixels, and looks."""
         encoder = self.encoder.eval()
         pixels, perceptual = [], []
-        for images in held_out.batch(np.arange(min(_PROBE, len(held_out))))[0].split(32):
+        for images in held_out.split(32):
             again = self.generator.synthesize(encoder.encode(images))
             pixels.append((again - images).square().mean(dim=(1, 2, 3)))
             perceptual.append(distance(self.perceptual(again), self.perceptual(images)))

@@ -97,7 +97,7 @@ def test_each_kind_has_its_tabs(choice, kind):
 @pytest.mark.parametrize(
     ("tab", "kind", "selected"),
     [
-        ("keypoints", RENDERED, "keypoints"), ("photo", RENDERED, "attributes"), ("compare", FLOWERS, "compare"),
+        ("keypoints", RENDERED, "keypoints"), ("photo", RENDERED, "photo"), ("compare", FLOWERS, "compare"),
         ("captions", DRAWN, "attributes"), ("zoo", RENDERED, "attributes"), ("loaded", FLOWERS, "captions"),
         ("", RENDERED, "attributes"), ({"a": 1}, RENDERED, "attributes"),
     ],

@@ -3,6 +3,7 @@
 import itertools
 
 import gradio as gr
+import numpy as np
 import pytest
 import torch
 
@@ -212,6 +213,17 @@ def test_hostile_latents_are_told(panel, tmp_path, kind):
     with pytest.raises(gr.Error) as caught:
         as_notices(links.opened)(panel, panel.view_of(None), None, str(path))
     assert 10 < len(str(caught.value.message)) < 320 and "\n" not in caught.value.message
+
+
+def test_latents_of_other_tools_are_opened(panel, tmp_path):
+    view = panel.view_of(None)
+    w = view.models.generator(view.model_set.generator).sample(3, seed=4).data
+    np.savez(tmp_path / "projected.npz", w=w[:1, None].expand(1, 6, 8).numpy())
+    opened = links.opened(panel, view, None, str(tmp_path / "projected.npz"))[panel.session]
+    assert opened.latent.space == "w" and torch.equal(opened.latent.data, w[:1])
+    torch.save(w, tmp_path / "many.pt")
+    with pytest.raises(UserError, match="The file holds 3 latents, and one is opened at a time"):
+        links.opened(panel, view, None, str(tmp_path / "many.pt"))
 
 
 @pytest.mark.parametrize("kind", ["plain", "release", "keypoints", "chain", "stopped", "file", "no edit"])

@@ -13,7 +13,6 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import sgf_hub.hub.names
-from app.core.errors import UserError
 from app.core.model_sets import Faces, Flowers
 from app.core.queue import Queued
 from app.core.stopping import Stops
@@ -25,7 +24,7 @@ from app.server.page import build_page, launch
 from app.widgets import photo_search as photo
 from sgf_hub.errors import SGFError
 from sgf_hub.inversion.encoder import LatentEncoder
-from sgf_hub.inversion.projection import Projection, ProjectionConfig
+from sgf_hub.inversion.projection import Projection
 from sgf_hub.types import Latent
 from tests.app.visits import begin
 
@@ -161,10 +160,15 @@ def test_what_is_no_picture_is_told_and_nothing_is_lost(faces, offer, session, s
     assert not faces.stops._events
 
 
-def test_a_generator_without_an_encoder_says_so(toy_zoo, monkeypatch):
+def test_a_generator_without_an_encoder_is_searched_from_its_own_pictures(faces, toy_zoo, monkeypatch):
     monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: toy_zoo)
-    with pytest.raises(UserError, match="came without an encoder"):
-        photo.projector(Models(), "avatars-stylegan2")
+    for network in ("FEATURES", "JUDGE"):
+        monkeypatch.setattr(f"sgf_hub.inversion.projector.{network}", "avatars-backbone")
+    search = photo.Search(Models(), faces.rendered.generator, (uri(),))
+    assert [step.index for step in search.steps()] == [0, 1, 2, 3] and search.total == 3, "Z has no layers"
+    found = search.outcome()
+    assert found.latent.space == "z" and 0 <= found.similarity[0] <= 1
+    assert "%" in photo.result(search, found)
 
 
 def outcome(similarity: float, plain: float) -> Projection:
@@ -208,7 +212,7 @@ def test_a_search_takes_turns_in_short_pieces(faces):
     for step in search.steps():
         assert not faces.models.computing.locked(), "the lock is not held over a yield"
         indices.append(step.index)
-    assert indices == [0, 1, 2, 3, 4, 5] and search.total == ProjectionConfig(**photo.CONFIG).total == 5
+    assert indices == [0, 1, 2, 3, 4, 5] and search.total == 5
 
 
 @pytest.fixture(scope="module")

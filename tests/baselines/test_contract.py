@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sgf_hub.baselines import METHODS, Choice, baseline
+from sgf_hub.baselines import METHODS, Choice, DirectionEditor, baseline
 from sgf_hub.editing import EditConfig, Editor, EditStep, Fixed, SGFEditor, StopReason, edit
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators import load_generator
@@ -27,11 +27,14 @@ def fitted(in_toy_zoo, tmp_path):
     return tmp_path
 
 
-@pytest.fixture(params=["sgf", *METHODS])
+@pytest.fixture(params=["sgf", "direction", "direction by layer", *METHODS])
 def editor(request, fitted) -> Editor:
     if request.param == "sgf":
         return SGFEditor.from_pretrained("sgf-toy-attributes", stepping=Fixed())
     generator, predictor = load_generator("toy-stylegan2"), load_predictor("toy-attributes")
+    if request.param.startswith("direction"):
+        rows = torch.linspace(1, 2, 8)[:, None] if request.param == "direction by layer" else 1
+        return DirectionEditor(generator, predictor, rows * torch.eye(16)[2])
 
     def no_pairs():
         raise AssertionError("what is fitted is there")
@@ -110,7 +113,12 @@ def test_w_plus(editor: Editor) -> None:
     steps = list(editor.steps(latent, flip(editor, latent), EditConfig.paper(max_steps=2, tolerance=0.0)))
     assert torch.equal(steps[0].latent.data, latent.data) and steps[-1].latent.space == "w+"
     moved = steps[-1].latent.data - latent.data
-    torch.testing.assert_close(moved, moved[:, -1:].expand_as(moved))  # all layers alike (here, GANSpace's choice too)
+    shared = moved[:, -1:] * (torch.linspace(0.5, 1, 8)[:, None] if _by_layer(editor) else 1)
+    torch.testing.assert_close(moved, shared.expand_as(moved))  # all layers alike (here, GANSpace's choice too)
+
+
+def _by_layer(editor: Editor) -> bool:
+    return isinstance(editor, DirectionEditor) and editor.direction.ndim == 2
 
 
 def test_mistakes(editor: Editor) -> None:

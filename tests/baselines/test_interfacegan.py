@@ -134,7 +134,7 @@ class TestFiles:
             (np.zeros((1, 4), np.float32), "is zero everywhere: it points nowhere"),
             (np.ones((1, 4), np.int64), "it holds no floating-point numbers"),
             (np.array([["a"]]), "it holds no floating-point numbers"),
-            (np.array([[{}]], dtype=object), "it holds no floating-point numbers"),
+            (np.array([[{}]], dtype=object), "it holds Python objects, which are not read"),
         ],
     )
     def test_arrays_that_are_no_boundary(self, tmp_path: Path, array: np.ndarray, message: str) -> None:
@@ -160,7 +160,7 @@ class TestFiles:
     def test_too_large(self, tmp_path: Path) -> None:
         with open(tmp_path / "x.npy", "wb") as file:
             file.truncate(2**29)
-        with pytest.raises(CorruptFileError, match="x.npy is larger than 256 MB: it holds no direction"):
+        with pytest.raises(CorruptFileError, match="x.npy is larger than 256 MB: that is more than is read"):
             Boundaries.read_npy({"smile": tmp_path / "x.npy"}, **NAMES)
 
     def test_of_different_spaces(self, tmp_path: Path) -> None:

@@ -6,18 +6,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 
 from sgf_hub.cli.main import main
+from sgf_hub.data.pictures import to_pictures
 from sgf_hub.editing.batch import changes
 from sgf_hub.generators import load_generator
 from sgf_hub.types import ConditionSpec, Latent
 from tests.toys import edit_config
 
 ATTRIBUTES, KEYPOINTS = "sgf-toy-attributes", "sgf-toy-keypoints"
+
+
+def pictured(image: torch.Tensor) -> np.ndarray:
+    """A picture as the command writes it."""
+    return np.asarray(to_pictures(image, side=256)[0], int)
 
 
 class Run:
@@ -85,8 +91,6 @@ class TestEdit:
         assert Image.open(edited[1] / "steps.gif").size == (256, 256)
 
     def test_latent_draws_the_after_picture(self, edited, in_toy_zoo) -> None:
-        from sgf_hub.data.pictures import to_pictures
-
         latent = Latent.load(edited[1] / "latent.safetensors")
         drawn = to_pictures(load_generator("toy-stylegan2").synthesize(latent), side=256)[0]
         difference = torch.tensor(list(drawn.tobytes())) - torch.tensor(
@@ -113,6 +117,47 @@ class TestEdit:
         generator.to_w_plus(generator.sample(1, seed=0)).save("plus.safetensors")
         code, _, _ = run("edit", ATTRIBUTES, "--latent", "plus.safetensors", "--set", "smile=1", "--steps", 2)
         assert code == 0 and Latent.load("out/latent.safetensors").space == "w+"
+
+    def test_of_another_tool(self, run: Run, in_toy_zoo) -> None:
+        generator = load_generator("toy-stylegan2")
+        start = generator.sample(5, seed=0)
+        np.save("codes.npy", start.data.numpy())
+        words = ("edit", ATTRIBUTES, "--latent", "codes.npy", "--index", 3, "--set", "smile=1", "--steps", 1)
+        assert run(*words)[0] == 0
+        in_w = pictured(generator.synthesize(start[3]))
+        assert np.abs(in_w - np.asarray(Image.open("out/before.png"), int)).max() <= 1
+        assert run(*words, "--space", "z")[0] == 0
+        in_z = pictured(generator.synthesize(generator.to_w(Latent(start[3].data, "z"))))
+        assert np.abs(in_z - np.asarray(Image.open("out/before.png"), int)).max() <= 1
+
+    def test_along_a_direction(self, run: Run, in_toy_zoo) -> None:
+        np.save("way.npy", 7 * np.eye(16, dtype=np.float32)[3:4])
+        words = ("edit", ATTRIBUTES, "--seed", 3, "--direction", "way.npy")
+        code, out, err = run(*words, "--strength", -2, "--steps", 5)
+        told = json.loads(out)
+        assert (code, told["steps"], told["stop_reason"], err) == (0, 5, "step limit", "") and "distance" not in told
+        moved = Latent.load("out/latent.safetensors").data - load_generator("toy-stylegan2").sample(1, seed=3).data
+        torch.testing.assert_close(moved, -2 * torch.eye(16)[3:4], atol=1e-5, rtol=0)
+        assert Image.open("out/steps.gif").size == (256, 256)
+        whole = json.loads(Path("out/trajectory.json").read_text())
+        assert len(whole["path"]) == 6 and "distance" not in whole["path"][0]
+        assert (whole["direction"], whole["strength"]) == ("way.npy", -2)
+        code, out, _ = run("edit", ATTRIBUTES, "--seeds", "0-1", *words[4:], "--out", "many")
+        assert code == 0 and json.loads(out)["mean_steps"] == 10
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (("--strength", 2), "--strength says how far along a direction: give --direction"),
+            (("--direction", "x.npy", "--set", "smile=1"), "--direction goes its own way: leave --set"),
+            (("--direction", "x.npy", "--stepping", "paper"), "leave --set, --caption, --release and --stepping out"),
+            (("--direction", "none.npy"), "there is no file at none.npy"),
+            (("--direction", "x.npy"), "and latents of this generator are 'w' of 16 dimensions"),
+        ],
+    )
+    def test_directions_that_are_refused(self, run: Run, in_toy_zoo, words: tuple, message: str) -> None:
+        np.save("x.npy", np.ones((1, 5), np.float32))
+        assert message in run.refused("edit", ATTRIBUTES, "--seed", 3, *words)
 
     def test_repeats(self, run: Run, in_toy_zoo) -> None:
         first, second = (
@@ -196,12 +241,11 @@ class TestBadInput:
         ("latent", "message"),
         [
             (
-                Latent(torch.zeros(1, 16), "z"),
-                "latent is in space 'z', this editor moves 'w': call",
+                Latent(torch.zeros(1, 8), "w"),
+                "shape [1, 8] in the space 'w', and latents of this generator are 'w' of 16",
             ),
-            (Latent(torch.zeros(1, 8), "w"), "latent has 8 dimensions, this editor moves 16"),
-            (Latent(torch.zeros(1, 5, 16), "w+"), "has shape [batch, 8, 16], not [1, 5, 16]"),
-            (Latent(torch.zeros(2, 16), "w"), "the latent file holds 2 samples; this command edits one."),
+            (Latent(torch.zeros(1, 5, 16), "w+"), "shape [1, 5, 16] in the space 'w+', and latents of this generator"),
+            (Latent(torch.zeros(2, 16), "w"), "x.safetensors holds 2 latents: say which, by an index from 0 to 1."),
         ],
     )
     def test_latents_of_another_shape_or_space(self, run: Run, in_toy_zoo, latent: Latent, message: str) -> None:
@@ -216,14 +260,14 @@ class TestBadInput:
         told = run.refused("edit", ATTRIBUTES, "--latent", path, "--set", "smile=1")
         assert "x.safetensors cannot be read as safetensors" in told
 
-    def test_a_foreign_latent(self, run: Run, in_toy_zoo) -> None:
-        save_file({"w": torch.zeros(1, 16)}, "x.safetensors")
-        told = run.refused("edit", ATTRIBUTES, "--latent", "x.safetensors", "--set", "smile=1")
-        assert "is not a latent saved by sgf-hub" in told
+    def test_options_of_a_latent_without_one(self, run: Run, in_toy_zoo) -> None:
+        for option in (("--index", 1), ("--space", "w")):
+            told = run.refused("edit", ATTRIBUTES, "--seed", 1, *option, "--set", "smile=1")
+            assert "--index and --space say which latent of a file: give --latent, or leave them out." in told
 
     def test_a_missing_latent(self, run: Run, in_toy_zoo) -> None:
         told = run.refused("edit", ATTRIBUTES, "--latent", "none.safetensors", "--set", "smile=1")
-        assert "there is no latent file at none.safetensors" in told
+        assert "there is no file at none.safetensors" in told
 
     @pytest.mark.parametrize("name", [ATTRIBUTES, "toy-stylegan2", "toy-attributes", "toy-backbone"])
     @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])

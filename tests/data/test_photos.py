@@ -38,7 +38,7 @@ def bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + png_chunk(b"IDAT", zlib.compress(b"\0" * 100)) + png_chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF"])
 def test_the_accepted_kinds_are_read_by_content(kind: str, tmp_path: Path) -> None:
     file = tmp_path / "named.txt"  # the name says nothing
     file.write_bytes(saved(red(), kind))
@@ -103,23 +103,29 @@ SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
         (b"hello, world", "no picture that can be read"),
         (SVG, "an SVG drawing"),
         (b"\xef\xbb\xbf  <?xml version='1.0'?>" + SVG, "an SVG drawing or other XML"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC file"),
-        (b"\0\0\0\x18ftypavif\0\0\0\0", "an AVIF file"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0", "a video file"),
         (b"%PDF-1.7", "a PDF"),
         (saved(red(), "TIFF"), "a TIFF picture"),
         (saved(red(), "ICO"), "an icon"),
         (saved(red(), "PPM"), "no picture that can be read"),
         (b"PK\3\4" + bytes(60), "a ZIP archive"),
-        (b"\x89PNG\r\n\x1a\n", "PNG, JPEG, WebP, BMP or GIF"),
+        (b"\x89PNG\r\n\x1a\n", "PNG, JPEG, WebP, AVIF, BMP or GIF"),
     ],
 )
 def test_other_files_are_refused_by_kind(content: bytes, words: str) -> None:
     with pytest.raises(CorruptFileError, match=words) as told:
         read_photo(content)
-    assert "give a PNG, JPEG, WebP, BMP or GIF picture" in str(told.value)
+    assert "give a PNG, JPEG, WebP, AVIF, BMP or GIF picture" in str(told.value)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1"])
+def test_what_to_do_with_a_phones_picture(brand: bytes) -> None:
+    with pytest.raises(CorruptFileError) as told:
+        read_photo(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(100))
+    assert str(told.value) == "this is a HEIC file: save it as JPEG, which phones and their photo apps can."
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF"])
 def test_what_is_cut_off_is_refused(kind: str) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
     content = saved(noise, kind)
@@ -127,7 +133,7 @@ def test_what_is_cut_off_is_refused(kind: str) -> None:
         read_photo(content[: len(content) // 2])
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF"])
 def test_no_damage_gives_anything_but_a_picture_or_a_sentence(kind: str) -> None:
     whole, random = saved(red(), kind), np.random.default_rng(1)
     for _ in range(60):

@@ -149,7 +149,7 @@ class TestSources:
     def test_a_folder_with_several(self) -> None:
         with pytest.raises(CorruptFileError) as caught:
             find(GOLDEN)
-        assert "holds 11 checkpoints (genforce_pggan_32px.pth, genforce" in str(caught.value)
+        assert "holds 12 checkpoints (e4e_latents_32px.pt, genforce" in str(caught.value)
         assert str(caught.value).endswith("name one of them, as '" + str(GOLDEN / "genforce_pggan_32px.pth") + "'.")
 
     def test_ours_goes_first(self, checkpoint: Path, zoo: Path) -> None:

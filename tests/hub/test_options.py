@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 from huggingface_hub.errors import FileMetadataError
-from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 
 from sgf_hub import SGFEditor, load_generator, load_predictor
 from sgf_hub.errors import BadValueError, SGFError, UnknownNameError
 from sgf_hub.generators import inspect
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.hub.download import hub_errors
 from sgf_hub.hub.options import HubOptions, PushOptions
 from sgf_hub.hub.publishing.push import plan, push

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from sgf_hub.cli import main as cli
 from sgf_hub.data.out_of_domain import KINDS, sample_strangers
 from sgf_hub.errors import BadValueError
 from sgf_hub.inversion import calibration
@@ -21,6 +22,7 @@ from sgf_hub.training.readers import supervised
 from sgf_hub.types import Latent
 from tests.inversion.toys import write_encoder
 
+GOLDEN = Path(__file__).parents[1] / "golden/rosinality_stylegan2_32px.pt"
 TOY = EncoderConfig(
     generator="toy-stylegan2",
     world="avatars",
@@ -93,10 +95,38 @@ def test_a_killed_run_goes_on_and_ends_where_an_unbroken_one_does(
 
 
 def test_an_encoder_is_for_a_generator_with_w(toys: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadValueError, match="'toy-progan' has no W"):
+    with pytest.raises(
+        BadValueError, match="'toy-progan' has no W\\+, which an encoder guesses: `sgf-hub project` searches"
+    ):
         next(train_encoder(dataclasses.replace(TOY, generator="toy-progan"), out=tmp_path, run=tmp_path))
     with pytest.raises(BadValueError, match="batch is at most pictures"):
         EncoderConfig(generator="a", world="avatars", backbone="b", judge="c", pictures=4, batch=8)
+
+
+def test_of_a_generator_of_no_world(toys: Path, tmp_path: Path) -> None:
+    config = dataclasses.replace(TOY, world=None, images=2 * 8 * 60)
+    records = list(train_encoder(config, out=tmp_path / "zoo", run=tmp_path / "run"))
+    assert [record["event"] for record in records] == ["checkpoint", "done"]
+    assert records[1]["held_out"]["pictures"] == 16 and set(records[1]["calibration"]) == {"apart", "expressible_from"}
+    projector = Projector.from_pretrained(tmp_path / "zoo/toy-stylegan2-encoder")
+    images = projector.generator.synthesize(projector.generator.sample(16, seed=1))
+    again = projector.generator.synthesize(projector.encoder.encode(images))
+    mean = projector.generator.synthesize(Latent(projector.encoder.w_mean.expand(16, -1), "w"))
+    assert (again - images).square().mean() < 0.8 * (mean - images).square().mean()
+    assert (projector.apart, projector.expressible_from) == tuple(records[1]["calibration"].values())
+
+
+def test_the_command_takes_a_checkpoint_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["sgf-hub", "train", "encoder", str(GOLDEN), "--images", "96", "--out",
+                                     str(tmp_path / "made"), "--runs", str(tmp_path / "runs")])  # fmt: skip
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    made = tmp_path / "made/rosinality_stylegan2_32px"
+    for name in (made, tmp_path / "made/rosinality_stylegan2_32px-encoder"):
+        projector = Projector.from_pretrained(str(name))
+        assert projector.encoder is not None and projector.generator.resolution == 32
+    assert projector.encoder.generator_name == "sgf-hub/rosinality_stylegan2_32px"
 
 
 def test_the_threshold_lies_between_own_pictures_and_others(toys: Path, monkeypatch: pytest.MonkeyPatch) -> None:

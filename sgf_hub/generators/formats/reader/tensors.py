@@ -1,7 +1,8 @@
 """Tensors and NumPy arrays of a checkpoint, rebuilt from their bytes and held against them.
 
-A shape is only what a file says; what it shows must lie in the storage that it names, and a view may not be larger than
-that storage (strides of zero would make terabytes of four bytes).
+A shape is only what a file says; what it shows must lie in the storage that it names. A view may show a value many
+times (one w for every layer is saved with a stride of zero), and is paid for as if all were held: strides of zero would
+make terabytes of four bytes.
 """
 
 import math
@@ -36,7 +37,7 @@ def fill_storage(storage: Tensor, data: memoryview | np.ndarray) -> None:
 
 
 def tensor(budget: ReadBudget, args: tuple) -> Tensor:
-    """`torch._utils._rebuild_tensor_v2`: a view of a storage, which it must not outgrow."""
+    """`torch._utils._rebuild_tensor_v2`: a view of a storage."""
     storage, offset, size, stride = args[:4]
     if not isinstance(storage, Tensor) or storage.dim() != 1:
         raise TypeError("not a storage")
@@ -45,7 +46,7 @@ def tensor(budget: ReadBudget, args: tuple) -> Tensor:
     if type(offset) is not int or not 0 <= offset <= held or len(size) != len(stride):
         raise ValueError("not a tensor")
     count = math.prod(size)
-    if count and (count > held or offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) >= held):
+    if count and offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) >= held:
         raise Unreadable(f"declares a tensor of shape {short(list(size))} over a storage of {held} values.")
     budget.operations(_TENSOR)
     budget.viewed(count * storage.itemsize)

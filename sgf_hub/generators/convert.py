@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from sgf_hub.errors import BadValueError, CorruptFileError
-from sgf_hub.generators.formats import check_label, open_checkpoint
+from sgf_hub.generators.formats import open_checkpoint
+from sgf_hub.generators.layers import check_label
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.sources import find
 from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator

@@ -18,7 +18,6 @@ from sgf_hub.hub.options import HubOptions
 from sgf_hub.validation import read_json, short
 
 _UNET = "unet/config.json"
-_UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 _CHANNELS = {1: "1, drawn as three equal colours", 3: "3", 4: "4, with alpha"}
 _FITTED = "once a mapping is fitted to it: sgf-hub fit"
 
@@ -217,19 +216,21 @@ def _diffusers(source: str, found: Found, hub: HubOptions) -> Description:
 
     kind = read_json(found.path / INDEX).get("_class_name")
     facts: dict[str, Any] = {"format": "diffusers", "architecture": short(kind).strip("'") if kind else None}
-    weights = found.path / _UNET_WEIGHTS
-    if weights.is_file():
-        facts["parameters"] = _count(weights)
     facts["size"] = sum(file.stat().st_size for file in found.path.rglob("*") if file.is_file())
     try:
         folder = zoo.locate(source, hub, files=(INDEX, _UNET))
         diffusion._check_pipeline(folder)
         config = read_json(folder / _UNET)
-        diffusion._check_label(config, None, folder.name)
-        side = diffusion._checked_side(config)
+        channels, side = diffusion.checked_shape(config)
+        weights = folder / diffusion.weight_files(source, folder, hub)
+        if weights.suffix == ".safetensors" and weights.is_file():
+            facts["parameters"] = _count(weights)
+        facts |= {"classes": diffusion.classes_of(config) or None, "channels": _CHANNELS[channels]}
     except SGFError as error:
         return Description(source=source, loadable=False, reason=str(error), **facts)
     except (LookupError, TypeError):
         reason = f"{_UNET} of {source!r} describes no network of diffusers."
         return Description(source=source, loadable=False, reason=reason, **facts)
-    return Description(source=source, resolution=side, latent_space="z", latent_dim=3 * side**2, **facts)
+    return Description(
+        source=source, resolution=side, latent_space="z", latent_dim=channels * side**2, editable=_FITTED, **facts
+    )

@@ -52,6 +52,14 @@ def check_sizes(resolution: object, latent_dim: object, channels: object) -> Non
         bounded("a width in channels", width, 1, 4096)
 
 
+def check_label(name: str, classes: int, label: int | None) -> None:
+    """Raise a BadValueError for a class that a network of so many (0 for one without classes) does not draw."""
+    if label is not None and not classes:
+        raise BadValueError(f"{name!r} knows no classes: leave class_label out.")
+    if label is not None:
+        bounded("class_label", label, 0, classes - 1)
+
+
 def check_shape(latent: Latent, *wanted: int) -> None:
     """Raise a BadValueError unless one sample of a latent has the wanted shape."""
     if tuple(latent.data.shape[1:]) != wanted:

@@ -13,7 +13,7 @@ from sgf_hub.validation import check_downloaded, read_json
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 INDEX = "model.safetensors.index.json"  # of weights in several files
-_SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+_SHARD = re.compile(r"[\w.]{1,64}-\d{5}-of-\d{5}\.safetensors")
 _MOST_SHARDS = 64
 
 
@@ -26,20 +26,22 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def shards_of(folder: Path) -> list[str]:
-    """The files that a folder's index of weights names.
+def shards_of(index: Path) -> dict[str, list[str]]:
+    """The files that an index of weights names, and which weights are in each.
 
     Raises:
         CorruptFileError: if the index cannot be read, or names what is no file of weights.
     """
-    listed = read_json(folder / INDEX, limit=2**24).get("weight_map")
-    shards = sorted(set(map(str, listed.values()))) if isinstance(listed, dict) else []
+    listed = read_json(index, limit=2**24).get("weight_map")
+    shards: dict[str, list[str]] = {}
+    for key, file in listed.items() if isinstance(listed, dict) else ():
+        shards.setdefault(str(file), []).append(key)
     if not shards or len(shards) > _MOST_SHARDS or not all(_SHARD.fullmatch(name) for name in shards):
         raise CorruptFileError(
-            f"{INDEX} of {repo_name(folder)!r} must name 1 to {_MOST_SHARDS} files, such as "
+            f"{index.name} of {repo_name(index.parent)!r} must name 1 to {_MOST_SHARDS} files, such as "
             "model-00001-of-00002.safetensors."
         )
-    return shards
+    return dict(sorted(shards.items()))
 
 
 def read_weights(path: Path, expected: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:

@@ -150,7 +150,7 @@ class TestSources:
         with pytest.raises(CorruptFileError) as caught:
             find(GOLDEN)
         assert "holds 12 checkpoints (e4e_latents_32px.pt, genforce" in str(caught.value)
-        assert str(caught.value).endswith("name one of them, as '" + str(GOLDEN / "genforce_pggan_32px.pth") + "'.")
+        assert str(caught.value).endswith("name one of them, as '" + str(GOLDEN / "e4e_latents_32px.pt") + "'.")
 
     def test_ours_goes_first(self, checkpoint: Path, zoo: Path) -> None:
         (checkpoint.parent / CONFIG).write_text("{}")
@@ -356,7 +356,7 @@ class TestInspect:
                 {},
                 "only ConsistencyModelPipeline draws a picture in one step",
             ),
-            (None, {"sample_size": 16, "num_class_embeds": 10}, "draws 10 classes: say which"),
+            (None, {"sample_size": 16, "in_channels": 2}, "in_channels and out_channels are 2 and 3"),
             (None, {"block_out_channels": 3}, "describes no network of diffusers"),
             (None, {"sample_size": 16, "block_out_channels": [8, 8]}, ""),
         ],
@@ -370,6 +370,7 @@ class TestInspect:
         (tmp_path / "unet").mkdir()
         (tmp_path / "model_index.json").write_text(json.dumps(index or whole))
         (tmp_path / "unet" / CONFIG).write_text(json.dumps(config))
+        (tmp_path / "unet" / "diffusion_pytorch_model.safetensors").touch()
         told = inspect(tmp_path)
         assert (told.format, told.loadable) == ("diffusers", not reason) and reason in told.reason
         if not reason:

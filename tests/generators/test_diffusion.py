@@ -4,13 +4,15 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from sgf_hub.errors import BadValueError, CorruptFileError, SGFError
-from sgf_hub.generators.diffusion import DiffusionGenerator
+from sgf_hub.generators import inspect, load_generator
+from sgf_hub.generators.diffusion import DiffusionGenerator, OneStep
 from sgf_hub.types import Generator, Latent
 
 pytest.importorskip("diffusers")
@@ -18,19 +20,23 @@ pytest.importorskip("diffusers")
 SIDE = 16
 
 
-def write_consistency(folder: Path, *, classes: int | None = None, clip: bool = True) -> Path:
+def write_consistency(
+    folder: Path, *, classes: int | None = None, clip: bool = True, channels: int = 3, **saved: Any
+) -> Path:
     """A pipeline of 16 px with random weights, as diffusers saves it."""
     from diffusers import CMStochasticIterativeScheduler, ConsistencyModelPipeline, UNet2DModel
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = UNet2DModel(
-            sample_size=SIDE, in_channels=3, out_channels=3, layers_per_block=1, block_out_channels=(8, 16),
+            sample_size=SIDE, in_channels=channels, out_channels=channels,
+            layers_per_block=1, block_out_channels=(8, 16),
             down_block_types=("ResnetDownsampleBlock2D", "AttnDownBlock2D"),
             up_block_types=("AttnUpBlock2D", "ResnetUpsampleBlock2D"), norm_num_groups=4, attention_head_dim=8,
             resnet_time_scale_shift="scale_shift", num_class_embeds=classes,
         )  # fmt: skip
-    ConsistencyModelPipeline(network, CMStochasticIterativeScheduler(clip_denoised=clip)).save_pretrained(folder)
+    scheduler = CMStochasticIterativeScheduler(clip_denoised=clip)
+    ConsistencyModelPipeline(network, scheduler).save_pretrained(folder, **saved)
     return folder
 
 
@@ -98,6 +104,69 @@ class TestPictures:
         assert z.grad is not None and z.grad.abs().sum() > 0
 
 
+class TestFiles:
+    """As diffusers writes them: in parts, in half precision, both."""
+
+    @pytest.mark.parametrize(
+        "saved", [{"max_shard_size": "20KB"}, {"variant": "fp16"}, {"max_shard_size": "20KB", "variant": "fp16"}]
+    )
+    def test_weights_in_other_files(self, saved: dict, tmp_path: Path) -> None:
+        whole, other = write_consistency(tmp_path / "a"), write_consistency(tmp_path / "b", **saved)
+        names = [path.name for path in (other / "unet").glob("*")]
+        assert "diffusion_pytorch_model.safetensors" not in names and len(names) >= 2
+        latent = DiffusionGenerator.from_pretrained(whole).sample(1, seed=0)
+        pictures = (load_generator(folder).synthesize(latent) for folder in (whole, other))
+        torch.testing.assert_close(*pictures)
+        assert inspect(other).loadable
+
+    def test_single_precision_goes_first(self, folder: Path) -> None:
+        whole = folder / "unet" / "diffusion_pytorch_model.safetensors"
+        save_file({"junk": torch.zeros(1)}, whole.with_suffix(".fp16.safetensors"))
+        load_generator(folder)
+        whole.unlink()
+        with pytest.raises(CorruptFileError, match="fp16.safetensors of 'toy-consistency' does not fit its config"):
+            load_generator(folder)
+
+    def test_an_index_of_other_weights(self, tmp_path: Path) -> None:
+        folder = write_consistency(tmp_path / "toy", max_shard_size="20KB")
+        index = folder / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+        listed = json.loads(index.read_text())["weight_map"]
+        for changes, message in (
+            ({"stranger": listed["conv_in.weight"]}, "unexpected 'stranger'"),
+            ({"conv_in.weight": "../../evil.safetensors"}, "must name 1 to 64 files"),
+        ):
+            change(index, weight_map={**listed, **changes})
+            with pytest.raises(CorruptFileError, match=message):
+                load_generator(folder)
+        del listed["conv_in.weight"]
+        change(index, weight_map=listed)
+        with pytest.raises(
+            CorruptFileError, match="index.json of 'toy' does not fit its config: missing conv_in.weight"
+        ):
+            load_generator(folder)
+
+    @torch.no_grad()
+    def test_grey_is_three_equal_colours(self, tmp_path: Path) -> None:
+        from diffusers import UNet2DModel
+
+        folder = write_consistency(tmp_path / "toy", channels=1)
+        generator = load_generator(folder)
+        latent = generator.sample(2, seed=0)
+        assert latent.data.shape == (2, SIDE**2)
+        network = OneStep(UNet2DModel.from_pretrained(folder / "unet").eval())
+        expected = network(latent.data.unflatten(1, (1, SIDE, SIDE))).expand(-1, 3, -1, -1)
+        torch.testing.assert_close(generator.synthesize(latent), expected, atol=1e-5, rtol=0)
+        told = inspect(folder)
+        assert (told.channels, told.latent_dim) == ("1, drawn as three equal colours", SIDE**2)
+
+    def test_a_class_is_asked_for_by_name(self, tmp_path: Path) -> None:
+        folder = write_consistency(tmp_path / "toy", classes=4)
+        assert load_generator(folder, class_label=3).class_label == 3
+        assert inspect(folder).classes == 4 and inspect(folder).loadable
+        with pytest.raises(BadValueError, match="draws 4 classes: say which"):
+            load_generator(folder)
+
+
 class TestRefusals:
     def test_other_pipelines_by_name(self, folder: Path) -> None:
         change(folder / "model_index.json", _class_name="StableDiffusionPipeline")
@@ -117,7 +186,10 @@ class TestRefusals:
         weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
         torch.save(load_file(weights), weights.with_suffix(".bin"))
         weights.unlink()
-        with pytest.raises(CorruptFileError, match=r"lacks .*safetensors.* only safetensors are read, never pickled"):
+        with pytest.raises(
+            CorruptFileError,
+            match=r"holds unet/diff.*\.bin, a pickle, .*safe_serialization=True",
+        ):
             DiffusionGenerator.from_pretrained(folder)
 
     def test_labels(self, saved: Path, tmp_path: Path) -> None:
@@ -132,7 +204,11 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("file", "changes", "message"),
         [
-            ("unet", {"in_channels": 4}, "not usable as a generator"),
+            (
+                "unet",
+                {"in_channels": 4},
+                "in_channels and out_channels are 4 and 3; both must be 3, 1, or 4",
+            ),
             ("unet", {"out_channels": 6}, r"not usable as a generator"),
             ("unet", {"sample_size": 10**9}, "sample_size is 1000000000"),
             ("unet", {"sample_size": None}, "sample_size is None"),

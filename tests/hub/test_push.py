@@ -204,7 +204,7 @@ class TestFolders:
         weights = {str(i): one for i, one in enumerate(shards)} if isinstance(shards, list) else shards
         (tmp_path / INDEX).write_text(json.dumps({"weight_map": weights}))
         with pytest.raises(CorruptFileError, match="must name 1 to 64 files"):
-            shards_of(tmp_path)
+            shards_of(tmp_path / INDEX)
 
     def test_a_backbone(self, here: World) -> None:
         backbone = load_backbone("toy-backbone")

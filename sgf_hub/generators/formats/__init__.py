@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sgf_hub.generators.formats import genforce, nvidia, pytorch_gan_zoo, rosinality, unsupported
-from sgf_hub.generators.formats.checkpoint import Checkpoint, UnsupportedError, check_label
+from sgf_hub.generators.formats.checkpoint import Checkpoint, UnsupportedError
 from sgf_hub.generators.formats.reader import read_checkpoint
 from sgf_hub.generators.formats.state_dicts import state_dicts
+from sgf_hub.generators.layers import check_label
 
 FORMATS = (rosinality, pytorch_gan_zoo, genforce)
 """Those of state dicts; NVIDIA's pickles hold networks."""
@@ -51,4 +52,4 @@ def recognised(tree: Any, name: str, *, class_label: int | None = None) -> Check
     raise unsupported.refusal(tree, name)
 
 
-__all__ = ["Checkpoint", "UnsupportedError", "check_label", "open_checkpoint", "recognised"]
+__all__ = ["Checkpoint", "UnsupportedError", "open_checkpoint", "recognised"]

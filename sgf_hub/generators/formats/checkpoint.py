@@ -20,7 +20,7 @@ from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan.modulated import FIR
 from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator
 from sgf_hub.hub.module import shapes_only
-from sgf_hub.validation import bounded, short
+from sgf_hub.validation import short
 
 MEAN_DRAWS = 10_000  # of z, for a mean w that a checkpoint lacks
 MOST_LEVELS = 10  # 2048 px
@@ -156,14 +156,6 @@ def mean_w(generator: StyleBasedGenerator) -> Tensor:
     """The mean w of 10,000 seeded draws, [D]: for checkpoints that hold none."""
     z = draw_z(MEAN_DRAWS, generator.z_dim, seed=0)
     return torch.stack([generator.map(part).double().mean(dim=0) for part in z.chunk(10)]).mean(dim=0).float()
-
-
-def check_label(name: str, classes: int, label: int | None) -> None:
-    """Raise a BadValueError for a class that a network of so many (0 for one without classes) does not draw."""
-    if label is not None and not classes:
-        raise BadValueError(f"{name!r} knows no classes: leave class_label out.")
-    if label is not None:
-        bounded("class_label", label, 0, classes - 1)
 
 
 def check_square(name: str, const: Tensor, above: int) -> None:

@@ -24,7 +24,6 @@ from sgf_hub.generators.formats.checkpoint import (
     Piece,
     UnsupportedError,
     check_filter,
-    check_label,
     equalized,
     grey,
     highest,
@@ -33,7 +32,7 @@ from sgf_hub.generators.formats.checkpoint import (
     side,
 )
 from sgf_hub.generators.formats.reader import Opaque
-from sgf_hub.generators.layers import normalized
+from sgf_hub.generators.layers import check_label, normalized
 from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.generators.stylegan.stylegan3 import StyleGAN3
 from sgf_hub.validation import short

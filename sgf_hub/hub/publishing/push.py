@@ -189,8 +189,8 @@ def _renaming(value: Any, names: Mapping[str, str]) -> Any:
 
 def _weights(folder: Path) -> list[str]:
     """The files of a folder's weights, each of them whole."""
-    index = [INDEX, *shards_of(folder)] if (folder / INDEX).is_file() and not (folder / WEIGHTS).is_file() else []
-    files = index or [WEIGHTS]
+    parted = (folder / INDEX).is_file() and not (folder / WEIGHTS).is_file()
+    files = [INDEX, *shards_of(folder / INDEX)] if parted else [WEIGHTS]
     missing = [name for name in files if not (folder / name).is_file()]
     if missing:
         other = next((file.name for file in folder.iterdir() if re.search(r"\.(bin|pt|pth|pkl|ckpt)$", file.name)), "")

@@ -170,7 +170,7 @@ def _locate(source: str, hub: HubOptions) -> Path:
             folder = locate(source, hub, files=(CONFIG, TOKENIZER, INDEX))
         except CorruptFileError:
             raise error from None
-    return locate(source, hub, files=(CONFIG, TOKENIZER, INDEX, *shards_of(folder)))
+    return locate(source, hub, files=(CONFIG, TOKENIZER, INDEX, *shards_of(folder / INDEX)))
 
 
 def _load_network(folder: Path, config: dict[str, Any]) -> Any:

@@ -15,13 +15,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.hostile_files import HAZARDS
-from benchmarks.mutations import MARK, Golden, altered, goldens
+from benchmarks.mutations import CONDITIONAL, MARK, Golden, altered, goldens, more_goldens
 from sgf_hub.errors import SGFError
 from sgf_hub.evaluation.page import renewed
 from sgf_hub.generators import load_generator
@@ -101,13 +102,14 @@ def measure(name: str, file: Golden, inputs: int, folder: Path, seed: int = 0) -
     row: dict = {"format": name, "inputs": inputs, "read": 0, "refused": 0, "loaded": 0, "not_ours": [], "code": []}
     row |= {"size_mb": len(file.data) / 2**20, "peak_mb": 0.0, "seconds": 0.0, "slowest_s": 0.0}
     path.write_bytes(file.data)
-    for read in (read_checkpoint, load_generator):
+    load = partial(load_generator, class_label=0) if name == CONDITIONAL else load_generator
+    for read in (read_checkpoint, load):
         assert attempt(path, read)[0] == "read"
     repr(torch.zeros(1))  # what is imported late, the first time, is imported now
     for _ in range(inputs):
         path.write_bytes(altered(file, rng))
         _tally(row, path, read_checkpoint)
-        _tally(row, path, load_generator)
+        _tally(row, path, load)
     if MARK in os.environ or Path(MARK).exists():
         row["code"].append("a mark")
     return row
@@ -164,7 +166,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"into {PAGE}")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        rows = [measure(key, file, options.inputs, Path(name)) for key, file in goldens().items()]
+        rows = [measure(key, file, options.inputs, Path(name)) for key, file in (goldens() | more_goldens()).items()]
         rows.append(measure_hazards(Path(name)))
     print(json.dumps(rows) if options.json else table(rows))
     for row in rows:

@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
+CONDITIONAL = "NVIDIA pickle of 3 classes"
 MARK = "sgf-mark"  # a file, or a variable of the environment, that only code out of a checkpoint would make
 
 
@@ -82,6 +83,17 @@ def goldens() -> dict[str, Golden]:
     torch.save(value, old, _use_new_zipfile_serialization=False)
     files["rosinality, legacy torch"] = old.getvalue()
     return {name: golden(name, data) for name, data in files.items()}
+
+
+def more_goldens() -> dict[str, Golden]:
+    """Variants of those formats: other networks and layouts in the same containers."""
+    files = {
+        "NVIDIA StyleGAN3 pickle": "nvidia_stylegan3_t_32px.pkl",
+        CONDITIONAL: "nvidia_stylegan2_ada_conditional_32px.pkl",
+        "pSp": "psp_encoder_checkpoint_32px.pt",
+        "genforce StyleGAN2": "genforce_stylegan2_32px.pth",
+    }
+    return {name: golden(name, (GOLDEN / file).read_bytes()) for name, file in files.items()}
 
 
 def _text(value: str) -> bytes:

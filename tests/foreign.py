@@ -9,6 +9,8 @@ import pickle
 import sys
 import types
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +48,9 @@ class Persistent:
         return sys.modules["torch_utils.persistence"]._reconstruct_persistent_obj, ({**meta, "state": state},)
 
 
-def pickled(tree: Any) -> bytes:
-    """The bytes of a pickle that names NVIDIA's modules, which need not exist."""
+@contextmanager
+def nvidias_modules() -> Iterator[None]:
+    """While it lasts, a pickle may name NVIDIA's modules, which need not exist."""
 
     def _reconstruct_persistent_obj(meta: dict) -> None:
         raise RuntimeError("nothing in a file is called")
@@ -59,10 +62,16 @@ def pickled(tree: Any) -> bytes:
     modules = {"torch_utils": types.ModuleType("torch_utils"), "torch_utils.persistence": fake}
     sys.modules.update(modules)
     try:
-        return pickle.dumps(tree)
+        yield
     finally:
         for name in modules:
             del sys.modules[name]
+
+
+def pickled(tree: Any) -> bytes:
+    """The bytes of a pickle of NVIDIA's networks."""
+    with nvidias_modules():
+        return pickle.dumps(tree)
 
 
 def nvidia(generator: StyleGAN2) -> Persistent:

@@ -99,6 +99,19 @@ class TestPictures:
         assert torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2])
         torch.testing.assert_close(images[:, :1], 2 * flat(latent.data) / 255 - 1)
 
+    def test_alpha_lies_over_a_background(self) -> None:
+        def rgba(z: Tensor) -> Tensor:
+            return torch.sigmoid(z.repeat(1, 16).view(-1, 4, 8, 8))
+
+        generator = CustomGenerator(rgba, latent_dim=16, image_range=(0, 1), background="black")
+        latent = generator.sample(2, seed=0)
+        drawn = rgba(latent.data)
+        over_black = 2 * drawn[:, :3] * drawn[:, 3:] - 1  # in [0, 1]: colour times alpha
+        torch.testing.assert_close(generator.synthesize(latent), over_black, atol=1e-6, rtol=0)
+        torch.testing.assert_close(generator.synthesize(latent, alpha=True), 2 * drawn - 1, atol=1e-6, rtol=0)
+        with pytest.raises(BadValueError, match="background is 'pink'; it must be white, grey, black"):
+            CustomGenerator(rgba, latent_dim=16, image_range=(0, 1), background="pink")
+
     def test_no_dropout_whatever_mode_is_asked_for(self) -> None:
         generator = wrapped().train()
         latent = generator.sample(2, seed=0)

@@ -12,7 +12,7 @@ from torch import nn
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.generators import convert, inspect, load_generator
 from sgf_hub.types import Latent
-from tests.foreign import GOLDEN, genforce2, nvidia, rosinality, write
+from tests.foreign import GOLDEN, genforce2, nvidia, nvidias_modules, rosinality, write
 from tests.toys import toy_generator
 
 
@@ -72,6 +72,12 @@ class TestWrappers:
         path = write(tmp_path / "file.pt", {"state_dict": prefixed("encoder", OTHER)})
         with pytest.raises(CorruptFileError, match="is of a format that sgf-hub does not know"):
             load_generator(path)
+
+    def test_a_network_of_nvidias_in_a_torch_file(self, tmp_path: Path) -> None:
+        """As PTI keeps the generator that it tuned to a photo."""
+        with nvidias_modules():
+            torch.save(nvidia(noisy()), tmp_path / "model_tuned.pt")
+        same_pictures(tmp_path / "model_tuned.pt", noisy())
 
 
 class TestGenforceStyleGAN2:

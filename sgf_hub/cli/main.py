@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from sgf_hub.cli.edit import edit
 from sgf_hub.cli.evaluate import evaluate, make_folder
 from sgf_hub.cli.fit import fit
 from sgf_hub.cli.generators import convert, fetch, inspect
-from sgf_hub.cli.label import label
 from sgf_hub.cli.measure import app as measure_app
+from sgf_hub.cli.people import label
+from sgf_hub.cli.people import study as study_app
 from sgf_hub.cli.project import project
 from sgf_hub.cli.publish import cards, push, push_space
-from sgf_hub.cli.study import app as study_app
 from sgf_hub.cli.train import app as train_app
 from sgf_hub.cli.train import sample_pairs
+from sgf_hub.cli.zoo import app as zoo_app
 from sgf_hub.errors import BadValueError, SGFError
 
 _USAGE: type[Exception] = typer.BadParameter.__mro__[1]  # click's UsageError, which some versions of typer carry along
@@ -33,7 +32,6 @@ _DISK = (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLON
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Edit what a GAN draws, by wishes."
 )
-zoo_app = typer.Typer(no_args_is_help=True, help="The embedded models.")
 data_app = typer.Typer(no_args_is_help=True, help="The drawn pictures that the embedded models learned from.")
 app.add_typer(zoo_app, name="zoo")
 app.add_typer(data_app, name="data")
@@ -85,22 +83,6 @@ def _misused(error: Any) -> int:
         return 2
     command = error.ctx.command_path if error.ctx else "sgf-hub"
     return _refused(f"{' '.join(error.format_message().split()).rstrip('.')}; see `{command} --help`.")
-
-
-@zoo_app.command("list")
-def zoo_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False) -> None:
-    """What is in the embedded zoo."""
-    from sgf_hub.hub.names import entries
-
-    found = entries()
-    if as_json:
-        rows = [{"name": e.name, "kind": e.kind, "bytes": e.size, "path": str(e.path)} for e in found]
-        typer.echo(json.dumps(rows, indent=1))
-        return
-    table = Table("name", "kind", "size")
-    for entry in found:
-        table.add_row(entry.name, entry.kind, f"{entry.size / 2**20:.1f} MB")
-    Console().print(table)
 
 
 Count = Annotated[int, typer.Option(help="How many pictures.")]

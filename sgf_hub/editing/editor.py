@@ -18,6 +18,7 @@ from sgf_hub.editing.trajectory import EditStep, Trajectory, edit
 from sgf_hub.errors import BadValueError, SpaceError, UnknownNameError
 from sgf_hub.generators import load_generator
 from sgf_hub.hub.names import sibling
+from sgf_hub.hub.provenance import check_parts
 from sgf_hub.hub.user_code import is_code
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.predictors import load_predictor
@@ -86,6 +87,10 @@ class SGFEditor:
         mapping = SGFMapping.from_pretrained(name, **hub)
         folder, parts = mapping.folder, vars(mapping.hub)
         assert folder is not None
+        named = ([] if generator is not None else [mapping.generator_name]) + (
+            [] if predictor is not None else list(mapping.predictor_names)
+        )
+        check_parts(folder, named)
 
         def near(part: str) -> str:  # a folder that `sgf-hub fit` wrote beside the mapping's
             if is_code(part):

@@ -145,7 +145,8 @@ class TestEmbedded:
     def test_every_entry_with_weights_is_made_by_a_step(self) -> None:
         made = {name for step in read_table(root() / TABLE) for name in step.writes}
         trained = {entry.name for entry in zoo_names.entries() if not entry.fetched and entry.size > 1000}
-        assert trained == {name for name in made if not name.startswith("runs/")}
+        assert trained <= made  # faces-keypoints has no weights of its own
+        assert {name for name in made if not name.startswith("runs/")} <= {entry.name for entry in zoo_names.entries()}
 
     def test_nothing_is_stale(self) -> None:
         told = [(state.step.name, state.why) for state in Zoo(root(), root().parent).states() if not state.step.is_work

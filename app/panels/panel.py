@@ -20,7 +20,7 @@ from app.core.stopping import Stops
 from app.models.services import Models
 from app.panels.components import Components
 from app.panels.views import ConditionView, Updates
-from app.widgets import render, stage
+from app.widgets import render, share, stage
 from app.widgets.code import as_python
 from app.widgets.report import headline
 from app.widgets.timeline import timeline
@@ -74,7 +74,7 @@ class EditorPanel(Components):
         edit_and_stop = [button for offer in self.offers for button in (offer.edit, offer.stop)]
         return [
             self.session, self.stage, self.undo, self.redo, self.reset, self.result, self.compare, self.verdict,
-            self.code, self.seed, self.timeline, self.share, self.whole, *edit_and_stop,
+            self.code, self.seed, self.timeline, self.share, self.whole, self.link, *edit_and_stop,
         ]  # fmt: skip
 
     def show(
@@ -114,6 +114,7 @@ class EditorPanel(Components):
             ),
             self.timeline: timeline(view.models, view.model_set, session, drawn),
             self.share: stage.message(link=None),
+            self.link: stage.message(link=share.kept_link(view.model_set, self.noun, session) if self.served else ""),
             self.whole: gr.Checkbox(visible=session.cursor > 1),
             self.undo: gr.Button(interactive=session.can_undo),
             self.redo: gr.Button(interactive=session.can_redo),

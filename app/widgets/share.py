@@ -111,6 +111,25 @@ def link_of(model_set: ModelSet, noun: str, session: Session) -> str | None:
     return text if len(text) <= LINK else None
 
 
+def kept_link(model_set: ModelSet, noun: str, session: Session) -> str:
+    """The link to the picture as it is, with as many of the edits that led to it as find room; "" if none does."""
+    whole = link_of(model_set, noun, session)
+    if whole is not None:
+        return whole
+    for edits in (2, 1, 0):
+        start = max(0, session.cursor - edits)
+        shorter = Session(Origin(session.at(start).latent), session.standing[start:], session.cursor - start)
+        text = link_of(model_set, noun, shorter)
+        if text is not None:
+            return text
+    return ""
+
+
+def build_link(*, elem_id: str) -> gr.HTML:
+    """What keeps that link in the page."""
+    return scripted("<span></span>", "link.js", elem_id=elem_id, visible="hidden")
+
+
 def build_share(*, elem_id: str) -> gr.HTML:
     """What is shown of it: the link with a button that copies it, and one that saves the file.
 

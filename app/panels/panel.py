@@ -114,7 +114,6 @@ class EditorPanel(Components):
             ),
             self.timeline: timeline(view.models, view.model_set, session, drawn),
             self.share: stage.message(link=None),
-            self.link: stage.message(link=share.kept_link(view.model_set, self.noun, session) if self.served else ""),
             self.whole: gr.Checkbox(visible=session.cursor > 1),
             self.undo: gr.Button(interactive=session.can_undo),
             self.redo: gr.Button(interactive=session.can_redo),
@@ -125,6 +124,9 @@ class EditorPanel(Components):
             **view.controls(now, plan, done),
             **self.running(False),
         }  # fmt: skip
+        if self.served:
+            kept = share.kept_link(view.model_set, self.noun, session)
+            updates[self.link] = stage.message(link=kept, address=0 < len(kept) <= share.LINK)
         if edit is not None and before is not None:
             updates[self.compare] = (render.picture(before.image, render.SIDE), picture)
             updates[self.verdict] = view.report(edit, before, now)

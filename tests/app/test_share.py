@@ -153,16 +153,23 @@ def test_what_is_no_link_is_told_as_before(panel, sent):
         list(handled(panel, history.moved(Session.undone))(WHO, None, sent))
 
 
-def test_the_page_keeps_as_many_edits_as_find_room(panel, session):
-    noise, plus = torch.Generator().manual_seed(0), (1, panel.models.generator(panel.model_set.generator).num_layers)
-    for _ in range(HISTORY_LIMIT - session.cursor):
-        latent = Latent(torch.randn(*plus, session.latent.data.shape[-1], generator=noise), "w+")
-        session = session.applied(Edit(session.last.plan, latent, 3, "STALLED", 2.0))
-    text = share.kept_link(panel.model_set, "face", session)
-    back = opened(panel, share.in_link(text))
-    assert len(text) <= share.LINK and back.cursor == 2
-    for now in (back, back.undone(), back.undone().undone()):
-        assert torch.equal(now.latent.data, session.at(HISTORY_LIMIT - 2 + now.cursor).latent.data)
+def test_what_is_too_long_for_an_address_is_kept_all_the_same(panel, session, monkeypatch):
+    noise, generator = torch.Generator().manual_seed(0), panel.models.generator(panel.model_set.generator)
+    shape = (1, generator.num_layers, generator.latent_dim)
+
+    def edited(session, count):
+        for _ in range(count):
+            latent = Latent(torch.randn(shape, generator=noise), "w+")
+            session = session.applied(Edit(session.last.plan, latent, 3, "STALLED", 2.0))
+        return session, panel.show(panel.view_of(session), session)[panel.link]
+
+    assert panel.show(panel.view_of(session), session)[panel.link]["address"]
+    longer, kept = edited(session, 20)
+    assert not kept["address"] and same(opened(panel, share.in_link(kept["link"])), longer)
+    monkeypatch.setattr(share, "_MOST_LINK", share.LINK)
+    longest, kept = edited(longer, 1)
+    back = opened(panel, share.in_link(kept["link"]))
+    assert not back.edits and torch.equal(back.latent.data, longest.latent.data), "the picture alone"
 
 
 def test_many_edits_are_too_long_for_a_link(panel, session):

@@ -20,7 +20,7 @@ from app.core.session import Origin, Session
 from app.core.stopping import Stops
 from app.models.services import Models
 from app.panels.flowers import FlowerPanel
-from app.tabs.compare import ALONE, KINDS, CompareTab, standing, wish_of
+from app.tabs.compare import ALONE, KINDS, CompareTab, Wish, standing, wish_of
 from app.tabs.components import build as build_components
 from app.tabs.components import seems
 from app.widgets import share
@@ -227,6 +227,16 @@ def test_a_gesture_hides_the_others_and_says_why(tab, session):
     assert not updates[-1][tab.board]["matched"]
     shown, *_, notice = (tab._asked_by(KINDS[1])[i] for i in (1, 0, 3))
     assert shown.visible and notice.visible and "none for a point" in notice.value and set(ALONE) == set(KINDS[1:])
+
+
+def test_words_that_are_not_known_are_told(tab, recwarn):
+    models, flowers = tab.flowers.models, tab.flowers.model_set
+    with_fake_flowers(models, flowers)
+    latent = models.sample(flowers, 7, 0.8)
+    for words, told in (("blue", False), ("花", True)):
+        *_, path = tab._events(Comparison(tab.faces.model_set, models), Wish(KINDS[2], words), latent)
+        said = [str(one.message) for one in recwarn]  # gr.Warning, outside of a page
+        assert isinstance(path, Path) and any("knows no flower described like this" in one for one in said) is told
 
 
 def test_opening_the_tab_keeps_what_was_compared(tab, session, panel):

@@ -30,13 +30,13 @@ _MISSING = (
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """The demo on a free port, for as long as the block lasts; gives its address."""
+def served(port: int | None = None) -> Iterator[str]:
+    """The demo on a port, by default a free one, for as long as the block lasts; gives its address."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     from app.server.page import build_demo, launch
 
     demo = build_demo()
-    _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", server_port=None)
+    _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", server_port=port)
     try:
         yield url
     finally:

@@ -146,7 +146,8 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
 
         Args:
             request: Gradio's own.
-            caption: what it should look like, "a small purple flower with pointed petals"; what it leaves out is held.
+            caption: what it should look like, in English, "a small purple flower with pointed petals"; what it leaves
+                out is held.
             seed: of the flower to edit.
             latent: of the flower to edit, from an earlier result; takes the place of the seed.
             layers: [first, last], counted from 0, to edit these layers of the picture only.

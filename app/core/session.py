@@ -192,5 +192,7 @@ def present(session: Session | None) -> Session:
         UserError: if the session was let go.
     """
     if not isinstance(session, Session):
-        raise UserError("This page was left alone for long and its picture was let go: press New face, or New flower.")
+        raise UserError(
+            "The server restarted, or let this page's picture go after a long time: press New face, or New flower."
+        )
     return session

@@ -11,7 +11,7 @@ import gradio as gr
 from app.core.model_sets import ModelSet
 from app.core.session import VARIETY, Plan
 from app.widgets import stage
-from app.widgets.share import build_share
+from app.widgets.share import build_link, build_share
 from app.widgets.sheet import COUNT, build_sheet
 from app.widgets.timeline import build_timeline
 
@@ -67,6 +67,7 @@ class Components:
         """The picture, and below it which one it is and the way back."""
         with gr.Column(elem_classes=f"of-{self.noun}"):
             self.session = gr.State(None, time_to_live=IDLE)
+            self.link = build_link(elem_id=self._id("link"))
             self.stage = stage.build_canvas(noun=self.noun, elem_id=self._id("stage"), tab=self.tab, alone=self.alone)
             self.timeline = build_timeline(elem_id=self._id("timeline"))
             self.sheet = build_sheet(self.noun, elem_id=self._id("sheet"))
@@ -120,6 +121,11 @@ class Components:
                         language="python", show_label=False, elem_id=self._id("code"), interactive=False, lines=6
                     )
         self.download = gr.DownloadButton(visible="hidden", elem_id=self._id("download"))
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What every handler is given: the session, and the link that restores it where the server has none."""
+        return [self.session, self.link]
 
     def _button(self, name: str, label: str, **options: Any) -> gr.Button:
         return gr.Button(label, size="sm", elem_id=self._id(name), **options)

@@ -60,7 +60,7 @@ def gathered(updates: Iterator[Updates]) -> Iterator[Updates]:
 
 
 def handled(panel: EditorPanel, handler: Callable[..., Any]) -> Callable:
-    """A panel's handler as a listener: its session's models are loaded, then it computes when its turn comes.
+    """A panel's handler as a listener to `panel.inputs` and more: its session is there, then it computes in its turn.
 
     Args:
         panel: whose stage says how the wait goes.
@@ -73,8 +73,8 @@ def handled(panel: EditorPanel, handler: Callable[..., Any]) -> Callable:
     waiting = in_turn(panel.models.queue, ready, panel.queued)
 
     @as_notices
-    def stream(request: gr.Request, session: Session | None, *values: Any) -> Iterator[Updates]:
-        yield from panel.load_for(session)  # before it queues, so that nobody waits for that
+    def stream(request: gr.Request, session: Session | None, sent: object, *values: Any) -> Iterator[Updates]:
+        session = yield from links.recovered(panel, session, sent)  # before it queues, so that nobody waits for that
         yield from waiting(request, session, *values)
 
     return stream
@@ -83,13 +83,13 @@ def handled(panel: EditorPanel, handler: Callable[..., Any]) -> Callable:
 def edited_by(panel: EditorPanel, offer: Offer) -> Callable:
     """What a tab's Edit does."""
 
-    def run(request: gr.Request, session: Session | None, *values: Any) -> Iterator[Updates]:
+    def run(request: gr.Request, session: Session | None, sent: object, *values: Any) -> Iterator[Updates]:
         who = str(request.session_hash)
+        session = yield from links.recovered(panel, session, sent)
         if offer.run is not None:
             yield from offer.run(who, session, *values)
             return
         assert offer.make_plan is not None
-        yield from panel.load_for(session)
         view, session = panel.view_of(session), present(session)
         yield from edits.run(panel, view, session, offer.make_plan(view, session, *values), who)
 
@@ -107,7 +107,7 @@ def wire(panel: EditorPanel, in_tabs: list[Any]) -> None:
     seed_bar = [panel.seed, panel.variety]
     for offer in panel.offers:
         # one listener for all that begins an edit: while one runs, Enter begins no second
-        gr.on(offer.events, edited_by(panel, offer), [panel.session, *offer.inputs], outputs, **quiet)
+        gr.on(offer.events, edited_by(panel, offer), [*panel.inputs, *offer.inputs], outputs, **quiet)
         offer.stop.click(panel.ask_to_stop, queue=False, **QUIET)
     pictures: list[tuple[Callable, Callable, list[Any]]] = [
         (panel.seed.submit, history.begin, seed_bar),
@@ -119,7 +119,7 @@ def wire(panel: EditorPanel, in_tabs: list[Any]) -> None:
     for listen, handler, more in pictures:
         # an edit that runs is asked to end, or this would wait in the queue behind it
         listen(panel.give_way, queue=False, **QUIET)
-        listen(handled(panel, handler), [panel.session, *more], outputs, **quiet)
+        listen(handled(panel, handler), [*panel.inputs, *more], outputs, **quiet)
     moves: list[tuple[Callable, Callable, list[Any]]] = [
         (panel.undo.click, history.moved(Session.undone), []),
         (panel.redo.click, history.moved(Session.redone), []),
@@ -130,15 +130,17 @@ def wire(panel: EditorPanel, in_tabs: list[Any]) -> None:
     for listen, handler, more in moves:
         # after it has ended: Gradio reads the session before a handler begins, and the edit gives it another one
         ended = listen(panel.end_edit, queue=False, **QUIET)
-        ended.then(handled(panel, handler), [panel.session, *more], outputs, **quiet)
+        ended.then(handled(panel, handler), [*panel.inputs, *more], outputs, **quiet)
     for listen in (panel.many.click, panel.sheet.input):
-        listen(handled(panel, history.samples), [panel.session, panel.variety], [panel.sheet, panel.stage], **quiet)
-    panel.share_edit.click(as_notices(links.link(panel)), [panel.session], [panel.share], **QUIET)
+        shown = [panel.session, panel.sheet, panel.stage]
+        listen(handled(panel, history.samples), [*panel.inputs, panel.variety], shown, **quiet)
+    shown = [panel.session, panel.share, panel.stage]
+    panel.share_edit.click(as_notices(links.link(panel)), panel.inputs, shown, **QUIET)
     _wire_files(panel, quiet)
 
 
 def _wire_files(panel: EditorPanel, quiet: dict[str, Any]) -> None:
-    outputs = [panel.download, panel.share, panel.stage]
+    outputs = [panel.session, panel.download, panel.share, panel.stage]
     # once its address has arrived
     fetch = f"() => setTimeout(() => document.querySelector('#{panel.download.elem_id}').click(), 60)"
     files: tuple[tuple[Callable, Callable, list[Any]], ...] = (
@@ -149,5 +151,5 @@ def _wire_files(panel: EditorPanel, quiet: dict[str, Any]) -> None:
         (panel.share.download, downloads.edits, []),
     )
     for listen, write, more in files:
-        saved = listen(handled(panel, write), [panel.session, *more], outputs, **quiet)
+        saved = listen(handled(panel, write), [*panel.inputs, *more], outputs, **quiet)
         saved.success(None, js=fetch, **QUIET)

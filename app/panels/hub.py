@@ -57,7 +57,9 @@ class HubPanel(EditorPanel):
             UserError: if the session was let go.
         """
         if not isinstance(session, Session) or not isinstance(session.model_set, HubModelSet):
-            raise UserError("This page was left alone for long and its model was let go: open it again in the tab Zoo.")
+            raise UserError(
+                "The server restarted, or let this page's model go after a long time: open it again in the tab Zoo."
+            )
         return session.model_set
 
     def view_on(self, model_set: ModelSet) -> ConditionView:

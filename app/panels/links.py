@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from html import escape
 from pathlib import Path
@@ -69,6 +69,33 @@ def linked_session(panel: EditorPanel, view: ConditionView, link: object) -> Ses
         return None
 
 
+def recovered(panel: EditorPanel, session: Session | None, sent: object) -> Generator[Updates, None, Session | None]:
+    """The session of a visitor, with its models there; where the server has none any more, the one in the page's link.
+
+    Args:
+        panel: whose picture it is.
+        session: None where the server restarted, or let it go.
+        sent: what the page keeps, of `panel.link`.
+
+    Yields:
+        What the page shows meanwhile.
+    """
+    from sgf_hub.errors import SGFError
+
+    link = sent.get("link") if isinstance(sent, dict) else None
+    model_set = set_in((panel,), link) if session is None else None
+    if model_set is None:
+        yield from panel.load_for(session)
+        return session
+    for news in panel.load(model_set):
+        yield {panel.stage: stage.message(status=news)}
+    with suppress(UserError, SGFError):  # not a link of ours: what needs a picture says that there is none
+        session = share.session_in(panel.models, model_set, share.in_link(str(link)))
+        gr.Info(f"The server restarted, or had let your {panel.noun} go: it is back from the link in this page.")
+        yield {panel.session: session}
+    return session
+
+
 def opened(panel: EditorPanel, view: ConditionView, session: Session | None, path: str | None) -> Updates:
     """A picture from a visitor's file: a latent, ours or another inverter's, or edits."""
     from sgf_hub.latents import SeveralError, read_latent
@@ -86,12 +113,12 @@ def opened(panel: EditorPanel, view: ConditionView, session: Session | None, pat
     return panel.show(view, panel.start(view, Origin(taken_in(latent, view.models, view.model_set))))
 
 
-def link(panel: EditorPanel) -> Callable[[Session | None], Updates]:
+def link(panel: EditorPanel) -> Callable[[Session | None, object], Iterator[Updates]]:
     """A handler that shows the link to the picture and its edits."""
 
-    def handler(session: Session | None) -> Updates:
-        session = present(session)
+    def handler(session: Session | None, sent: object) -> Iterator[Updates]:
+        session = present((yield from recovered(panel, session, sent)))
         model_set = panel.view_of(session).model_set
-        return {panel.share: stage.message(link=share.link_of(model_set, panel.noun, session) or "")}
+        yield {panel.share: stage.message(link=share.link_of(model_set, panel.noun, session) or "")}
 
     return handler

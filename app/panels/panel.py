@@ -20,7 +20,7 @@ from app.core.stopping import Stops
 from app.models.services import Models
 from app.panels.components import Components
 from app.panels.views import ConditionView, Updates
-from app.widgets import render, stage
+from app.widgets import render, share, stage
 from app.widgets.code import as_python
 from app.widgets.report import headline
 from app.widgets.timeline import timeline
@@ -74,7 +74,7 @@ class EditorPanel(Components):
         edit_and_stop = [button for offer in self.offers for button in (offer.edit, offer.stop)]
         return [
             self.session, self.stage, self.undo, self.redo, self.reset, self.result, self.compare, self.verdict,
-            self.code, self.seed, self.timeline, self.share, self.whole, *edit_and_stop,
+            self.code, self.seed, self.timeline, self.share, self.whole, self.link, *edit_and_stop,
         ]  # fmt: skip
 
     def show(
@@ -124,6 +124,9 @@ class EditorPanel(Components):
             **view.controls(now, plan, done),
             **self.running(False),
         }  # fmt: skip
+        if self.served:
+            kept = share.kept_link(view.model_set, self.noun, session)
+            updates[self.link] = stage.message(link=kept, address=0 < len(kept) <= share.LINK)
         if edit is not None and before is not None:
             updates[self.compare] = (render.picture(before.image, render.SIDE), picture)
             updates[self.verdict] = view.report(edit, before, now)

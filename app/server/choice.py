@@ -86,7 +86,7 @@ class Choice:
         loaded = self.radio.input(as_notices(self.loaded), inputs, [self.radio, self.said, faces.stage], **FETCH)
         # a running edit ends first: Gradio reads the session before a handler begins, and the edit gives it another one
         ended = loaded.success(self.ended, [self.radio, faces.session], queue=False, **QUIET)
-        inputs = [self.radio, faces.session, self.kept, flowers.session, self.told]
+        inputs = [self.radio, self.kept, *faces.inputs, *flowers.inputs, self.told]
         switched = ended.then(as_notices(self.switched), inputs, outputs, js=_SELECTED, **quiet)
         switched.then(lambda: gr.Radio(interactive=True), None, [self.radio], queue=False, **QUIET)
         compare.listen(switched.then)
@@ -118,10 +118,8 @@ class Choice:
         if kind in self.faces.kinds:
             yield from gathered(self._first_face(request, face, self.faces.kinds[kind], link))
         else:
-            yield from gathered(chain([self.shown(kind)], self._first_flower(request, flower, link)))
-
-    def _first_flower(self, request: gr.Request, flower: Session | None, link: object = "") -> Iterator[Updates]:
-        return handled(self.flowers, links.opening)(request, flower, link)
+            first = handled(self.flowers, links.opening)(request, flower, None, link)
+            yield from gathered(chain([self.shown(kind)], first))
 
     def _first_face(self, request: gr.Request, face: Session | None, wanted: Faces, link: object) -> Iterator[Updates]:
         """The first face; a drawn one, where rendered ones cannot be had."""
@@ -164,13 +162,14 @@ class Choice:
             self.faces.end_edit(request)
 
     def switched(
-        self, request: gr.Request, kind: str, face: Session | None, kept: dict[str, Session], flower: Session | None,
-        tab: object,
+        self, request: gr.Request, kind: str, kept: dict[str, Session], face: Session | None, face_sent: object,
+        flower: Session | None, flower_sent: object, tab: object,
     ) -> Iterator[Updates]:  # fmt: skip
         """The page of the chosen kind, with its first picture or the one that it had."""
         if kind == FLOWERS:
-            first = self._first_flower(request, flower)
+            first = handled(self.flowers, links.opening)(request, flower, flower_sent)
         else:
+            face = yield from links.recovered(self.faces, face, face_sent)
             show = partial(self._face, self.faces.kinds[kind], face, kept)
             first = in_turn(self.faces.models.queue, show, self.faces.queued)(request)
         # no other choice until this one has its picture, or theirs would stand beside it

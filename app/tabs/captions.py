@@ -27,7 +27,7 @@ def build(panel: FlowerPanel) -> gr.Tab:
     """Build the tab; gives it."""
     with gr.Tab("Captions", id="captions", elem_id="tab-captions") as tab:
         gr.HTML(
-            "<p class='hint'>Say in your own words what the flower should become, or take an example. "
+            "<p class='hint'>Say in your own words, in English, what the flower should become, or take an example. "
             "The rest of its caption is held.</p>",
             apply_default_css=False,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from app.core.queue import Queued, place_in_words
 from app.core.requests import caption_of
 from app.core.session import VARIETY, Origin, Session, present
 from app.core.stopping import Stops
+from app.panels import links
 from app.panels.components import IDLE
 from app.panels.events import COMPUTE, QUIET, gathered, in_turn
 from app.panels.faces import FacePanel
@@ -29,6 +30,7 @@ from app.panels.flowers import FlowerPanel
 from app.panels.panel import Updates
 from app.tabs import components, vote
 from app.widgets.attribute_sliders import groups_of
+from app.widgets.captions import safe, unfamiliar
 from app.widgets.scripted import message
 
 if TYPE_CHECKING:
@@ -134,18 +136,21 @@ class CompareTab:
             with gr.Column(visible=FIRST == DRAWN) as self.drawn_alone:
                 vote.build(Comparison(self.faces.drawn, self.faces.models))
         controls = [self.kind, self.attribute, self.way, self.gesture, self.words]
-        sessions = [self.faces.session, self.flowers.session]
-        self.view = [self.compared, self.source, *self.cards.values(), self.board, self.go, self.stop]
+        self.pictures = [*self.faces.inputs, *self.flowers.inputs]
+        self.view = [
+            self.compared, self.source, *self.cards.values(), self.board, self.go, self.stop,
+            self.faces.session, self.faces.stage, self.flowers.session, self.flowers.stage,
+        ]  # fmt: skip
         self.listen(tab.select)
         self.listen(self.kind.input)
         self.kind.change(self._asked_by, self.kind, [*self.groups, self.alone], queue=False, **QUIET)
         begun = [self.go.click, self.words.submit]
-        gr.on(begun, as_notices(self.run), [*controls, *sessions], self.view, **COMPUTE, **QUIET)
+        gr.on(begun, as_notices(self.run), [*controls, *self.pictures], self.view, **COMPUTE, **QUIET)
         self.stop.click(self.ask_to_stop, queue=False, **QUIET)
 
     def listen(self, event: Any) -> None:
         """Show the picture as it is after an event."""
-        inputs = [self.kind, self.compared, self.faces.session, self.flowers.session]
+        inputs = [self.kind, self.compared, *self.pictures]
         event(in_turn(self.faces.models.queue, self.opened), inputs, self.view, **COMPUTE, **QUIET)
 
     @property
@@ -201,13 +206,19 @@ class CompareTab:
 
     # -- handlers -----------------------------------------------------------------------------------------------------
 
-    def opened(self, kind: object, compared: object, face: Session | None, flower: Session | None) -> Updates:
+    def opened(self, kind: object, compared: object, *pictures: Any) -> Iterator[Updates]:
         """The picture as it is now; what was compared stays for as long as it is the same one."""
+        face, flower = yield from self._recovered(*pictures)
         model_set, latent, note = self._start(kind, face, flower)
         mark = _mark(str(kind), model_set, latent)
-        if mark == compared:
-            return {self.compared: mark}
-        return {self.compared: mark, **self._cleared(kind, model_set, latent, note)}
+        cleared = {} if mark == compared else self._cleared(kind, model_set, latent, note)
+        yield {self.compared: mark, **cleared}
+
+    def _recovered(
+        self, face: Session | None, face_sent: object, flower: Session | None, flower_sent: object
+    ) -> Generator[Updates, None, tuple[Session | None, Session | None]]:
+        face = yield from links.recovered(self.faces, face, face_sent)
+        return face, (yield from links.recovered(self.flowers, flower, flower_sent))
 
     def _start(self, kind: object, face: Session | None, flower: Session | None) -> tuple[ModelSet, Latent, str]:
         """The picture that is compared: whose it is, its latent, and which it is."""
@@ -228,9 +239,10 @@ class CompareTab:
 
     def run(
         self, request: gr.Request, kind: object, attribute: object, way: object, gesture: object, words: object,
-        face: Session | None, flower: Session | None,
+        *pictures: Any,
     ) -> Iterator[Updates]:  # fmt: skip
         """Compare when it is the visitor's turn: each method's path as soon as it is there."""
+        face, flower = yield from self._recovered(*pictures)
         wish = wish_of(self.faces.set_of(face).reads, kind, attribute, way, gesture, words)
         yield from gathered(self._run(str(request.session_hash), wish, face, flower))
 
@@ -289,7 +301,9 @@ class CompareTab:
         else:
             yield Progress("sgf", 0)
             view = self.flowers.view_on(self.flowers.model_set)
-            view.captioning.familiarity(wish.name)  # waits for what reads sentences to be loaded
+            found = view.captioning.familiarity(wish.name)  # waits for what reads sentences to be loaded
+            if not found.known:
+                gr.Warning(safe(unfamiliar(found.nearest)), title="These words are not known")
             yield from comparison.sentence(view, latent, wish.name)
 
     def _board(self, comparison: Comparison, wish: Wish, paths: list[Path]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from app.compare.paths import picture
 from app.core.model_sets import ModelSet
 from app.core.requests import component_of, layers_of
 from app.core.session import Session, present
-from app.panels.events import COMPUTE, QUIET, in_turn
+from app.panels.events import COMPUTE, QUIET, handled
 from app.panels.faces import FacePanel
 from app.widgets.attribute_sliders import label_of
 
@@ -74,9 +74,9 @@ def build(panel: FacePanel) -> Callable[..., str]:
         )
         return f"<div class='vote-figures'>{figures}</div><ul class='seems' role='status'>{''.join(notes)}</ul>"
 
-    handler = in_turn(panel.models.queue, move)
+    handler = handled(panel, lambda panel, view, session, *values: {shown: move(session, *values)})
     events = [fold.expand, *(slider.release for slider in controls)]
-    gr.on(events, handler, [panel.session, *controls], shown, **COMPUTE, **QUIET)
+    gr.on(events, handler, [*panel.inputs, *controls], [panel.session, panel.stage, shown], **COMPUTE, **QUIET)
     return move
 
 

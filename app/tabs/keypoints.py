@@ -9,9 +9,9 @@ import gradio as gr
 from app.core.gestures import GESTURES, gesture
 from app.core.requests import keypoint_wishes
 from app.core.session import Plan, Session, present
-from app.panels.events import COMPUTE, QUIET, in_turn
+from app.panels.events import COMPUTE, QUIET, handled
 from app.panels.faces import FacePanel, plan_of
-from app.panels.views import AttributeView
+from app.panels.views import AttributeView, Updates
 from app.tabs.options import build_options
 from app.tabs.other_tab import build_asked
 from app.widgets.stage import moves
@@ -43,13 +43,14 @@ def build(panel: FacePanel) -> gr.Tab:
         return plan_of(view, session, asked, points, *options.read(view.model_set, *values))
 
     def pressed(name: str) -> Any:
-        def handler(session: Session | None, value: object) -> dict[str, Any]:
-            reading = panel.view_of(session).read(present(session).latent)
-            return moves(gesture(name, reading.points, keypoint_wishes(value, reading.spec.keypoints)))
+        def handler(panel: FacePanel, view: AttributeView, session: Session | None, value: object) -> Updates:
+            reading = view.read(present(session).latent)
+            return {panel.stage: moves(gesture(name, reading.points, keypoint_wishes(value, reading.spec.keypoints)))}
 
-        return in_turn(panel.models.queue, handler)
+        return handled(panel, handler)
 
     for name in GESTURES:
-        buttons[name].click(pressed(name), [panel.session, panel.stage], [panel.stage], **COMPUTE, **QUIET)
+        shown = [panel.session, panel.stage]
+        buttons[name].click(pressed(name), [*panel.inputs, panel.stage], shown, **COMPUTE, **QUIET)
     panel.offer(plan, [panel.stage, panel.sliders, *options.inputs])
     return tab

@@ -20,7 +20,7 @@ _ADVICE = {
     "try words that are nearer to its caption.",
 }
 _SAME_WORDS = "The model still describes the flower in the same words: ask for another colour, size or shape."
-TRY_OTHERS = "Try words like those of the examples: colours, sizes, shapes of petals."
+TRY_OTHERS = "Try English words like those of the examples: colours, sizes, shapes of petals."
 
 # Gradio fills templates in what it shows: what a visitor typed must not be one
 _TEMPLATE_SIGNS = str.maketrans({sign: f"&#{ord(sign)};" for sign in "{}$`"})
@@ -34,7 +34,8 @@ def safe(text: str) -> str:
 def unfamiliar(nearest: str) -> str:
     """What is said of words that are unlike all captions; `nearest` is the nearest of those."""
     return (
-        f"The model knows no flower described like this (the nearest it knows is “{nearest}”), and tries all the same."
+        "The model reads English, and knows no flower described like this (the nearest it knows is "
+        f"“{nearest}”); it tries all the same."
     )
 
 

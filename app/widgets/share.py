@@ -103,12 +103,23 @@ def _written(latent: Latent) -> dict[str, Any]:
     return {"space": latent.space, "rows": [base64.b64encode(row.tobytes()).decode() for row in rows]}
 
 
-def link_of(model_set: ModelSet, noun: str, session: Session) -> str | None:
-    """What stands behind `?edit=` in a link; None if that would be too long."""
+def link_of(model_set: ModelSet, noun: str, session: Session, most: int = LINK) -> str | None:
+    """What stands behind `?edit=` in a link; None if that would have more than `most` characters."""
     content = json.dumps(state_of(model_set, session), separators=(",", ":")).encode()
     packed = base64.urlsafe_b64encode(zlib.compress(content, 9)).decode().rstrip("=")
     text = f"{noun}.{VERSION}.{packed}"
-    return text if len(text) <= LINK else None
+    return text if len(text) <= most else None
+
+
+def kept_link(model_set: ModelSet, noun: str, session: Session) -> str:
+    """The link that a page keeps: to the picture as it is, with all its edits if it can be read so, else with none."""
+    alone = Session(Origin(session.latent))
+    return next(filter(None, (link_of(model_set, noun, one, _MOST_LINK) for one in (session, alone))), "")
+
+
+def build_link(*, elem_id: str) -> gr.HTML:
+    """What keeps that link in the page, and in its address where it is no longer than a link may be."""
+    return scripted("<span></span>", "link.js", elem_id=elem_id, visible="hidden")
 
 
 def build_share(*, elem_id: str) -> gr.HTML:

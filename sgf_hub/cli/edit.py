@@ -36,7 +36,7 @@ def edit(
     index: Annotated[int | None, typer.Option(help="Which of the latents in that file, from 0.")] = None,
     space: Annotated[str | None, typer.Option(help="Of that file, where its shape does not tell: z, w or w+.")] = None,
     wish: Annotated[list[str] | None, typer.Option("--set", help="name=1, name=0, or keypoint=x,y in [0, 1].")] = None,
-    caption: Annotated[str | None, typer.Option(help="What to show, for a mapping of captions.")] = None,
+    caption: Annotated[str | None, typer.Option(help="What to show, in English, for a mapping of captions.")] = None,
     release: Annotated[list[str] | None, typer.Option(help="A name that need not be held.")] = None,
     direction: Annotated[Path | None, typer.Option(help=DIRECTION_HELP)] = None,
     strength: Annotated[float | None, typer.Option(help=STRENGTH_HELP)] = None,
@@ -155,5 +155,5 @@ def _doubt(near: Any) -> str:
     """What to say of a sentence that pictures' captions are not known to say."""
     return (
         f"no picture is known to have such a caption (the nearest is {near.nearest!r}, with a similarity of "
-        f"{near.similarity:.2f}): the edit tries, and may lead anywhere."
+        f"{near.similarity:.2f}): the edit tries, and may lead anywhere; write in that one's language and words."
     )

@@ -55,7 +55,7 @@ def opened(choice, link="", face=None, flower=None):
 
 
 def switched(choice, kind, face, kept=None, flower=None, tab="attributes"):
-    return last(choice.switched(REQUEST, kind, face, kept or {}, flower, tab))
+    return last(choice.switched(REQUEST, kind, kept or {}, face, None, flower, None, tab))
 
 
 def visible(choice, shown) -> set[str]:
@@ -146,7 +146,7 @@ def test_the_same_choice_again_changes_nothing(choice):
 
 def test_every_update_holds_those_before_it(choice):
     """Of updates that a slow page skips, nothing may be missed."""
-    updates = list(choice.switched(REQUEST, RENDERED, opened(choice)[choice.faces.session], {}, None, ""))
+    updates = list(choice.switched(REQUEST, RENDERED, {}, opened(choice)[choice.faces.session], None, None, None, ""))
     assert len(updates) > 1 and all(
         one.keys() <= other.keys() for one, other in zip(updates, updates[1:], strict=False)
     )

@@ -20,9 +20,10 @@ from app.core.session import Origin, Session
 from app.core.stopping import Stops
 from app.models.services import Models
 from app.panels.flowers import FlowerPanel
-from app.tabs.compare import ALONE, KINDS, CompareTab, standing, wish_of
+from app.tabs.compare import ALONE, KINDS, CompareTab, Wish, standing, wish_of
 from app.tabs.components import build as build_components
 from app.tabs.components import seems
+from app.widgets import share
 from sgf_hub.baselines import Choice
 from sgf_hub.errors import BadValueError
 from sgf_hub.types import Latent
@@ -192,7 +193,7 @@ def session(latent):
 
 
 def test_paths_come_method_by_method(tab, session):
-    updates = list(tab.run(REQUEST, *GLASSES, session, None))
+    updates = list(tab.run(REQUEST, *GLASSES, session, None, None, None))
     assert updates[0][tab.stop].visible and updates[0][tab.source]["note"] == "Face 7."
     done = [
         tuple(m for m, card in tab.cards.items() if update[card]["state"] == "done") for update in updates
@@ -207,7 +208,7 @@ def test_paths_come_method_by_method(tab, session):
 
 
 def test_stop_keeps_the_paths_that_are_there(tab, session):
-    steps, seen = tab.run(REQUEST, *GLASSES, session, None), []
+    steps, seen = tab.run(REQUEST, *GLASSES, session, None, None, None), []
     for update in steps:
         seen.append(update)
         if update.get(tab.cards["sgf"], {}).get("state") == "done":
@@ -220,7 +221,7 @@ def test_stop_keeps_the_paths_that_are_there(tab, session):
 
 
 def test_a_gesture_hides_the_others_and_says_why(tab, session):
-    updates = list(tab.run(REQUEST, KINDS[1], "", "", "turn left", "", session, None))
+    updates = list(tab.run(REQUEST, KINDS[1], "", "", "turn left", "", session, None, None, None))
     states = {method: updates[0][card]["state"] for method, card in tab.cards.items()}
     assert states == {"sgf": "waiting", **{m: "away" for m in METHODS if m != "sgf"}}
     assert not updates[-1][tab.board]["matched"]
@@ -228,15 +229,28 @@ def test_a_gesture_hides_the_others_and_says_why(tab, session):
     assert shown.visible and notice.visible and "none for a point" in notice.value and set(ALONE) == set(KINDS[1:])
 
 
+def test_words_that_are_not_known_are_told(tab, recwarn):
+    models, flowers = tab.flowers.models, tab.flowers.model_set
+    with_fake_flowers(models, flowers)
+    latent = models.sample(flowers, 7, 0.8)
+    for words, told in (("blue", False), ("花", True)):
+        *_, path = tab._events(Comparison(tab.faces.model_set, models), Wish(KINDS[2], words), latent)
+        said = [str(one.message) for one in recwarn]  # gr.Warning, outside of a page
+        assert isinstance(path, Path) and any("knows no flower described like this" in one for one in said) is told
+
+
 def test_opening_the_tab_keeps_what_was_compared(tab, session, panel):
-    first = tab.opened(KINDS[0], "", session, None)
+    (first,) = tab.opened(KINDS[0], "", session, None, None, None)
     assert first[tab.source]["state"] == "source" and first[tab.board]["open"] is False
-    again = tab.opened(KINDS[0], first[tab.compared], session, None)
+    (again,) = tab.opened(KINDS[0], first[tab.compared], session, None, None, None)
     assert list(again) == [tab.compared]
     other = begin(panel, "8", 0.8)[panel.session]
-    assert tab.source in tab.opened(KINDS[0], first[tab.compared], other, None)
+    assert tab.source in next(tab.opened(KINDS[0], first[tab.compared], other, None, None, None))
     with pytest.raises(UserError, match="press New face"):
-        tab.opened(KINDS[0], "", None, None)
+        list(tab.opened(KINDS[0], "", None, None, None, None))
+    kept = {"link": share.link_of(panel.model_set, "face", session)}
+    back, same = tab.opened(KINDS[0], first[tab.compared], None, kept, None, None)
+    assert back[panel.session].origin.seed == 7 and list(same) == [tab.compared], "it is the same picture"
 
 
 @pytest.mark.parametrize(
@@ -269,7 +283,7 @@ def test_a_mistake_gives_the_buttons_back(tab, session, sure):
     way = "Add it" if there else "Take it away"
     updates = []
     with pytest.raises(UserError, match="already"):
-        for update in tab.run(REQUEST, KINDS[0], name, way, "smile", "", session, None):
+        for update in tab.run(REQUEST, KINDS[0], name, way, "smile", "", session, None, None, None):
             updates.append(update)
     assert updates[-1][tab.go].visible and not tab.stops._events
 

@@ -88,7 +88,7 @@ def session(faces):
 
 
 def test_a_picture_becomes_the_face_that_every_tab_edits(faces, offer, found, session, press):
-    updates = list(press(WHO, session, {"from": "client", "picture": uri()}))
+    updates = list(press(WHO, session, None, {"from": "client", "picture": uri()}))
     first, last = updates[0], updates[-1]
     assert len(updates) == 7, "a guess, five steps, the result"
     assert first[faces.stage]["status"] == "Finding your picture: step 0 of 5."
@@ -105,12 +105,12 @@ def test_a_picture_becomes_the_face_that_every_tab_edits(faces, offer, found, se
 
 def test_nothing_of_the_picture_is_written(offer, session, monkeypatch, tmp_path, press):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    list(press(WHO, session, {"picture": uri()}))
+    list(press(WHO, session, None, {"picture": uri()}))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_stop_keeps_the_best_so_far(faces, offer, found, session, press):
-    running = press(WHO, session, {"picture": uri()})
+    running = press(WHO, session, None, {"picture": uri()})
     next(running), next(running)
     faces.ask_to_stop(WHO)
     last = list(running)[-1]
@@ -118,7 +118,7 @@ def test_stop_keeps_the_best_so_far(faces, offer, found, session, press):
 
 
 def test_another_picture_takes_its_place(faces, offer, found, session, press):
-    running = press(WHO, session, {"picture": uri()})
+    running = press(WHO, session, None, {"picture": uri()})
     next(running)
     faces.give_way(WHO)
     last = list(running)[-1]
@@ -131,7 +131,7 @@ def test_a_place_in_the_line_is_told(faces, offer, session, monkeypatch, press):
         yield from steps
 
     monkeypatch.setattr(faces.models.queue, "work", busy)
-    first = next(press(WHO, session, {"picture": uri()}))
+    first = next(press(WHO, session, None, {"picture": uri()}))
     assert first[faces.stage]["status"] == "Waiting: 2 edits are ahead of yours." and first[offer.stop].visible
 
 
@@ -153,7 +153,7 @@ def test_a_place_in_the_line_is_told(faces, offer, session, monkeypatch, press):
 def test_what_is_no_picture_is_told_and_nothing_is_lost(faces, offer, session, sent, words, press):
     updates = []
     with pytest.raises(gr.Error, match=words):
-        for update in press(WHO, session, sent):
+        for update in press(WHO, session, None, sent):
             updates.append(update)
     if updates:
         assert updates[-1][faces.session] is session and updates[-1][offer.edit].visible

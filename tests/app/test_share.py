@@ -4,15 +4,18 @@ import base64
 import copy
 import json
 import zlib
+from dataclasses import replace
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 import torch
 
 from app.core.errors import UserError
 from app.core.model_sets import Faces
 from app.core.session import HISTORY_LIMIT, TAKEN, Edit, Origin, Plan, Session
-from app.panels import links
+from app.panels import history, links
+from app.panels.events import edited_by, handled
 from app.panels.links import linked_session as shared
 from app.widgets import share
 from app.widgets.captions import unfamiliar
@@ -61,6 +64,11 @@ def same(one: Session, other: Session) -> bool:
     return origins[0] == origins[1] and edits[0] == edits[1] and one.cursor == other.cursor
 
 
+def last(updates):
+    *_, shown = updates
+    return shown
+
+
 def opened(panel, state) -> Session:
     return share.session_in(panel.models, panel.model_set, state)
 
@@ -106,6 +114,64 @@ def test_a_picture_is_called_by_its_seed_only_if_it_is_that(here, session):
     assert back.origin.seed is None and back.origin.title == share.TITLE
 
 
+# -- a server that has forgotten its visitors --------------------------------------------------------------------------
+
+WHO = SimpleNamespace(session_hash="me")
+
+
+def test_an_event_of_a_page_whose_server_restarted_goes_on_from_its_link(panel, session, capsys):
+    kept = panel.show(panel.view_of(session), session)[panel.link]
+    undo = handled(panel, history.moved(Session.undone))
+    told, shown = undo(WHO, None, kept)
+    assert same(told[panel.session], session) and same(shown[panel.session], session.undone())
+    assert "The server restarted" in capsys.readouterr().out  # gr.Info, outside of a page
+    again = last(undo(WHO, shown[panel.session], kept))
+    assert same(again[panel.session], session.undone().undone()) and "restarted" not in capsys.readouterr().out
+    shared = last(links.link(panel)(None, kept))[panel.share]["link"]
+    assert same(opened(panel, share.in_link(shared)), session)
+
+
+def test_an_edit_of_such_a_page_is_made(panel, session):
+    kept, offer = panel.show(panel.view_of(session), session)[panel.link], panel.offers[0]
+    plan = Plan(ATTRIBUTES, {"smile": 1.0}, max_steps=2)
+    asking = replace(offer, make_plan=lambda view, now, *values: plan)
+    shown = last(edited_by(panel, asking)(WHO, None, kept))
+    made = shown[panel.session]
+    assert len(made.standing) == 6 and torch.equal(made.before.data, session.latent.data)
+
+
+def test_such_a_page_has_the_kind_of_face_that_it_had(panel):
+    rendered = Session(Origin(panel.models.sample(panel.rendered, 8, 0.8), 8), model_set=panel.rendered)
+    kept = panel.show(panel.view_of(rendered), rendered)[panel.link]
+    again = last(handled(panel, history.shuffled)(WHO, None, kept, 0.8))[panel.session]
+    assert panel.set_of(again) == panel.rendered
+
+
+@pytest.mark.parametrize("sent", [None, 7, "face", {}, {"link": None}, {"link": ["face."]}, {"link": "face.1.abcd"}])
+def test_what_is_no_link_is_told_as_before(panel, sent):
+    with pytest.raises(gr.Error, match="The server restarted, or let this page's picture go after a long time"):
+        list(handled(panel, history.moved(Session.undone))(WHO, None, sent))
+
+
+def test_what_is_too_long_for_an_address_is_kept_all_the_same(panel, session, monkeypatch):
+    noise, generator = torch.Generator().manual_seed(0), panel.models.generator(panel.model_set.generator)
+    shape = (1, generator.num_layers, generator.latent_dim)
+
+    def edited(session, count):
+        for _ in range(count):
+            latent = Latent(torch.randn(shape, generator=noise), "w+")
+            session = session.applied(Edit(session.last.plan, latent, 3, "STALLED", 2.0))
+        return session, panel.show(panel.view_of(session), session)[panel.link]
+
+    assert panel.show(panel.view_of(session), session)[panel.link]["address"]
+    longer, kept = edited(session, 20)
+    assert not kept["address"] and same(opened(panel, share.in_link(kept["link"])), longer)
+    monkeypatch.setattr(share, "_MOST_LINK", share.LINK)
+    longest, kept = edited(longer, 1)
+    back = opened(panel, share.in_link(kept["link"]))
+    assert not back.edits and torch.equal(back.latent.data, longest.latent.data), "the picture alone"
+
+
 def test_many_edits_are_too_long_for_a_link(panel, session):
     noise = torch.Generator().manual_seed(0)
     generator = panel.models.generator(panel.model_set.generator)
@@ -114,7 +180,7 @@ def test_many_edits_are_too_long_for_a_link(panel, session):
         latent = Latent(torch.randn(shape, generator=noise), "w+")
         session = session.applied(Edit(session.last.plan, latent, 3, "STALLED", 2.0))
     assert share.link_of(panel.model_set, "face", session) is None
-    assert links.link(panel)(session)[panel.share]["link"] == ""
+    assert last(links.link(panel)(session, None))[panel.share]["link"] == ""
     assert same(handle(panel, links.opened, None, saved(panel, "edits", session))[panel.session], session)
 
 

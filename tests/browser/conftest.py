@@ -27,10 +27,15 @@ def votes(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def url(votes):
+def zoo(votes):
+    """The zoo is there, and votes go elsewhere: the demo can be served."""
     missing = [name for name in NEEDED if not (root() / name / "model.safetensors").is_file()]
     if missing:
         pytest.skip(f"the zoo lacks {', '.join(missing)}")
+
+
+@pytest.fixture(scope="session")
+def url(zoo):
     with served() as address:
         yield address
 

@@ -185,6 +185,25 @@ class TestWords:
         assert not far.known and far.similarity < predictor.floor and far.nearest in predictor.captions
         assert not predictor.familiarity("asdf qwer").known
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "花", "红花", "a small red 花", "赤い flower", "빨간 red flower", "красный flower",
+            "κόκκινο flower", "أحمر red flower", "a red flower 🌹", "ｒｅｄ flower",
+        ],
+    )  # fmt: skip
+    def test_letters_that_no_caption_has_are_not_known(self, predictor: CaptionPredictor, text: str, words) -> None:
+        words.embed = lambda sentences: torch.stack([predictor.bank[0]] * len(sentences))  # all is near, as 花 is
+        assert predictor.familiarity("rødt, naïve – and “5” more!").known
+        assert not predictor.familiarity(text).known
+
+    def test_a_bank_in_another_script_is_read_in_that(self, predictor: CaptionPredictor) -> None:
+        other = CaptionPredictor(
+            captioner="x", captions=["一朵红花", "一朵蓝花"], components=1, tolerance=1, floor=-1, dimension=2
+        )
+        other.embed = lambda sentences: torch.ones(len(sentences), 2)  # type: ignore[method-assign]
+        assert other.familiarity("红").known and not other.familiarity("red").known
+
     def test_a_text_that_is_none(self, predictor: CaptionPredictor) -> None:
         for ask in (predictor.familiarity, lambda text: predictor.similarity(predictor(SOME), text)):
             with pytest.raises(BadValueError, match="the caption is empty"):

@@ -156,3 +156,16 @@ def test_a_flower_becomes_what_a_sentence_says() -> None:
     before, after = (predictor.similarity(step.c, "a red flower") for step in (trajectory.steps[0], trajectory.result))
     assert (after > before).float().mean() >= 0.75
     assert sum("red" in words.split()[:6] for words in predictor.words(trajectory.result.c)) >= 3
+
+
+@pytest.mark.parametrize(
+    ("known", "texts"),
+    [
+        (True, ["purple petals", "large and red", "a tiny violet bloom", "a café-coloured flower", "it's purple"]),
+        (False, ["一朵小紫花，花瓣尖尖的", "红花", "花", "小さな紫色の花", "보라색 꽃", "белый цветок", "زهرة حمراء"]),
+        (False, ["μωβ λουλούδι", "eine kleine lila Blume", "pétales rouges", "a small 紫 flower", "🌹 red flower"]),
+    ],
+)  # fmt: skip
+def test_captions_are_known_in_english_alone(known: bool, texts: list[str]) -> None:
+    predictor = load_predictor("flowers-captions")
+    assert [text for text in texts if predictor.familiarity(text).known is not known] == []

@@ -17,7 +17,7 @@ from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub.kinds import MINILM
 from sgf_hub.hub.module import HubModule
 from sgf_hub.predictors.captions.grounding import Grounding
-from sgf_hub.predictors.captions.sentences import Recent, clean, load_embedder
+from sgf_hub.predictors.captions.sentences import Recent, clean, load_embedder, scripts
 from sgf_hub.types import ConditionSpec, Target, Wish
 from sgf_hub.validation import bounded, names_of, short
 
@@ -36,7 +36,8 @@ class Familiarity:
     Args:
         similarity: cosine to the nearest of them.
         nearest: that caption.
-        known: whether captions use all the text's words, or the similarity reaches the floor.
+        known: whether captions use all the text's words, or the similarity reaches the floor; never for a text with
+            letters of a script that no caption is written in, or pictographs: the embedder cannot read those.
     """
 
     similarity: float
@@ -111,6 +112,7 @@ class CaptionPredictor(HubModule):
         self._readings: Recent[bytes, Reading] = Recent(_KEPT)
         self._models: dict[str, Callable] = {}  # kept from nn.Module, which would save them with the weights
         self._search: Grounding | None = None
+        self._scripts = scripts("".join(self.captions))
 
     # -- images and sentences to conditions --------------------------------------------------------------------------
 
@@ -244,7 +246,7 @@ class CaptionPredictor(HubModule):
         """
         text = clean(text)
         best, place = (self.bank @ self.embed([text])[0]).max(dim=0)
-        known = best.item() >= self.floor or self._grounding().knows(text)
+        known = scripts(text) <= self._scripts and (best.item() >= self.floor or self._grounding().knows(text))
         return Familiarity(best.item(), self.captions[int(place)], known)
 
     def _grounding(self) -> Grounding:

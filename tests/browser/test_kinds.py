@@ -109,10 +109,13 @@ def test_compare_follows_the_choice(page):
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_needs_no_sideways_scrolling(browser, url, dark):
     page = open_page(browser, url, "phone", dark=dark)
-    for kind in (RENDERED, FLOWERS, DRAWN):
+    for kind, names in ((RENDERED, ()), (FLOWERS, ()), (DRAWN, ("Keypoints", "Photo"))):
         choose(page, kind)
-        page.wait_for_timeout(200)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for name in (None, *names):
+            if name:
+                open_tab(page, name)
+            page.wait_for_timeout(200)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
         box = page.locator("#kind .wrap").last.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390
     page.close()

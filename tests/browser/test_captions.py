@@ -19,12 +19,10 @@ BOX = "#caption textarea"
 
 
 @pytest.fixture(scope="module")
-def captions(desktop, url):
-    """The demo with the tab opened: to open it for each test would take longer than the tests."""
-    desktop.goto(url)
-    desktop.wait_for_selector(".canvas.ready", timeout=60_000)
-    open_captions(desktop)
-    return desktop
+def captions(opened):
+    """The page with the tab opened."""
+    open_captions(opened)
+    return opened
 
 
 @pytest.fixture

@@ -11,6 +11,12 @@ pytest.importorskip("playwright", reason="browser tests drive the demo with Play
 pytestmark = pytest.mark.browser
 
 
+@pytest.fixture
+def page(face):
+    """The page with a face that nothing was done to."""
+    return face
+
+
 def picture(page) -> str:
     return page.get_attribute(".stage-picture", "src")
 

@@ -150,7 +150,7 @@ class TestSources:
         with pytest.raises(CorruptFileError) as caught:
             find(GOLDEN)
         assert "holds 12 checkpoints (e4e_latents_32px.pt, genforce" in str(caught.value)
-        assert str(caught.value).endswith("name one of them, as '" + str(GOLDEN / "genforce_pggan_32px.pth") + "'.")
+        assert str(caught.value).endswith("name one of them, as '" + str(GOLDEN / "e4e_latents_32px.pt") + "'.")
 
     def test_ours_goes_first(self, checkpoint: Path, zoo: Path) -> None:
         (checkpoint.parent / CONFIG).write_text("{}")

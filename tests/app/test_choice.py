@@ -26,9 +26,9 @@ from tests.app.fakes import with_fake_flowers
 REQUEST = SimpleNamespace(session_hash="me")
 
 
-@pytest.fixture
-def choice(zoo, monkeypatch):
-    """The choice of a page that is built, with nothing loaded; captions are read by fakes."""
+@pytest.fixture(scope="module")
+def chosen():
+    """The choice of a page that is built."""
     made: list[Choice] = []
 
     class Watched(Choice):
@@ -36,12 +36,20 @@ def choice(zoo, monkeypatch):
             super().__init__(*args)
             made.append(self)
 
-    monkeypatch.setattr(pages, "Choice", Watched)
-    models = Models()
-    flowers = FlowerPanel(pages.Flowers(), models, Stops())
-    with_fake_flowers(models, flowers.model_set)
-    build_page(FacePanel(pages.Faces(), models, Stops()), flowers)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "Choice", Watched)
+        build_page(FacePanel(pages.Faces(), Models(), Stops()), FlowerPanel(pages.Flowers(), Models(), Stops()))
     return made[0]
+
+
+@pytest.fixture
+def choice(chosen, zoo):
+    """It, with nothing loaded; captions are read by fakes."""
+    models = Models()
+    with_fake_flowers(models, chosen.flowers.model_set)
+    for panel in (chosen.faces, chosen.flowers):
+        panel.models, panel.stops = models, Stops()
+    return chosen
 
 
 def last(updates):

@@ -9,7 +9,7 @@ import pytest
 
 from app.core.model_sets import DRAWN, FLOWERS
 from app.models.edit_run import config_of
-from app.screenshots import WORDS, choose, finish_edit, open_captions, open_page
+from app.screenshots import FLOWER, WORDS, choose, finish_edit, open_captions, open_page, settle
 from app.tabs.captions import EXAMPLES
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
@@ -18,11 +18,20 @@ pytestmark = pytest.mark.browser
 BOX = "#caption textarea"
 
 
-@pytest.fixture
-def flower(page):
+@pytest.fixture(scope="module")
+def captions(opened):
     """The page with the tab opened."""
-    open_captions(page)
-    return page
+    open_captions(opened)
+    return opened
+
+
+@pytest.fixture
+def flower(captions):
+    """The page with a flower that nothing was done to."""
+    captions.fill("#flower-seed input", str(FLOWER))
+    settle(captions, lambda: captions.press("#flower-seed input", "Enter"), "flower-stage")
+    captions.wait_for_selector("#flower-result", state="hidden", timeout=15_000)
+    return captions
 
 
 @pytest.fixture
@@ -64,8 +73,7 @@ def begin(page, words: str) -> None:
     page.wait_for_function("document.querySelectorAll('#flower-stage .strip img').length > 1", timeout=60_000)
 
 
-def test_from_words_to_a_result(browser, url):
-    page = open_page(browser, url, "desktop")
+def test_from_words_to_a_result(page, url):
     requests: list[str] = []
     errors: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
@@ -89,7 +97,6 @@ def test_from_words_to_a_result(browser, url):
     assert not errors
     outside = [address for address in requests if not address.startswith((url, "data:", "blob:"))]
     assert not outside, "a request left the machine"
-    page.close()
 
 
 def test_examples_are_buttons_that_fill_the_box(flower):

@@ -5,10 +5,16 @@ Run with `pytest -m browser`; skipped where Playwright, a Chromium or the traine
 
 import pytest
 
-from app.screenshots import finish_edit, move_slider, open_captions, open_page, open_tab
+from app.screenshots import finish_edit, move_slider
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(face):
+    """The page with a face that nothing was done to."""
+    return face
 
 
 def picture(page) -> str:
@@ -30,8 +36,8 @@ def wait_until(page, condition: str) -> None:
     page.wait_for_function(condition, timeout=30_000)
 
 
-def test_first_edit_works_and_no_request_leaves_the_machine(browser, url):
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+def test_first_edit_works_and_no_request_leaves_the_machine(desktop, url):
+    page = desktop
     requests: list[str] = []
     errors: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
@@ -135,20 +141,6 @@ def test_bad_seed_is_told_and_nothing_is_lost(page):
     ask_for_the_opposite(page, "hat")
     finish_edit(page, "attributes")
     assert picture(page) != before
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("dark", [False, True])
-def test_a_phone_needs_no_sideways_scrolling(browser, url, dark):
-    page = open_page(browser, url, "phone", dark=dark)
-    for tab in ("Attributes", "Keypoints", "Captions"):
-        if tab == "Captions":
-            open_captions(page)
-        else:
-            open_tab(page, tab)
-        page.wait_for_timeout(200)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.close()
 
 
 def test_downloads(page):

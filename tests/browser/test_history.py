@@ -10,6 +10,13 @@ from app.screenshots import finish_edit, move_slider, open_captions, open_page, 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
 pytestmark = pytest.mark.browser
 
+
+@pytest.fixture
+def page(face):
+    """The page with a face that nothing was done to."""
+    return face
+
+
 HERE = "#timeline [aria-current]"
 
 

@@ -156,9 +156,8 @@ def test_a_dropped_and_a_pasted_picture(tab):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dark", [False, True])
-def test_a_phone_reaches_the_tab_and_needs_no_sideways_scrolling(browser, url, dark):
-    page = open_page(browser, url, "phone", dark=dark)
+def test_a_phone_reaches_the_tab_and_needs_no_sideways_scrolling(browser, url):
+    page = open_page(browser, url, "phone")
     tab = page.get_by_role("tab", name="Photo")
     if not tab.is_visible():  # it is folded into the menu of tabs
         page.locator(".overflow-menu > button").click()

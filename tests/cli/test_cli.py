@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -398,23 +397,6 @@ def test_usage_errors_exit_with_2(run: Run, arguments: list[str]) -> None:
     assert code == 2 and "Traceback" not in err
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import sgf_hub",
-        "import sgf_hub; sgf_hub.SGFEditor; sgf_hub.Latent",
-        "import sys; sys.argv[1:] = ['--help']\nfrom sgf_hub.cli.main import main\n"
-        "try: main()\nexcept SystemExit: pass",
-    ],
-    ids=["sgf_hub", "editor", "help"],
-)
-def test_importing_is_light(code: str) -> None:
-    heavy = ("transformers", "gradio", "skia", "diffusers", "sentence_transformers", "app")
-    check = f"{code}\nimport sys\nsys.exit(','.join(m for m in {heavy!r} if m in sys.modules) or 0)"
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 class TestMistakes:
     """What typer, the disk and the keyboard say is told as our own sentences are."""
 
@@ -455,7 +437,3 @@ class TestMistakes:
         monkeypatch.setattr("sgf_hub.hub.names.entries", interrupted)
         code, out, err = run("zoo", "list")
         assert (code, out) == (130, "") and err.startswith("sgf-hub: stopped; ") and err.count("\n") == 1
-
-    def test_the_command_line_starts_without_torch(self) -> None:
-        code = "import sys, sgf_hub.cli.main; sys.exit('torch' in sys.modules)"
-        assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

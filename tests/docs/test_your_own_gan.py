@@ -14,8 +14,8 @@ from tests.cli.test_cli import Run
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "your-own-gan.md").read_text()
-SMALLER = {"--pairs 20000": "--pairs 1500", "--iterations 3000": "--iterations 250"}
-STEPS = "200"  # of the GAN
+SMALLER = {"--pairs 20000": "--pairs 800", "--iterations 3000": "--iterations 250"}
+STEPS = "60"  # of the GAN
 
 
 def blocks(language: str) -> list[str]:

@@ -192,7 +192,10 @@ def test_private_repos_stay_private(here: World, hub_models: HubModels, private:
         ({"generator": "../../etc/x"}, "names '../../etc/x' as its generator"),
         ({"generator": "ann/gan/file.pkl"}, "as its generator, which is no entry"),
         ({"generator": ["ann/toy-stylegan2"] * 99}, "names 99 repos"),
-        ({"generator": "ann/toy-backbone"}, "holds a backbone, and the generator must be StyleGAN2 or ProGAN"),
+        (
+            {"generator": "ann/toy-backbone"},
+            "holds a backbone, and the generator must be StyleGAN2 or StyleGAN3 or ProGAN or DCGAN",
+        ),
         ({"predictor": ["ann/toy-stylegan2"]}, "and the predictor must be"),
         ({"predictor": [7]}, "names 7 as its predictor"),
         ({"predictor": []}, "names 0 repos"),

@@ -251,7 +251,7 @@ def _resident() -> int:
 @pytest.mark.parametrize("kind", ["SGFMapping", None, ["StyleGAN2"], 3, {}])
 def test_load_generator_wants_a_generator(zoo: Path, kind: object) -> None:
     edit_config(zoo / "toy-stylegan2", **{"class": kind})
-    with pytest.raises(CorruptFileError, match="holds .*, not a generator: StyleGAN2, ProGAN"):
+    with pytest.raises(CorruptFileError, match="holds .*, not a generator: StyleGAN2, StyleGAN3, ProGAN, DCGAN"):
         load_generator(zoo / "toy-stylegan2")
 
 

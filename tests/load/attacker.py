@@ -8,6 +8,7 @@ import re
 import sys
 import uuid
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,9 +65,15 @@ class Attacker:
     def api(self) -> str:
         return f"{self.url.rstrip('/')}/gradio_api"
 
+    @cached_property
+    def client(self) -> httpx.Client:
+        """What sends; made once, for to read the certificates takes longer than an answer."""
+        return httpx.Client(timeout=120)
+
+    @cached_property
     def config(self) -> dict:
         """What the page is made of."""
-        return httpx.get(f"{self.url}config", timeout=60).json()
+        return self.client.get(f"{self.url}config").json()
 
     def call(self, endpoint: str, body: object) -> Answer:
         """Call an endpoint with a body (JSON of ours, or text as it is)."""
@@ -74,7 +81,7 @@ class Attacker:
         found = re.search(r'"event_id":"(\w+)"', answer.text)
         if answer.status != 200 or not found:
             return answer
-        stream = httpx.get(f"{self.api}/call/{endpoint}/{found[1]}", timeout=120).text
+        stream = self.client.get(f"{self.api}/call/{endpoint}/{found[1]}").text
         kind, data = re.findall(r"event: (\w+)\ndata: (.*)", stream)[-1]
         value = json.loads(data)
         if kind == "complete":
@@ -85,7 +92,7 @@ class Attacker:
         """Post JSON, or text, bytes or pieces of bytes as they are."""
         content = json.dumps(body) if isinstance(body, dict | list) else body
         headers = {"content-type": "application/json"}
-        return _said(httpx.post(f"{self.api}{path}", content=content, headers=headers, timeout=120))
+        return _said(self.client.post(f"{self.api}{path}", content=content, headers=headers))
 
     def get(self, path: str) -> Answer:
         """Get a path as it is, with all its dots."""
@@ -105,7 +112,7 @@ class Attacker:
 
     def upload(self, name: str, content: bytes) -> Answer:
         """Send a file; the result is the path that Gradio gave it."""
-        answer = httpx.post(f"{self.api}/upload", files={"files": (name, content)}, timeout=120)
+        answer = self.client.post(f"{self.api}/upload", files={"files": (name, content)})
         return Answer(200, "", answer.json()[0]) if answer.status_code == 200 else _said(answer)
 
     def event(self, index: int, data: list[Any], session: str = "") -> Answer:
@@ -115,7 +122,7 @@ class Attacker:
         if joined.status != 200:
             return joined
         address = f"{self.api}/queue/data"
-        with httpx.stream("GET", address, params={"session_hash": session}, timeout=120) as stream:
+        with self.client.stream("GET", address, params={"session_hash": session}) as stream:
             for line in stream.iter_lines():
                 message = json.loads(line[5:]) if line.startswith("data:") else {}
                 if message.get("msg") == "process_completed":
@@ -132,7 +139,7 @@ class Attacker:
             values: by the id of the component that holds them; the others hold what they do at first.
             session: whose page it is.
         """
-        config = self.config()
+        config = self.config
         components = {one["id"]: one["props"] for one in config["components"]}
         ids = {number for number, props in components.items() if props.get("elem_id") == elem_id}
         chosen = next(

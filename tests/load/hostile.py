@@ -152,7 +152,8 @@ def latents(width: int) -> dict[str, bytes]:
             b'{"__metadata__":{"space":"w"},"latent":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],'
             b'"data_offsets":[0,0]}}'
         ),
-        "another tensor": file(w=torch.zeros(1, width)), "two tensors": file(latent=torch.zeros(1, width), x=nan),
+        "weights": file(weight=torch.zeros(3, width + 1)),
+        "two latents": file(latent=torch.zeros(1, width), w=torch.zeros(1, width)),
         "another space": file("q", latent=torch.zeros(1, width)),
         "whole numbers": file(latent=torch.zeros(1, width).long()),
         "NaN": file(latent=nan), "infinity": file(latent=nan.nan_to_num(float("inf"))),
@@ -249,7 +250,7 @@ def requests() -> Iterator[Attempt]:
 
 
 def _past_the_line(attacker: Attacker) -> Answer:
-    queued = next(one["id"] for one in attacker.config()["dependencies"] if one["queue"])
+    queued = next(one["id"] for one in attacker.config["dependencies"] if one["queue"])
     return attacker.post("/run/predict", {"fn_index": queued, "data": [None] * 9, "session_hash": "x"})
 
 
@@ -294,7 +295,7 @@ def events(attacker: Attacker, *, each: int = 3, every: int = 1) -> list[Answer]
     """
     session = "attacker"
     attacker.act("seed", "submit", {"seed": "7"}, session)
-    config, odd = attacker.config(), itertools.cycle(ODD.items())
+    config, odd = attacker.config, itertools.cycle(ODD.items())
     held = {one["id"]: one["props"].get("value") for one in config["components"]}
     cases = [
         (one, place, *next(odd))

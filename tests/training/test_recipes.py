@@ -63,7 +63,7 @@ def test_a_recipe_from_checkpoint_to_edit(
 ) -> None:
     heads = predictors.get(recipe) or (request.getfixturevalue("captions"),)
     given = [word for head in heads for word in ("--predictor", head)]
-    pairs, iterations = ENOUGH.get(recipe, (1200, 500))
+    pairs, iterations = ENOUGH.get(recipe, (400, 400))
     given += ["--pairs", pairs, "--iterations", iterations]
     code, out, err = run(
         "fit", "--recipe", recipe, "--generator", GOLDEN / FILES[recipe], *given, "--out", "made", *SMALL
@@ -104,9 +104,9 @@ def test_the_papers_settings_are_the_default(run: Run, predictors: dict[str, tup
 @pytest.mark.slow
 def test_parts_elsewhere_are_named_by_their_path(run: Run, predictors: dict[str, tuple[Path, ...]]) -> None:  # noqa: F811
     (head,) = predictors["ffhq-attributes"]
-    assert run("convert", GOLDEN / FILES["ffhq-attributes"], "--out", "parts/generator")[0] == 0
+    assert run("convert", GOLDEN / FILES["anime-keypoints"], "--out", "parts/generator")[0] == 0
     given = ("--generator", "parts/generator", "--predictor", head, "--out", "made/mapping")
-    code, _, err = run("fit", *given, *SMALL, "--pairs", 1200, "--iterations", 500)
+    code, _, err = run("fit", *given, *SMALL, "--pairs", 400, "--iterations", 400)
     assert code == 0, err
     assert json.loads(Path("made/mapping/config.json").read_text())["generator"] == "parts/generator"
     assert run("edit", "made/mapping", "--seed", 1, "--set", "smiling=1", "--steps", 2)[0] == 0

@@ -3,13 +3,18 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from sgf_hub.data import pairs
 from sgf_hub.data.distributed import ALONE, Group
+from sgf_hub.generators import load_generator
+from sgf_hub.predictors import load_predictor
+from sgf_hub.training.mapping import PRESETS, train
 from tests.toys import write_zoo
 
 # what accelerate calls several GPUs is several processes, on CPUs as well
@@ -27,35 +32,37 @@ TWO = (
 WORK = """
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
-from sgf_hub.generators import load_generator
-from sgf_hub.predictors import load_predictor
-from sgf_hub.data import pairs as module
 from sgf_hub.data.distributed import group
-from sgf_hub.training.mapping import PRESETS, train
-
-zoo, out = map(Path, sys.argv[1:])
-module.SHARD = 40
+from tests.training.test_together import work
 together = group()
-G, C = load_generator(zoo / "toy-stylegan2"), load_predictor([str(zoo / "toy-attributes")])
-info = module.PairsInfo("g", ("c",), "w", C.spec, 0.8, 3)
-for done in module.sample_pairs(G, C, info, out / "pairs", count=300, group=together):
-    pass
-pairs = module.load_pairs(out / "pairs")
-config = replace(PRESETS["fast"], iterations=200, batch=33, layers=2, held_out=0.1)
-records = list(train(config, pairs, out / "work", out / "mapping", group=together))
-assert len(records) == (3 if together.leads else 2), records
+loss = work(*map(Path, sys.argv[1:]), together)
 # in one piece: both processes write into one file
-os.write(1, f"rank {together.rank} of {together.size} loss {records[1]['loss']:.9f}\\n".encode())
+os.write(1, f"rank {together.rank} of {together.size} loss {loss:.9f}\\n".encode())
 """
 
 
-def run(folder: Path, *launch: str) -> str:
-    script = folder / "work.py"
-    script.write_text(WORK)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, *launch, str(script), str(folder.parent / "zoo"), str(folder)]
+def work(zoo: Path, out: Path, group: Group) -> float:
+    """Sample pairs and train F on them, as one of a group; the last loss."""
+    generator, predictor = load_generator(zoo / "toy-stylegan2"), load_predictor([str(zoo / "toy-attributes")])
+    info = pairs.PairsInfo("g", ("c",), "w", predictor.spec, 0.8, 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "SHARD", 40)
+        for _ in pairs.sample_pairs(generator, predictor, info, out / "pairs", count=300, group=group):
+            pass
+    config = replace(PRESETS["fast"], iterations=200, batch=33, layers=2, held_out=0.1)
+    sampled = pairs.load_pairs(out / "pairs")
+    records = list(train(config, sampled, out / "work", out / "mapping", group=group))
+    assert len(records) == (3 if group.leads else 2), records
+    return records[1]["loss"]
+
+
+def launched(folder: Path) -> str:
+    """What two processes tell that do the work together."""
+    root = Path(__file__).parents[2]
+    (folder / "work.py").write_text(WORK)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
+    command = [sys.executable, "-m", "accelerate.commands.launch", *TWO, "work.py", str(folder.parent / "zoo"), "."]
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, cwd=folder)
     assert ended.returncode == 0, ended.stderr[-2000:]
     return ended.stdout
@@ -69,14 +76,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {name: root / name for name in ("one", "two")}
     for folder in folders.values():
         folder.mkdir()
-    (folders["one"] / "told").write_text(run(folders["one"]))
+    loss = work(root / "zoo", folders["one"], ALONE)
+    (folders["one"] / "told").write_text(f"rank 0 of 1 loss {loss:.9f}\n")
     # what killed processes leave: some shards, not the first ones, and a half one
     kept = folders["two"] / "pairs"
     kept.mkdir()
     for name in ("pairs.json", "pairs-00003.safetensors"):
         (kept / name).write_bytes((folders["one"] / "pairs" / name).read_bytes())
     (kept / "pairs-00005.part").write_bytes(b"half")
-    (folders["two"] / "told").write_text(run(folders["two"], "-m", "accelerate.commands.launch", *TWO))
+    (folders["two"] / "told").write_text(launched(folders["two"]))
     return folders
 
 

@@ -146,9 +146,10 @@ def _edits(edits: dict) -> list:
         return []
     if "after_by_judge" in mine[0]:
         row, shown = mine[0], "{:.2%} (before: {:.2%})"
-        title = "error of the asked keypoints after an edit, by the judge"
-        return [(title, data, "keypoint_error_by_judge", row["after_by_judge"],
-                 shown.format(row["after_by_judge"], row["before"]))]  # fmt: skip
+        judged = row["after_by_judge"] is not None  # a judge may read no keypoints
+        title = "error of the asked keypoints after an edit" + ", by the judge" * judged
+        metric, after = ("keypoint_error_by_judge", "after_by_judge") if judged else ("keypoint_error", "after")
+        return [(title, data, metric, row[after], shown.format(row[after], row["before"]))]
 
     def mean(key: str) -> float:
         known = [row[key] for row in mine if row[key] is not None]  # a judge need not read all attributes

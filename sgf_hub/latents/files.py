@@ -12,6 +12,7 @@ from torch import Tensor
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.generators.formats.reader import read_checkpoint
 from sgf_hub.latents.arrays import read_npy, read_npz
+from sgf_hub.validation import check_downloaded
 
 ACCEPTED = "give a .safetensors, .npz, .npy, .pt or .pth file"
 SUFFIXES = (".safetensors", ".npz", ".npy", ".pt", ".pth")
@@ -51,6 +52,7 @@ def read_tensors(path: str | Path) -> Tensors:
     size = path.stat().st_size
     if size > _LIMIT:
         raise CorruptFileError(f"{path.name} is larger than any file of latents ({_LIMIT >> 20} MB): save fewer in it.")
+    check_downloaded(path)
     with path.open("rb") as file:
         start = file.read(64)
     metadata: Mapping[str, str] = {}
@@ -63,16 +65,12 @@ def read_tensors(path: str | Path) -> Tensors:
     elif start[8:9] == b"{" or path.suffix == ".safetensors":
         held, metadata = _safetensors(path)
     else:
-        what = "empty" if not size else "a Git LFS pointer, and the file itself was not fetched" * _is_pointer(start)
-        raise CorruptFileError(f"{path.name} is {what or 'no file of latents or directions'}: {ACCEPTED}.")
+        what = "no file of latents or directions" if size else "empty"
+        raise CorruptFileError(f"{path.name} is {what}: {ACCEPTED}.")
     held = {keys: one.to(torch.float32, copy=True) for keys, one in held.items() if one.is_floating_point()}
     if not held:
         raise CorruptFileError(f"{path.name} holds no tensor of floating-point numbers: {ACCEPTED} with one.")
     return Tensors(path.name, path.stem, held, metadata)
-
-
-def _is_pointer(start: bytes) -> bool:
-    return start.startswith(b"version https://git-lfs")
 
 
 def _safetensors(path: Path) -> tuple[dict[Keys, Tensor], Mapping[str, str]]:

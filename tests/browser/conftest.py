@@ -27,7 +27,7 @@ def votes(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def zoo(votes):
+def embedded(votes):
     """The zoo is there, and votes go elsewhere: the demo can be served."""
     missing = [name for name in NEEDED if not (root() / name / "model.safetensors").is_file()]
     if missing:
@@ -35,7 +35,7 @@ def zoo(votes):
 
 
 @pytest.fixture(scope="session")
-def url(zoo):
+def url(embedded):
     with served() as address:
         yield address
 

@@ -11,7 +11,7 @@ pytest.importorskip("playwright", reason="browser tests drive the demo with Play
 pytestmark = pytest.mark.browser
 
 
-def test_the_page_goes_on_where_it_was_and_says_so(browser, zoo):
+def test_the_page_goes_on_where_it_was_and_says_so(browser, embedded):
     with served() as first:
         page = open_page(browser, first, "desktop")
         move_slider(page, "glasses", 100)

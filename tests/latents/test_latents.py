@@ -236,7 +236,11 @@ def odd(path: Path) -> None:
             "x.npy is empty: give a .safetensors, .npz, .npy, .pt or .pth file",
         ),
         (lambda path: path.write_bytes(b"\xff\xd8\xff"), "x.jpg", "is no file of latents or directions"),
-        (lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n"), "x.npy", "a Git LFS pointer"),
+        (
+            lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n"),
+            "x.npy",
+            "is a pointer of Git LFS",
+        ),
         (
             lambda path: np.save(path, np.array([{"a": 1}]), allow_pickle=True),
             "x.npy",

@@ -78,14 +78,14 @@ class Visitor:
         """Press Undo, after nothing runs any more."""
         button = f"{self.prefix}undo"
         for index in self._events(button, "click"):
-            shown = self.client.submit(fn_index=index).result(timeout=300)
+            shown = self.client.submit(*self.inputs(index, {}), fn_index=index).result(timeout=300)
         # the second listener of the two: the first one has ended what ran; it is triggered by that one, not by a click
         after = next(
             dep["id"]
             for dep in self._config["dependencies"]
             if [target[1] for target in dep["targets"]] == ["then"] and dep.get("trigger_after") == index
         )
-        shown = self.client.submit(fn_index=after).result(timeout=300)
+        shown = self.client.submit(*self.inputs(after, {}), fn_index=after).result(timeout=300)
         return self._stage_of(after, shown)
 
     def cancel(self, tab: str, **values: Any) -> None:

@@ -14,8 +14,8 @@ from sgf_hub.cli.train import typed
 from tests.hub.client import ANN, World, world
 
 LOAD_NOTHING_BY_NAME = {
-    "zoo list", "zoo status", "zoo build", "data avatars", "data flowers", "train gan", "train predictor", "train captioner", "train encoder",
-    "train mapping", "measure page", "study summarise", "fetch", "cards",
+    "zoo list", "zoo status", "zoo build", "data avatars", "data flowers", "train gan", "train predictor",
+    "train captioner", "train encoder", "train mapping", "measure page", "study summarise", "fetch", "cards",
 }  # fmt: skip
 
 

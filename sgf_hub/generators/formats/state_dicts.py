@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from sgf_hub.generators.formats.checkpoint import named, tensors_of
+from sgf_hub.generators.formats.checkpoint import tensors_of
 
 _AVERAGED = (
     "g_ema",
@@ -78,8 +78,3 @@ def _under(value: Any, path: tuple[str, ...], beside: dict[str, Tensor], root: A
         inside = {key[len(word) + 1 :]: one for key, one in tensors.items() if key.startswith(word + ".")}
         if inside:
             yield from _under(inside, (*path, word), beside | tensors, root)
-
-
-def groups(tree: Any) -> list[str]:
-    """The names under which a checkpoint keeps tensors."""
-    return [key for key, value in named(tree) if tensors_of(value)]

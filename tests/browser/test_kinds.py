@@ -48,6 +48,8 @@ def test_each_kind_has_its_pictures_sliders_and_tabs(page):
     assert rendered != drawn and rows(page) == set(FACES.reads) != sliders
     assert tabs(page) == {"Attributes", "Keypoints", "Photo", "Compare", "Zoo"} and not page.is_visible("#variety")
     assert page.input_value("#seed input") == str(FACES.first)
+    open_tab(page, "Photo")
+    assert page.is_visible("#photo .photo-choose") and not page.is_visible("#photo .photo-examples")  # drawn ones
     open_tab(page, "Keypoints")
     assert page.locator("#stage .stage-points .point").count() == 30
     page.click("#gesture-turn-left")

@@ -36,8 +36,26 @@ METHODS = {
     "ganspace": "GANSpace",
     "latent-descent": "Latent descent",
 }
+DIRECTION = "direction"
+TITLES = METHODS | {DIRECTION: "Your direction"}
+"""The methods, and a direction that a visitor brings."""
 THERE = 0.9  # of a probability: from here on a picture shows what is asked already
 _LOOKED = 10  # pictures that the observer looks at in one go
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A direction of a visitor's, which takes part beside the methods.
+
+    Args:
+        name: of its file.
+        generator: whose latents it moves.
+        tensor: of unit length, as `read_direction` gives it.
+    """
+
+    name: str
+    generator: str
+    tensor: Tensor
 
 
 @dataclass(frozen=True)
@@ -67,7 +85,12 @@ class Comparison:
     # -- attributes ---------------------------------------------------------------------------------------------------
 
     def attribute(
-        self, latent: Latent, name: str, wanted: bool | None, methods: Sequence[str] = tuple(METHODS)
+        self,
+        latent: Latent,
+        name: str,
+        wanted: bool | None,
+        methods: Sequence[str] = tuple(METHODS),
+        direction: Direction | None = None,
     ) -> Iterator[Event]:
         """The paths of an attribute's change, method by method, in short pieces of computing.
 
@@ -76,6 +99,7 @@ class Comparison:
             name: the attribute.
             wanted: whether it should appear or go; None for the other of what it is.
             methods: of `METHODS`.
+            direction: one that takes part besides.
 
         Raises:
             UserError: if the picture shows what is asked.
@@ -84,11 +108,11 @@ class Comparison:
 
         wanted = self.wanted(latent, name, wanted)
         watch: Watch | None = None
-        for method in methods:
+        for method in (*methods, *([DIRECTION] if direction else ())):
             steps: list[EditStep] = []
             seconds: list[float] = []
             try:
-                editor, config = self._editor(method)
+                editor, config = self._along(direction, wanted) if method == DIRECTION else self._editor(method)
                 path, spent = editor.steps(latent, {name: float(wanted)}, config), 0.0
                 while True:
                     with self.models.computing:
@@ -158,6 +182,20 @@ class Comparison:
             return made, made.sweep
 
         return self.models.once(("baseline", method, self.model_set.attributes), load)
+
+    def _along(self, direction: Direction | None, wanted: bool) -> tuple[Editor, EditConfig]:
+        """The editor along a visitor's direction, backwards where the attribute should go."""
+        from sgf_hub.baselines import DirectionEditor
+        from sgf_hub.errors import SpaceError
+
+        assert direction is not None
+        if direction.generator != self.model_set.generator:
+            raise SpaceError(f"{direction.name} moves latents of other pictures than these: bring one of theirs.")
+        sgf = self.models.editor(self.model_set.attributes)
+        editor = DirectionEditor(sgf.generator, sgf.predictor, direction.tensor)
+        if not wanted:
+            editor.step_size = -editor.step_size
+        return editor, editor.sweep
 
     def ganspace(self) -> Any:
         """GANSpace's editor.

@@ -64,6 +64,7 @@ _ABOUT = {
     "sgf-paper": "The same field, in the paper's equal steps.",
     "interfacegan": "Straight on, across the attribute's boundary.",
     "ganspace": "Along the principal component that fits the attribute best.",
+    "direction": "Straight on, along the direction that you brought.",
     "latent-descent": "Downhill on the error, through generator and predictor.",
 }
 

@@ -6,12 +6,14 @@ import hashlib
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
+from pathlib import Path as FilePath
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.compare.comparison import METHODS, Comparison
+from app.compare.comparison import DIRECTION, METHODS, TITLES, Comparison, Direction
 from app.compare.curve import curves
 from app.compare.path_cards import build_board, build_card, path_shown
 from app.compare.paths import Missing, Path, Progress, picture
@@ -36,6 +38,7 @@ from app.widgets.scripted import message
 if TYPE_CHECKING:
     from sgf_hub.types import Latent
 
+SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".safetensors")  # of directions
 KINDS = ("Attribute", "Gesture", "Sentence")
 WAYS = {"Flip it": None, "Add it": True, "Take it away": False}
 ALONE = {
@@ -129,7 +132,7 @@ class CompareTab:
             self._build_wish()
             with gr.Row(elem_classes="paths"):
                 self.source = build_card("source", "Before")
-                self.cards = {method: build_card(method, title) for method, title in METHODS.items()}
+                self.cards = {method: build_card(method, title) for method, title in TITLES.items()}
             self.board = build_board()
             with gr.Column(visible=FIRST != FLOWERS) as self.faces_alone:
                 components.build(self.faces)
@@ -145,7 +148,9 @@ class CompareTab:
         self.listen(self.kind.input)
         self.kind.change(self._asked_by, self.kind, [*self.groups, self.alone], queue=False, **QUIET)
         begun = [self.go.click, self.words.submit]
-        gr.on(begun, as_notices(self.run), [*controls, *self.pictures], self.view, **COMPUTE, **QUIET)
+        gr.on(begun, as_notices(self.run), [*controls, *self.pictures, self.direction], self.view, **COMPUTE, **QUIET)
+        taken = [self.direction, self.said]
+        self.bring.upload(as_notices(self.take_direction), [self.bring, self.faces.session], taken, **QUIET)
         self.stop.click(self.ask_to_stop, queue=False, **QUIET)
 
     def listen(self, event: Any) -> None:
@@ -156,7 +161,7 @@ class CompareTab:
     @property
     def suiting(self) -> list[Any]:
         """The components that `suited` fills."""
-        return [self.kind, self.faces_alone, self.drawn_alone, self.attribute]
+        return [self.kind, self.faces_alone, self.drawn_alone, self.attribute, self.bringing]
 
     def suited(self, kind: str) -> Updates:
         """What can be asked of a kind of picture, of `model_sets.KINDS`."""
@@ -165,6 +170,7 @@ class CompareTab:
             self.kind: gr.Radio(asked, value=asked[0], visible=len(asked) > 1),
             self.faces_alone: gr.Column(visible=kind != FLOWERS),
             self.drawn_alone: gr.Column(visible=kind == DRAWN),
+            self.bringing: gr.Row(visible=kind != FLOWERS),
         }
         if kind in self.faces.kinds:
             updates[self.attribute] = gr.Dropdown(_labelled(self.faces.kinds[kind].reads), value="glasses")
@@ -195,6 +201,13 @@ class CompareTab:
             with gr.Column(elem_classes="actions", min_width=130, scale=0):
                 self.go = gr.Button("Compare", variant="primary", elem_id="compare-go")
                 self.stop = gr.Button("Stop", variant="stop", visible=False, elem_id="compare-stop")
+        with gr.Row(visible=FIRST != FLOWERS, elem_classes="compare-bring") as self.bringing:
+            self.direction = gr.State(None, time_to_live=IDLE)
+            self.bring = gr.UploadButton(
+                "Add a direction of your own", size="sm", min_width=200, scale=0, file_types=list(SUFFIXES),
+                elem_id="compare-direction",
+            )  # fmt: skip
+            self.said = gr.HTML(_said(None), elem_id="compare-direction-said", apply_default_css=False)
         self.alone = gr.HTML(visible=False, apply_default_css=False, elem_id="compare-alone")
 
     def _asked_by(self, kind: object) -> list[Any]:
@@ -229,27 +242,49 @@ class CompareTab:
             flower = Session(Origin(self.flowers.models.sample(flowers, flowers.first, VARIETY), flowers.first))
         return self.flowers.set_of(flower), flower.latent, standing(present(flower), "flower")
 
-    def _cleared(self, kind: object, model_set: ModelSet, latent: Latent, note: str) -> Updates:
+    def take_direction(self, path: object, face: Session | None) -> tuple[Direction, str]:
+        """A visitor's direction, to take part from now on.
+
+        Raises:
+            SpaceError: if it is one of another generator's latents, which the sentence names.
+            CorruptFileError: if the file is damaged, or no direction.
+        """
+        from sgf_hub.latents import read_direction
+
+        if not isinstance(path, str):
+            raise UserError("The page sent no file: choose one with a direction.")
+        generator = self.faces.set_of(face).generator
+        name = FilePath(path).name
+        direction = Direction(name, generator, read_direction(path, self.faces.models.generator(generator)))
+        return direction, _said(direction)
+
+    def _cleared(
+        self, kind: object, model_set: ModelSet, latent: Latent, note: str, direction: Direction | None = None
+    ) -> Updates:
         panel = self.flowers if kind == KINDS[2] else self.faces
         image = panel.models.draw(model_set, latent)
         source = message(state="source", image=picture(image), alt=f"{note} Before the edit.", note=note)
-        others = "away" if kind in ALONE else "waiting"
-        cards = {card: message(state="waiting" if m == "sgf" else others) for m, card in self.cards.items()}
+        there = ["sgf"] if kind in ALONE else [*METHODS, *([DIRECTION] if direction else [])]
+        cards = {card: message(state="waiting" if m in there else "away") for m, card in self.cards.items()}
         return {self.source: source, **cards, self.board: message(open=False)}
 
     def run(
         self, request: gr.Request, kind: object, attribute: object, way: object, gesture: object, words: object,
-        *pictures: Any,
+        face: Session | None, face_sent: object, flower: Session | None, flower_sent: object,
+        direction: Direction | None = None,
     ) -> Iterator[Updates]:  # fmt: skip
         """Compare when it is the visitor's turn: each method's path as soon as it is there."""
-        face, flower = yield from self._recovered(*pictures)
+        face, flower = yield from self._recovered(face, face_sent, flower, flower_sent)
         wish = wish_of(self.faces.set_of(face).reads, kind, attribute, way, gesture, words)
-        yield from gathered(self._run(str(request.session_hash), wish, face, flower))
+        brought = direction if wish.kind == KINDS[0] else None
+        yield from gathered(self._run(str(request.session_hash), wish, face, flower, brought))
 
-    def _run(self, who: str, wish: Wish, face: Session | None, flower: Session | None) -> Iterator[Updates]:
+    def _run(
+        self, who: str, wish: Wish, face: Session | None, flower: Session | None, direction: Direction | None
+    ) -> Iterator[Updates]:
         event, begun = self.stops.begin(who), False
         try:
-            for item in self.faces.models.queue.work(who, self._steps(wish, face, flower, event)):
+            for item in self.faces.models.queue.work(who, self._steps(wish, face, flower, event, direction)):
                 if not isinstance(item, Queued):
                     begun = True
                     yield item
@@ -264,14 +299,16 @@ class CompareTab:
         finally:
             self.stops.end(who, event)
 
-    def _steps(self, wish: Wish, face: Session | None, flower: Session | None, event: Event) -> Iterator[Updates]:
+    def _steps(
+        self, wish: Wish, face: Session | None, flower: Session | None, event: Event, direction: Direction | None
+    ) -> Iterator[Updates]:
         model_set, latent, note = self._start(wish.kind, face, flower)
-        cleared, comparison = self._cleared(wish.kind, model_set, latent, note), self.comparison(face)
+        cleared, comparison = self._cleared(wish.kind, model_set, latent, note, direction), self.comparison(face)
         yield {self.compared: _mark(wish.kind, model_set, latent), **cleared, **self._running(True)}
-        waiting = ["sgf"] if wish.kind in ALONE else list(METHODS)
+        waiting = ["sgf"] if wish.kind in ALONE else [*METHODS, *([DIRECTION] if direction else [])]
         paths: list[Path] = []
         shown_at = 0.0
-        for item in self._events(comparison, wish, latent):
+        for item in self._events(comparison, wish, latent, direction):
             card = self.cards[item.method]
             if isinstance(item, Path):
                 paths.append(item)
@@ -293,9 +330,11 @@ class CompareTab:
         note = "Stopped. The paths that are there stay." if waiting else _DONE[wish.kind]
         yield {self.board: {**self._board(comparison, wish, paths), "note": note}, **self._running(False)}
 
-    def _events(self, comparison: Comparison, wish: Wish, latent: Latent) -> Iterator[Any]:
+    def _events(
+        self, comparison: Comparison, wish: Wish, latent: Latent, direction: Direction | None = None
+    ) -> Iterator[Any]:
         if wish.kind == KINDS[0]:
-            yield from comparison.attribute(latent, wish.name, wish.wanted)
+            yield from comparison.attribute(latent, wish.name, wish.wanted, direction=direction)
         elif wish.kind == KINDS[1]:
             yield from comparison.gesture(latent, wish.name)
         else:
@@ -311,7 +350,7 @@ class CompareTab:
         judged = matched and comparison.judged(wish.name)
         observer = "the judge, which steers no method" if judged else "the predictor, which steers SGF"
         return message(
-            open=True, matched=matched, effects=wish.kind != KINDS[2], observer=observer, curves=curves(paths, METHODS)
+            open=True, matched=matched, effects=wish.kind != KINDS[2], observer=observer, curves=curves(paths, TITLES)
         )  # fmt: skip
 
     def _running(self, running: bool) -> Updates:
@@ -327,6 +366,13 @@ def standing(session: Session, noun: str) -> str:
     origin, count = session.origin, session.cursor
     name = origin.title if origin.seed is None else f"{noun.capitalize()} {origin.seed}."
     return name if not count else f"{name.rstrip('.')}, after {count} edit{'s' if count > 1 else ''}."
+
+
+def _said(direction: Direction | None) -> str:
+    """What stands beside the button for a direction."""
+    if direction is None:
+        return "<p class='hint'>Of InterFaceGAN or e4e, for these pictures: .npy, .pt, .npz or .safetensors.</p>"
+    return f"<p class='hint' role='status'>{escape(direction.name)} takes part in the next comparison.</p>"
 
 
 def _labelled(names: Sequence[str]) -> list[tuple[str, str]]:

@@ -4,14 +4,16 @@ import itertools
 import re
 import shutil
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
+import numpy as np
 import pytest
 import torch
 
 import sgf_hub.hub.names
-from app.compare.comparison import METHODS, Comparison
+from app.compare.comparison import METHODS, TITLES, Comparison
 from app.compare.curve import curves
 from app.compare.paths import MOST, Frame, Missing, Path, Progress, thinned
 from app.core.errors import UserError
@@ -25,7 +27,7 @@ from app.tabs.components import build as build_components
 from app.tabs.components import seems
 from app.widgets import share
 from sgf_hub.baselines import Choice
-from sgf_hub.errors import BadValueError
+from sgf_hub.errors import BadValueError, CorruptFileError, SpaceError
 from sgf_hub.types import Latent
 from tests.app.fakes import with_fake_flowers
 from tests.app.visits import begin
@@ -223,7 +225,7 @@ def test_stop_keeps_the_paths_that_are_there(tab, session):
 def test_a_gesture_hides_the_others_and_says_why(tab, session):
     updates = list(tab.run(REQUEST, KINDS[1], "", "", "turn left", "", session, None, None, None))
     states = {method: updates[0][card]["state"] for method, card in tab.cards.items()}
-    assert states == {"sgf": "waiting", **{m: "away" for m in METHODS if m != "sgf"}}
+    assert states == {"sgf": "waiting", **{m: "away" for m in TITLES if m != "sgf"}}
     assert not updates[-1][tab.board]["matched"]
     shown, *_, notice = (tab._asked_by(KINDS[1])[i] for i in (1, 0, 3))
     assert shown.visible and notice.visible and "none for a point" in notice.value and set(ALONE) == set(KINDS[1:])
@@ -332,3 +334,50 @@ def test_what_a_component_seems_to_do():
     choices = {"smile": Choice(3, (0, 5), 1), "old": Choice(3, None, -1), "hat": Choice(1, None, 1)}
     assert seems(choices, 3) == "more smile (layers 1 to 5), less old"
     assert seems(choices, 0) == "it is no attribute's best one."
+
+
+# -- a direction that a visitor brings ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def brought(tab, session, tmp_path):
+    """A direction in a file, taken in: SGF's own change of the picture, along which the wish comes about."""
+    editor = tab.faces.models.editor(tab.faces.model_set.attributes)
+    direction = torch.randn(editor.generator.latent_dim, generator=torch.Generator().manual_seed(0))
+    np.save(tmp_path / "smile.npy", direction.numpy())
+    return tab.take_direction(str(tmp_path / "smile.npy"), session)
+
+
+def test_a_direction_takes_part(tab, session, brought):
+    direction, said = brought
+    assert "smile.npy takes part" in said and direction.generator == tab.faces.model_set.generator
+    assert direction.tensor.norm().item() == pytest.approx(1, abs=1e-5)
+    updates = list(tab.run(REQUEST, *GLASSES, session, None, None, None, direction))
+    assert updates[0][tab.cards["direction"]]["state"] == "waiting"
+    last = updates[-1]
+    assert last[tab.cards["direction"]]["state"] == "done" and "Your direction" in last[tab.board]["curves"]
+    without = list(tab.run(REQUEST, *GLASSES, session, None, None, None, None))
+    assert all(
+        update[tab.cards["direction"]]["state"] == "away" for update in without if tab.cards["direction"] in update
+    )
+
+
+def test_it_goes_back_where_an_attribute_should_go(comparison, latent, brought):
+    (up, config), (down, _) = (comparison._along(brought[0], wanted) for wanted in (True, False))
+    assert up.step_size == -down.step_size > 0 and config is up.sweep
+
+
+def test_directions_of_other_pictures(tab, comparison, latent, session, brought, tmp_path):
+    other = replace(brought[0], generator="sgf-hub/another")
+    *_, told = comparison.attribute(latent, "glasses", None, (), other)
+    assert isinstance(told, Missing) and told.why == (
+        "smile.npy moves latents of other pictures than these: bring one of theirs."
+    )
+    np.save(tmp_path / "wide.npy", np.ones(7, np.float32))
+    with pytest.raises(SpaceError, match="wide.npy holds a direction of shape .7.*"):
+        tab.take_direction(str(tmp_path / "wide.npy"), session)
+    (tmp_path / "text.npy").write_text("hello")
+    with pytest.raises(CorruptFileError, match="text.npy is no file of latents or directions"):
+        tab.take_direction(str(tmp_path / "text.npy"), session)
+    with pytest.raises(UserError, match="sent no file"):
+        tab.take_direction(["x"], session)

@@ -55,6 +55,17 @@ class Piece:
     shape: tuple[int, ...] | None = None
     arrange: Callable[[Tensor], Tensor] | None = None
 
+    def makes(self, found: tuple[int, ...], ours: tuple[int, ...]) -> bool:
+        """Whether a tensor of the shape that was found is arranged into one of ours; told from shapes alone."""
+        if self.shape is None and self.arrange is None:
+            return True  # the shapes themselves are compared
+        try:
+            made = torch.empty(found, device="meta").reshape(self.shape or ours)
+            made = made if self.arrange is None else self.arrange(made)
+        except (RuntimeError, IndexError):
+            return False
+        return [side for side in made.shape if side != 1] == [side for side in ours if side != 1]
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -92,6 +103,11 @@ class Checkpoint:
         wanted = {piece.key: piece.shape or tuple(blank[key].shape) for key, piece in self.pieces.items()}
         found = {key: tuple(tensor.shape) for key, tensor in self.tensors.items() if key not in self.spare}
         problems = misfits(found, wanted)
+        problems += [
+            f"{piece.key} is {list(found[piece.key])}, which does not make {list(blank[key].shape)}"
+            for key, piece in self.pieces.items()
+            if piece.key in found and not piece.makes(found[piece.key], tuple(blank[key].shape))
+        ]
         problems += [f"{key} holds {held.dtype}" for key, held in self.tensors.items() if not held.is_floating_point()]
         if problems:
             raise CorruptFileError(

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +229,16 @@ def test_a_latent_finds_its_layer() -> None:
         assert (
             generator.synthesize(Latent(mixed, "w+")) - generator.synthesize(Latent(w[:1], "w+"))
         ).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("key", ["synthesis.output1.weight", "synthesis.layer1.weight", "synthesis.output1.bias"])
+def test_layers_of_other_sizes_are_told(key: str, tmp_path: Path) -> None:
+    """A tensor whose own shape says how it is arranged is held against ours as well."""
+    for layout in (lambda made: genforce2(made), lambda made: genforce2(made, old=True)):
+        for source in (noisy(), grey(noisy())):
+            tree = layout(source)
+            held = tree["generator_smooth"][key]
+            cut = held[..., :1] if held.ndim == 1 else held[:, :1]
+            tree["generator_smooth"][key] = cut
+            with pytest.raises(CorruptFileError, match=key) if cut.shape != held.shape else nullcontext():
+                load_generator(write(tmp_path / "file.pth", tree))

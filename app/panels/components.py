@@ -17,7 +17,7 @@ from app.widgets.timeline import build_timeline
 
 MakePlan = Callable[..., Plan]
 """(view, session, *values of a tab's controls) => what they ask for."""
-OPENED = [".safetensors", ".npz", ".npy", ".pt", ".pth", ".json"]  # latents, ours and others', and edits
+TENSORS = [".safetensors", ".npz", ".npy", ".pt", ".pth"]  # latents and directions, ours and others'
 IDLE = 3600  # seconds after which a visitor's session is let go
 
 
@@ -76,7 +76,7 @@ class Components:
                 self.redo = self._button("redo", "Redo", interactive=False, min_width=60)
                 self.reset = self._button("reset", "Reset", interactive=False, min_width=60)
                 self.open = gr.UploadButton(
-                    "Open", size="sm", min_width=60, file_types=OPENED, elem_id=self._id("open-latent"),
+                    "Open", size="sm", min_width=60, file_types=[*TENSORS, ".json"], elem_id=self._id("open-latent"),
                 )  # fmt: skip
                 self.many = self._button("many", f"{COUNT} {self.noun}s", min_width=76)
             with gr.Row(elem_classes="seed-bar", equal_height=True):

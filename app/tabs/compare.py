@@ -25,7 +25,7 @@ from app.core.requests import caption_of
 from app.core.session import VARIETY, Origin, Session, present
 from app.core.stopping import Stops
 from app.panels import links
-from app.panels.components import IDLE
+from app.panels.components import IDLE, TENSORS
 from app.panels.events import COMPUTE, QUIET, gathered, in_turn
 from app.panels.faces import FacePanel
 from app.panels.flowers import FlowerPanel
@@ -38,7 +38,6 @@ from app.widgets.scripted import message
 if TYPE_CHECKING:
     from sgf_hub.types import Latent
 
-SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".safetensors")  # of directions
 KINDS = ("Attribute", "Gesture", "Sentence")
 WAYS = {"Flip it": None, "Add it": True, "Take it away": False}
 ALONE = {
@@ -204,7 +203,7 @@ class CompareTab:
         with gr.Row(visible=FIRST != FLOWERS, elem_classes="compare-bring") as self.bringing:
             self.direction = gr.State(None, time_to_live=IDLE)
             self.bring = gr.UploadButton(
-                "Add a direction of your own", size="sm", min_width=200, scale=0, file_types=list(SUFFIXES),
+                "Add a direction of your own", size="sm", min_width=200, scale=0, file_types=TENSORS,
                 elem_id="compare-direction",
             )  # fmt: skip
             self.said = gr.HTML(_said(None), elem_id="compare-direction-said", apply_default_css=False)
@@ -264,7 +263,7 @@ class CompareTab:
         panel = self.flowers if kind == KINDS[2] else self.faces
         image = panel.models.draw(model_set, latent)
         source = message(state="source", image=picture(image), alt=f"{note} Before the edit.", note=note)
-        there = ["sgf"] if kind in ALONE else [*METHODS, *([DIRECTION] if direction else [])]
+        there = _taking_part(kind, direction)
         cards = {card: message(state="waiting" if m in there else "away") for m, card in self.cards.items()}
         return {self.source: source, **cards, self.board: message(open=False)}
 
@@ -305,7 +304,7 @@ class CompareTab:
         model_set, latent, note = self._start(wish.kind, face, flower)
         cleared, comparison = self._cleared(wish.kind, model_set, latent, note, direction), self.comparison(face)
         yield {self.compared: _mark(wish.kind, model_set, latent), **cleared, **self._running(True)}
-        waiting = ["sgf"] if wish.kind in ALONE else [*METHODS, *([DIRECTION] if direction else [])]
+        waiting = _taking_part(wish.kind, direction)
         paths: list[Path] = []
         shown_at = 0.0
         for item in self._events(comparison, wish, latent, direction):
@@ -366,6 +365,11 @@ def standing(session: Session, noun: str) -> str:
     origin, count = session.origin, session.cursor
     name = origin.title if origin.seed is None else f"{noun.capitalize()} {origin.seed}."
     return name if not count else f"{name.rstrip('.')}, after {count} edit{'s' if count > 1 else ''}."
+
+
+def _taking_part(kind: object, direction: Direction | None) -> list[str]:
+    """The methods that are asked for a kind of wish, a visitor's direction among them."""
+    return ["sgf"] if kind in ALONE else [*METHODS, *([DIRECTION] if direction else [])]
 
 
 def _said(direction: Direction | None) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.hub.fetching.manifest import MANIFEST
+from sgf_hub.hub.files import CONFIG, sha256
 from sgf_hub.hub.names import sibling
 from sgf_hub.validation import read_json
 
 RECORD, KEY = "training.json", "made_from"
-_CONFIG = "config.json"
 
 
 def fingerprint_of(folder: Path) -> str | None:
@@ -20,16 +20,12 @@ def fingerprint_of(folder: Path) -> str | None:
     Of a folder of pairs, digits of what its own record says. None if there is nothing.
     """
     weights = sorted(path for path in folder.glob("*.safetensors") if not path.name.startswith("pairs-"))
-    named = [folder / name for name in (MANIFEST, _CONFIG, RECORD) if (folder / name).is_file()]
+    named = [folder / name for name in (MANIFEST, CONFIG, RECORD) if (folder / name).is_file()]
     files = weights or named[:1]
     if not files:
         return None
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
-    return digest.hexdigest()[:16]
+    marks = [sha256(path) for path in files]
+    return (marks[0] if len(marks) == 1 else hashlib.sha256("".join(marks).encode()).hexdigest())[:16]
 
 
 def made_from(folder: Path) -> dict[str, str] | None:

@@ -15,7 +15,6 @@ from sgf_hub.latents.arrays import read_npy, read_npz
 from sgf_hub.validation import check_downloaded
 
 ACCEPTED = "give a .safetensors, .npz, .npy, .pt or .pth file"
-SUFFIXES = (".safetensors", ".npz", ".npy", ".pt", ".pth")
 _LIMIT = 2**28  # bytes; 7,000 w+ latents of a 1024 px StyleGAN2
 _DEPTH = 4  # of dicts and lists in each other: a dict of pictures holds dicts of tensors
 

@@ -129,7 +129,7 @@ class Zoo:
         for state in self.wanted(names):
             step = state.step
             marks = self.marks(step)
-            self._lay_aside(step)
+            self._lay_aside(step, marks)
             yield step, list(step.run)
             for command in step.run:
                 code = subprocess.run(_words(command), cwd=self.work).returncode
@@ -170,20 +170,19 @@ class Zoo:
         recorded = [made_from(folder) for folder in folders.values()]
         if step.made_from and None in recorded:
             return State(step, "unknown", "what it was made from is not recorded")
-        for marks in recorded:
-            for name in step.made_from:
-                now, then = fingerprint_of(self.folder(name)), (marks or {}).get(name)
-                if name.startswith(_WORK) and now is None:
-                    continue  # pairs need not be kept
-                if now != then:
-                    return State(step, "stale", f"made from other weights of {name}")
+        for name in step.made_from:
+            now = fingerprint_of(self.folder(name))
+            if name.startswith(_WORK) and now is None:
+                continue  # pairs need not be kept
+            if any((marks or {}).get(name) != now for marks in recorded):
+                return State(step, "stale", f"made from other weights of {name}")
         return State(step, "made")
 
-    def _lay_aside(self, step: Step) -> None:
+    def _lay_aside(self, step: Step, marks: dict[str, str]) -> None:
         """Move stale work out of the way, which a command would go on with."""
         for name in step.writes:
             folder = self.folder(name)
-            if name.startswith(_WORK) and folder.exists() and made_from(folder) not in (None, self.marks(step)):
+            if name.startswith(_WORK) and folder.exists() and made_from(folder) not in (None, marks):
                 aside = folder.with_name(f"{folder.name}.stale")
                 shutil.rmtree(aside, ignore_errors=True)
                 folder.rename(aside)

@@ -15,12 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.generators.layers import dense
+from sgf_hub.generators.layers import check_side, dense
 from sgf_hub.generators.stylegan.modulated import GAIN, normal
 from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator
 from sgf_hub.validation import bounded, short
 
-_SMALLEST = 8  # px, the lowest side that a picture is shown at
 _MARGIN = 10  # pixels beyond each edge of the picture on which layers work
 
 
@@ -187,11 +186,7 @@ class StyleGAN3(StyleBasedGenerator):
 
     def _drawn(self, ws: Tensor, resolution: int | None) -> Tensor:
         """A lower `resolution` is the mean over squares of pixels: every layer is needed for it."""
-        sides = [self.resolution >> i for i in range(self.resolution.bit_length()) if self.resolution >> i >= _SMALLEST]
-        if resolution is not None and resolution not in sides:
-            raise BadValueError(
-                f"this generator draws {', '.join(map(str, reversed(sides)))} px, not {short(resolution)}."
-            )
+        check_side(resolution, self.resolution.bit_length() - 2)
         images = self(ws)
         return images if resolution is None else F.avg_pool2d(images, self.resolution // resolution)
 

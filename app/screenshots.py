@@ -13,16 +13,21 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from app.core.model_sets import FLOWERS, KINDS, RENDERED, Faces, Flowers, RenderedFaces
+from sgf_hub.hub.provenance import stamp
 
 VIEWS = {"desktop": (1440, 960), "phone": (390, 844)}
 SEED, ATTRIBUTE = 7, "glasses"
 FLOWER, WORDS = 7, "a small purple flower with pointed petals"
 SUBJECTS = {one.kind: one.subject for one in (Faces, RenderedFaces, Flowers)}
 GUEST = "sgf-avatars-progan-attributes"
+SHOWN = (GUEST, *(name for kind in (Faces(), RenderedFaces(), Flowers()) for name in (*kind.editors, *kind.heads)))
 _MISSING = (
     "Taking pictures of the demo needs Playwright and a browser: run `pip install playwright`, and "
     "`apt-get install chromium` or `playwright install chromium`."
@@ -223,7 +228,8 @@ def main() -> None:
 
 def _take(page: Any, path: Path) -> None:
     page.wait_for_timeout(1_500)  # fonts, fades, the slider of before and after
-    page.screenshot(path=path, full_page=True, type="jpeg", quality=80)
+    picture = Image.open(BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    picture.save(path, quality=80, comment=stamp(SHOWN))
     print(path)
     page.close()
 

@@ -40,6 +40,7 @@ class SGFMapping(
         latent_statistics: whether it keeps what its pairs say of samples (`editing.distribution`): the latents'
             covariance and radii, and how high an attribute scores in those that have it; older ones do not.
         class_label: of the generator, a conditional network; None for one without classes.
+        condition_factors: how many principal directions of c it keeps (`editing.following`); 0 for none.
 
     Raises:
         BadValueError: if a number is out of range or a list is not one of names.
@@ -52,6 +53,7 @@ class SGFMapping(
     z_covariance: Tensor  # of standardised z, [D, D]
     z_radii: Tensor  # Mahalanobis distances that 50, 95 and 99% of z lie within, [3]
     c_typical: Tensor  # medians of |score| where an attribute is absent, and where it is present, [2, A]
+    c_factors: Tensor  # principal directions of c, each as long as c varies along it, [C, R]
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class SGFMapping(
         caption: int = 0,
         latent_statistics: bool = False,
         class_label: int | None = None,
+        condition_factors: int = 0,
     ) -> None:
         super().__init__()
         self.generator_name = names_of("generator", [generator])[0]
@@ -105,6 +108,10 @@ class SGFMapping(
             self.register_buffer("z_covariance", torch.eye(d))
             self.register_buffer("z_radii", torch.full((3,), float(d) ** 0.5))
             self.register_buffer("c_typical", torch.ones(2, len(self.spec.attributes)))
+        self.condition_factors = bounded("condition_factors", condition_factors, 0, c)
+        if condition_factors:
+            self.format = 4
+            self.register_buffer("c_factors", torch.zeros(c, condition_factors))
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
         """F(z, c), Eq. 1.

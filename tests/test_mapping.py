@@ -84,6 +84,7 @@ class TestFiles:
             "groups": GROUPS,
             "caption": 0,
             "latent_statistics": False,
+            "condition_factors": 0,
             "class_label": None,
         }
         assert again.spec.names == ("smile", "black_hair", "blond_hair", "nose.x", "nose.y", "chin.x", "chin.y")

@@ -170,7 +170,13 @@ def plain_mapping(function: Callable[[Tensor, Tensor], Tensor], predictor: Plain
             return function(z, c)
 
     size = predictor.matrix.shape[1]
-    fields = {"latent_space": "w", "latent_dim": size, "spec": predictor.spec, "latent_statistics": False}
+    fields = {
+        "latent_space": "w",
+        "latent_dim": size,
+        "spec": predictor.spec,
+        "latent_statistics": False,
+        "condition_factors": 0,
+    }
     return Mapping(**{**fields, "generator_name": "plain", "predictor_names": ("plain",), **changes})
 
 

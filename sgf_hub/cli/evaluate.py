@@ -96,7 +96,9 @@ def evaluate(
     results = write_report(plan, records, typed())
     if write_card:
         kept = {key: results[key] for key in ("command", "samples", "seeds", "attributes", "generator", "judge")}
-        keep(mapping, "evaluation", {**kept, "figures": rounded(results["figures"])}, tell=False)
+        fitted = [f"{loaded.generator_name}-{method}" for method in plan.methods]  # those that are entries
+        figures = {**kept, "figures": rounded(results["figures"])}
+        keep(mapping, "evaluation", figures, by=(*plan.judge, *fitted), tell=False)
         renew_card(results, entry_folder(mapping))
     overall = {method: each["overall"] for method, each in results["figures"].items()}
     scores = {

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -80,7 +80,8 @@ def generator(
         torch.from_numpy(sample_batch(20_000, seed=700_000, resolution=32, workers=2).attributes),
         pictures(0, 1.0),
     )
-    keep(name, "generator", {"samples": samples, "seeds": seeds, **mean_and_spread(rows), "attributes": shares})
+    figures = {"samples": samples, "seeds": seeds, **mean_and_spread(rows), "attributes": shares}
+    keep(name, "generator", figures, by=(f"{world}-judge-attributes", *filter(None, [reader])))
 
 
 @app.command()
@@ -102,7 +103,7 @@ def edits(
     for row in measure_in_parallel(name, judge, hub, steppings=ways, samples=samples, seeds=seeds, workers=workers):
         rows.append(row)
         typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
-    keep(name, "edits", {"samples": samples, "seeds": seeds, "steppings": ",".join(ways), "rows": rows})
+    keep(name, "edits", {"samples": samples, "seeds": seeds, "steppings": ",".join(ways), "rows": rows}, by=judge)
 
 
 @app.command()
@@ -132,7 +133,7 @@ def frechet(
         figures = mean_and_spread([asdict(one) for one in found])
         rows.append({"stepping": stepping, **figures})
         typer.echo(json.dumps(rows[-1]), err=True)
-    keep(name, "frechet", {"samples": samples, "seeds": seeds, "steppings": ",".join(ways), "rows": rows})
+    keep(name, "frechet", {"samples": samples, "seeds": seeds, "steppings": ",".join(ways), "rows": rows}, by=judge)
 
 
 @app.command()
@@ -157,7 +158,7 @@ def captions(
     for row in measure_captions(name, FLOWER_JUDGE, hub, samples=samples, seeds=seeds, workers=workers):
         rows.append(row)
         typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
-    keep(name, "captions", {"samples": samples, "seeds": seeds, "rows": rows})
+    keep(name, "captions", {"samples": samples, "seeds": seeds, "rows": rows}, by=[FLOWER_JUDGE])
     if write_card:
         write_captions_card(read_json(entry_folder(name) / "measured.json")["captions"], entry_folder(name))
 
@@ -216,7 +217,7 @@ def projection(
             figures[part].append(row)
             typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
     settings = {"samples": samples, "seeds": seeds, "edited": edited, "threads": torch.get_num_threads()}
-    keep(name, "projection", {**settings, **figures})
+    keep(name, "projection", {**settings, **figures}, by=(*JUDGES["avatars"], "sgf-avatars-attributes"))
 
 
 @app.command()
@@ -274,17 +275,27 @@ def _taken(name: str, hub: HubOptions, *, captions: bool) -> "SGFMapping":
     return mapping
 
 
-def keep(name: str, part: str, figures: dict, *, tell: bool = True) -> None:
+def keep(name: str, part: str, figures: dict, *, by: Iterable[str] = (), tell: bool = True) -> None:
     """Write figures into the entry's measured.json, beside those of other commands, and to stdout (`tell`).
 
-    Rows of other steppings stay where samples and seeds are the same.
+    With them go the fingerprints of the weights that they speak of. Rows of other steppings stay where those, samples
+    and seeds are the same.
+
+    Args:
+        name: of the entry.
+        part: of its measured.json.
+        figures: what was measured.
+        by: entries that it was measured with, such as a judge's heads.
+        tell: whether to print them.
     """
+    from sgf_hub.hub.provenance import weights_behind
     from sgf_hub.validation import read_json
 
     path = entry_folder(name) / "measured.json"
     held = read_json(path) if path.exists() else {}
     before = held.get(part, {})
-    if "steppings" in figures and all(before.get(key) == figures[key] for key in ("samples", "seeds")):
+    figures = {"weights": weights_behind([path.parent.name, *by]), **figures}
+    if "steppings" in figures and all(before.get(key) == figures[key] for key in ("samples", "seeds", "weights")):
         now = figures["steppings"].split(",")  # others, measured alike, stay
         rows = [row for row in before["rows"] if row["stepping"] not in now] + figures["rows"]
         figures = figures | {"steppings": ",".join(dict.fromkeys(row["stepping"] for row in rows)), "rows": rows}

@@ -35,6 +35,8 @@ class EditConfig:
             (ours).
         grounded: aim at the caption of a picture that does what the sentence asks and leaves the rest as it is
             (`CaptionPredictor.ground`), not at the sentence (ours); of attributes and keypoints it changes nothing.
+        follow: aim points that nobody asked for where they go, in samples, with those that were asked (`following`;
+            ours).
         within: share of the generator's latents, .5, .95 or .99, whose region no step leaves (ours; `distribution`);
             None goes wherever the field leads (the paper). A latent that begins far outside goes no farther out.
         layers: edit only the w+ layers first <= i < last; None edits all.
@@ -53,6 +55,7 @@ class EditConfig:
     return_best: bool = True
     release_siblings: bool = True
     grounded: bool = True
+    follow: bool = True
     within: float | None = 0.95
     layers: tuple[int, int] | None = None
     resolution: int | None = None
@@ -84,6 +87,7 @@ class EditConfig:
             return_best=False,
             release_siblings=False,
             grounded=False,
+            follow=False,
             within=None,
         )
         return replace(plain, **changes)  # type: ignore[arg-type]

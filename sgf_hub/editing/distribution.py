@@ -8,6 +8,7 @@ latents lie is taken back onto its border.
 import torch
 from torch import Tensor
 
+from sgf_hub.editing.following import fit_factors
 from sgf_hub.mapping import SGFMapping
 
 QUANTILES = (0.5, 0.95, 0.99)
@@ -129,6 +130,8 @@ def fit_statistics(mapping: SGFMapping, z: Tensor, c: Tensor) -> None:
     for side, sign in enumerate((-1, 1)):
         present = torch.where(scores * sign > 0, scores * sign, torch.nan)
         mapping.c_typical[side] = present.nanmedian(dim=0).values.nan_to_num(1.0)
+    if mapping.condition_factors:
+        mapping.c_factors.copy_(fit_factors(c[:_SAMPLES], mapping.condition_factors))
 
 
 __all__ = ["QUANTILES", "Border", "LatentDistribution", "fit_statistics"]

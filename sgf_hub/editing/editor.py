@@ -12,6 +12,7 @@ from typing_extensions import Self
 
 from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
 from sgf_hub.editing.distribution import LatentDistribution
+from sgf_hub.editing.following import followed
 from sgf_hub.editing.loop import Stepper, edit_loop
 from sgf_hub.editing.stepping import EditContext, Fixed, SteppingRule, tuned
 from sgf_hub.editing.trajectory import EditStep, Trajectory, edit
@@ -158,6 +159,8 @@ class SGFEditor:
         config = config or EditConfig()
 
         def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
+            if config.follow and self.mapping.condition_factors:
+                target = followed(self.mapping.c_factors, self.predictor.spec, c0, target)
             return self.stepping.begin(EditContext(self.mapping, self.predictor.spec, c0, target, config))
 
         yield from edit_loop(

@@ -3,6 +3,7 @@
 Results are told by the predictor that steers the edits and by the judge, which never trained a mapping.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -114,21 +115,25 @@ def _moves(predictor: Predictor, before: Tensor, after: Tensor) -> Tensor:
 _SHAPED = ("smile", "mouth_open", "eyes_closed", "brows_raised", "facing_left", "facing_up", "tilted_right")
 """Attributes that are where points lie: they follow what is asked of those."""
 
-_MOVED: dict[str, tuple[tuple[str, ...], float, str]] = {
-    "mouth corners up": (("mouth_left", "mouth_right"), -0.02, "lip_"),
-    "mouth corners down": (("mouth_left", "mouth_right"), 0.02, "lip_"),
-    "brows up": (("left_brow", "right_brow"), -0.02, ""),
-    "brows down": (("left_brow", "right_brow"), 0.02, ""),
+_MOVED: dict[str, tuple[tuple[str, ...], float]] = {
+    "mouth corners up": (("mouth_left", "mouth_right"), -0.02),
+    "mouth corners down": (("mouth_left", "mouth_right"), 0.02),
+    "brows up": (("left_brow", "right_brow"), -0.02),
+    "brows down": (("left_brow", "right_brow"), 0.02),
 }
-"""Moves of a feature: how the names of its points begin, by how much of the side they go down, and which points are let
-go beside them."""
+"""Moves of a feature: how the names of its points begin, and by how much of the side they go down."""
+_ALONE = 0.02  # of the side: how far a single point goes, in a direction that differs from point to point
+_ASIDE = 0.03  # how far all points go together
+_GOLDEN = 2.39996  # radians: directions that spread
+_WITH_POINTS = ("glasses", "hat", "beard", "long_hair")
+"""Attributes that are flipped while the mouth's corners go up."""
 
 _YAW = 0.5  # sine of 30 degrees: how far another face may be turned from the one that takes its keypoints
 
 
 @dataclass(frozen=True)
 class KeypointResult:
-    """Edits that move keypoints: all of them to those of another sample, or a feature's by a little; the rest is held.
+    """Edits that move keypoints: all of them to those of another sample, or some by a little; the rest is held.
 
     Args:
         moved: what is moved.
@@ -137,6 +142,7 @@ class KeypointResult:
         after: the same after the edit.
         after_by_judge: the same, as the judge sees it; None if it reads no keypoints.
         reached: share that arrived within the tolerance.
+        held_moved: mean distance that the other points went, share of the side; 0 where all are asked.
         attributes_changed: mean share of the attributes that changed, as the judge sees it.
         steps: mean number of steps.
         outside: share that ended beyond what 99% of the latents lie within.
@@ -148,6 +154,7 @@ class KeypointResult:
     after: float
     after_by_judge: float | None
     reached: float
+    held_moved: float
     attributes_changed: float
     steps: float
     outside: float
@@ -156,7 +163,8 @@ class KeypointResult:
 def keypoint_moves(
     editor: SGFEditor, judge: Predictor, config: EditConfig, *, samples: int, seed: int
 ) -> Iterator[KeypointResult]:
-    """Move all keypoints of `samples` latents to those of as many others; then those of a feature, up and down.
+    """Move all keypoints of `samples` latents to those of as many others; those of a feature, up and down; every point
+    alone; all of them aside; and a feature while an attribute is flipped.
 
     A face that is read for where it turns takes the points of one that turns at most 30 degrees otherwise.
     """
@@ -171,17 +179,45 @@ def keypoint_moves(
     c1 = torch.cat([c0[:, :count], wanted[:, count:]], dim=1)
     asked = torch.arange(spec.dimension) >= count
     yield _moved(editor, judge, config, latent, Target(c1, asked, _named(spec, _SHAPED)), "all, to another's")
-    for name, (begin, down, beside) in _MOVED.items():
+    shaped = _named(spec, _SHAPED)
+
+    def by(
+        name: str, shift: Mapping[str, tuple[float, float]], wishes: Mapping[str, Tensor], rows: slice = slice(None)
+    ) -> KeypointResult:
+        """Points moved by (x, y), and attributes to a score."""
+        c1 = c0[rows].clone()
+        for point, way in shift.items():
+            c1[:, spec.index(point)] += torch.tensor(way)
+        for wish, score in wishes.items():
+            c1[:, spec.index(wish)] = score[:, None]
+        asked = _named(spec, (*shift, *wishes))
+        return _moved(editor, judge, config, latent[rows], Target(c1, asked, shaped & ~asked), name)
+
+    for name, (begin, down) in _MOVED.items():
         points = [one for one in spec.keypoints if one.startswith(begin)]
-        if not points:
-            continue
-        c1 = c0.clone()
-        for one in points:
-            c1[:, spec.index(one).start + 1] += down
-        free = [one for one in spec.keypoints if beside and one.startswith(beside)]
-        yield _moved(
-            editor, judge, config, latent, Target(c1, _named(spec, points), _named(spec, (*_SHAPED, *free))), name
-        )
+        if points:
+            yield by(name, {one: (0.0, down) for one in points}, {})
+    alone = []
+    for number, point in enumerate(spec.keypoints):
+        way = (_ALONE * math.cos(number * _GOLDEN), _ALONE * math.sin(number * _GOLDEN))
+        row = number % samples
+        alone.append(by("a point alone", {point: way}, {}, slice(row, row + 1)))
+    if alone:
+        yield _together(alone)
+    for name, x in (("all points left", -_ASIDE), ("all points right", _ASIDE)):
+        yield by(name, {point: (x, 0.0) for point in spec.keypoints}, {})
+    corners = {one: (0.0, -0.02) for one in spec.keypoints if one in ("mouth_left", "mouth_right")}
+    for wish in _WITH_POINTS if corners else ():
+        if wish in spec.attributes:
+            there = c0[:, spec.index(wish).start] > 0
+            yield by(f"mouth corners up, {wish} flipped", corners, {wish: torch.where(there, -1.0, 1.0)})
+
+
+def _together(results: list[KeypointResult]) -> KeypointResult:
+    """One record of several, each of as many samples."""
+    figures = mean_and_spread([asdict(one) for one in results])
+    held = {key: figures[key] for key in figures if not key.endswith("_std")}
+    return KeypointResult(**{**held, "samples": sum(one.samples for one in results)})
 
 
 def _named(spec: ConditionSpec, names: Iterable[str]) -> Tensor:
@@ -214,6 +250,7 @@ def _moved(
         return (of.points(c) - spec.points(target.c))[:, points].norm(dim=-1).mean().item()
 
     changed = _moves(judge, trajectory.first.images, result.images)
+    went = (spec.points(result.c) - spec.points(trajectory.first.c))[:, ~points].norm(dim=-1)
     return KeypointResult(
         moved=moved,
         samples=len(latent.data),
@@ -221,6 +258,7 @@ def _moved(
         after=error(spec, result.c),
         after_by_judge=error(judge.spec, judge(result.images)) if judge.spec.keypoints else None,
         reached=sum(reason is StopReason.TARGET_REACHED for reason in trajectory.reasons) / len(latent.data),
+        held_moved=went.mean().item() if went.numel() else 0.0,
         attributes_changed=(changed > CHANGED).float().mean().item(),
         steps=sum(trajectory.taken) / len(latent.data),
         outside=_share_outside(result.outlyingness),

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from sgf_hub.data.pictures import to_pictures
 from sgf_hub.hub.files import CONFIG
 from sgf_hub.hub.kinds import kind_of, role_of
+from sgf_hub.hub.provenance import stamp
 from sgf_hub.hub.publishing.cards import STRIP
 from sgf_hub.hub.publishing.code import example_of
 from sgf_hub.validation import read_json
@@ -44,6 +45,8 @@ def draw_strip(folder: Path) -> Path:
     page = Image.new("RGB", (SIDE * len(pictures), SIDE), "white")
     for i, picture in enumerate(pictures):
         page.paste(picture, (i * SIDE, 0))
+    said = PngImagePlugin.PngInfo()
+    said.add_text("Comment", stamp([folder.name]))
     path = folder / STRIP
-    page.quantize(128).save(path, optimize=True)
+    page.quantize(128).save(path, optimize=True, pnginfo=said)
     return path

@@ -25,7 +25,7 @@ from sgf_hub.hub.names import locate, repo_name
 from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions, PushOptions
 from sgf_hub.validation import read_json, short
 
-FORMAT = 3  # of config.json, the newest that is read; 2: generators whose latents come from a mixture, 3: mappings
+FORMAT = 4  # of config.json, the newest that is read; 2: generators whose latents come from a mixture, 3: mappings
 # that know how latents are distributed
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.hub.fetching.manifest import MANIFEST
 from sgf_hub.hub.files import CONFIG, sha256
-from sgf_hub.hub.names import sibling
+from sgf_hub.hub.kinds import KINDS, kind_of
+from sgf_hub.hub.names import NAMESPACE, root, sibling
 from sgf_hub.validation import read_json
 
 RECORD, KEY = "training.json", "made_from"
@@ -32,6 +33,54 @@ def made_from(folder: Path) -> dict[str, str] | None:
     """Names to the fingerprints that they had when an entry was made; None where that was not recorded."""
     held = read_json(folder / RECORD).get(KEY) if (folder / RECORD).is_file() else None
     return {str(name): str(mark) for name, mark in held.items()} if isinstance(held, dict) else None
+
+
+def weights_behind(names: Iterable[str]) -> dict[str, str]:
+    """Fingerprints of entries of the zoo and of all that their configs name in turn, by name.
+
+    What figures are measured with: they speak of these weights, and are old once one of them is another.
+
+    Args:
+        names: of entries; what is not in the zoo is passed over.
+    """
+    found: dict[str, str] = {}
+    waiting = [name.removeprefix(NAMESPACE + "/") for name in names]
+    for name in waiting:  # which grows meanwhile
+        folder = root() / name
+        if name in found or not (folder / CONFIG).is_file():
+            continue
+        mark = fingerprint_of(folder)
+        if mark is not None:
+            found[name] = mark
+        config = read_json(folder / CONFIG)
+        kind = KINDS.get(kind_of(config))
+        for key in kind.parts if kind else ():
+            named = config.get(key)
+            waiting += [part.removeprefix(NAMESPACE + "/") for part in (named if isinstance(named, list) else [named])
+                        if isinstance(part, str)]  # fmt: skip
+    return dict(sorted(found.items()))
+
+
+def outdated(weights: dict[str, str]) -> list[str]:
+    """Of the entries that figures speak of, those whose weights are others now, or gone."""
+    return [name for name, mark in weights.items() if fingerprint_of(root() / name) != mark]
+
+
+def stamp(names: Iterable[str]) -> str:
+    """What a picture's file says, as its comment, of the weights that drew it."""
+    return json.dumps({"weights": weights_behind(names)})
+
+
+def stamped(path: Path) -> dict[str, str] | None:
+    """The fingerprints in a picture's comment; None if it has none."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        text = picture.info.get("Comment", picture.info.get("comment", ""))
+    try:
+        return dict(json.loads(text)["weights"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def record(folder: Path, marks: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from sgf_hub.data.distributed import ALONE, Group
 from sgf_hub.data.pairs import Pairs, PairsInfo
 from sgf_hub.editing.distribution import fit_statistics
+from sgf_hub.editing.following import FACTORS
 from sgf_hub.errors import BadValueError, CorruptFileError, DegenerateMappingError
 from sgf_hub.field import contraction
 from sgf_hub.mapping import SGFMapping
@@ -197,6 +198,7 @@ def mapping_for(config: MappingConfig, info: PairsInfo, latent_dim: int) -> SGFM
             caption=info.spec.caption,
             latent_statistics=True,
             class_label=info.class_label,
+            condition_factors=min(FACTORS, info.spec.dimension) if info.spec.keypoints else 0,
         )
 
 

@@ -235,6 +235,7 @@ def editor_of(*, known: bool = True, typical: float = 1.0, predictor: PlainPredi
     predictor = predictor or PlainPredictor(torch.tensor([[1.0, 0.0]]))
     statistics = {
         "latent_statistics": known,
+        "condition_factors": 0,
         "z_mean": torch.zeros(2),
         "z_std": torch.ones(2),
         "z_covariance": torch.eye(2),

@@ -75,13 +75,23 @@ class TestKeypoints:
         moves = keypoint_moves(
             editor.with_stepping(GainControlled()), editor.predictor, EditConfig(), samples=6, seed=1
         )
-        (result,) = moves  # of a nose and a chin there is no feature
+        result, alone, left, right = moves  # of a nose and a chin there is no feature
         z = editor.generator.sample(12, seed=1).data
         points = (z[:6, 1:] - z[6:, 1:]).unflatten(1, (2, 2)).norm(dim=-1)
         assert result.before == pytest.approx(points.mean().item(), rel=1e-5)
         assert result.after == pytest.approx(result.after_by_judge)
         assert (result.reached, result.attributes_changed) == (1, 0)
         assert result.after <= 0.01
+        assert (alone.moved, alone.samples, alone.reached) == ("a point alone", 2, 1)
+        assert alone.before == pytest.approx(0.02, rel=1e-4) and alone.held_moved < 0.001
+        assert (left.before, right.before) == (pytest.approx(0.03, rel=1e-4),) * 2 and left.held_moved == 0
+
+    def test_a_feature_beside_an_attribute(self) -> None:
+        spec = ConditionSpec(("glasses", "smile"), ("mouth_left", "mouth_right", "chin"))
+        editor = coupled_editor(torch.eye(8), spec).with_stepping(GainControlled())
+        found = {one.moved: one for one in keypoint_moves(editor, editor.predictor, EditConfig(), samples=4, seed=1)}
+        assert found["mouth corners up"].reached == found["mouth corners up, glasses flipped"].reached == 1
+        assert found["mouth corners up, glasses flipped"].attributes_changed == pytest.approx(1 / 2)
 
     def test_that_do_not(self) -> None:
         editor = coupled_editor(torch.zeros(5, 5), self.spec)
@@ -111,7 +121,8 @@ class TestSummaries:
     def test_a_row_a_stepping_of_keypoints(self) -> None:
         editor = coupled_editor(torch.eye(5), TestKeypoints.spec)
         rows = list(measure_edits({"x": (editor, EditConfig())}, editor.predictor, samples=2, seeds=1))
-        assert [row["stepping"] for row in rows] == ["x"] and "after_by_judge" in rows[0]
+        assert [row["moved"] for row in rows][:2] == ["all, to another's", "a point alone"]
+        assert {row["stepping"] for row in rows} == {"x"} and "after_by_judge" in rows[0]
 
     @pytest.mark.parametrize("keypoints", [False, True])
     def test_steppings_are_the_papers_and_ours(self, editor: SGFEditor, keypoints: bool) -> None:

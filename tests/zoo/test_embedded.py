@@ -1,10 +1,13 @@
 """The models that ship: whole, small, and doing what the README says."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from sgf_hub import EditConfig, SGFEditor, StopReason
 from sgf_hub.hub.names import entries, root
+from sgf_hub.hub.provenance import outdated, stamped
 from sgf_hub.predictors import load_predictor
 from sgf_hub.validation import read_json
 
@@ -169,3 +172,23 @@ def test_a_flower_becomes_what_a_sentence_says() -> None:
 def test_captions_are_known_in_english_alone(known: bool, texts: list[str]) -> None:
     predictor = load_predictor("flowers-captions")
     assert [text for text in texts if predictor.familiarity(text).known is not known] == []
+
+
+def pictures() -> list[Path]:
+    """What shows edits or samples: strips of the cards, screens of the demo."""
+    drawn = [folder / "strip.png" for folder in sorted(root().iterdir()) if (folder / "strip.png").is_file()]
+    return [*drawn, *sorted((root().parent / "docs" / "screens").glob("*.jpg"))]
+
+
+def test_no_figure_is_older_than_the_weights_it_speaks_of() -> None:
+    old = []
+    for path in sorted(root().glob("*/measured.json")):
+        for part, held in read_json(path).items():
+            assert path.parent.name in held["weights"]
+            old += [f"{path.parent.name}: {part} ({name})" for name in outdated(held["weights"])]
+    assert old == []
+
+
+def test_no_picture_is_older_than_the_weights_that_drew_it() -> None:
+    old = {path.name: outdated(stamped(path) or {"unknown": ""}) for path in pictures()}
+    assert {name: others for name, others in old.items() if others} == {}

@@ -14,6 +14,10 @@ from sgf_hub.mapping import SGFMapping
 QUANTILES = (0.5, 0.95, 0.99)
 """Shares of the latents that the stored radii hold."""
 
+CAPTIONS_REACH = 2.0
+"""Factor on the radii for edits by caption, which ask for what samples seldom have together: flowers so far out are
+drawn as well as others, and farther out they are not (docs/experiments.md)."""
+
 _LEAST = 1e-3  # of a standardised direction's variance; less is rounding
 _ROUNDING = 1e-4
 _SAMPLED = 1.25  # of what 99% lie within: nearer latents are taken for samples
@@ -42,10 +46,11 @@ class LatentDistribution:
 
     @classmethod
     def of(cls, mapping: SGFMapping) -> "LatentDistribution | None":
-        """What a mapping knows of the latents of its pairs; None for one of an older version."""
+        """What a mapping knows of the latents of its pairs, with wider radii for captions; None for an older one."""
         if not mapping.latent_statistics:
             return None
-        return cls(mapping.z_mean, mapping.z_std, mapping.z_covariance, mapping.z_radii)
+        reach = CAPTIONS_REACH if mapping.spec.caption else 1.0
+        return cls(mapping.z_mean, mapping.z_std, mapping.z_covariance, reach * mapping.z_radii)
 
     def distance(self, z: Tensor) -> Tensor:
         """Mahalanobis distances of latents, [..., D] => [...]."""

@@ -171,8 +171,8 @@ def _edit_tables(name: str, made: dict) -> list[str]:
             for r in made["rows"]
         ]
         head = (
-            "| stepping | moved | before | after | by the judge | reached | others moved | attributes changed | steps | "
-            "outside |"
+            "| stepping | moved | before | after | by the judge | reached | others moved | attributes changed | steps "
+            "| outside |"
         )
         return [_table(f"{name}: keypoints", head, rows)]
     head = "| flipped | reached | by the judge | others changed (judge) | steps | outside |"

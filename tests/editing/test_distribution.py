@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sgf_hub.editing import EditConfig, Fixed, SGFEditor, StopReason, Trajectory
-from sgf_hub.editing.distribution import QUANTILES, Border, LatentDistribution, fit_statistics
+from sgf_hub.editing.distribution import CAPTIONS_REACH, QUANTILES, Border, LatentDistribution, fit_statistics
 from sgf_hub.editing.loop import edit_loop
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.mapping import SGFMapping
@@ -453,3 +453,10 @@ class TestTypical:
         assert mapping.c_typical.shape == (2, 0)
         mapping.save_pretrained(tmp_path / "mapping")
         assert LatentDistribution.of(SGFMapping.from_pretrained(tmp_path / "mapping")) is not None
+
+
+def test_captions_may_go_farther() -> None:
+    plain, said = (toy_mapping(latent_statistics=True, attributes=(), **kind) for kind in (
+        {"keypoints": ("nose",)}, {"caption": 2}))  # fmt: skip
+    radii = [LatentDistribution.of(one).radii / one.z_radii for one in (plain, said)]
+    assert [one.tolist() for one in radii] == [[1.0] * 3, [CAPTIONS_REACH] * 3]

@@ -84,8 +84,8 @@ class TestGenerators:
     def test_a_newer_format_is_told(self, kind, tmp_path: Path) -> None:
         mixed(kind).save_pretrained(tmp_path)
         config = json.loads((tmp_path / "config.json").read_text())
-        (tmp_path / "config.json").write_text(json.dumps({**config, "format": 4}))
-        with pytest.raises(CorruptFileError, match="written in format 4, this sgf-hub reads up to 3: upgrade"):
+        (tmp_path / "config.json").write_text(json.dumps({**config, "format": 5}))
+        with pytest.raises(CorruptFileError, match="written in format 5, this sgf-hub reads up to 4: upgrade"):
             load_generator(tmp_path)
 
     @pytest.mark.parametrize("components", [0, -1, 1 << 17, "8", 2.5])

@@ -292,7 +292,7 @@ class TestRepo:
             ({"embedder": 3}, "embedder must be a list"),
             ({"stranger": 1}, "unknown stranger"),
             ({"class": "StyleGAN2"}, "holds a StyleGAN2"),
-            ({"format": 4}, "upgrade sgf-hub"),
+            ({"format": 5}, "upgrade sgf-hub"),
         ],
     )
     def test_damaged_configs(self, folder: Path, change: dict, message: str) -> None:

@@ -80,7 +80,7 @@ class TestWords:
         ]  # fmt: skip
 
     def test_pairs_are_ordered(self) -> None:
-        assert grams(content("red and purple")) == {"red", "purple", ("red", "purple")}
+        assert grams("red and purple") == {"red", "purple", ("red", "purple")}
 
     @pytest.mark.parametrize(
         ("text", "known"),
@@ -88,3 +88,22 @@ class TestWords:
     )
     def test_knows(self, grounding: Grounding, text: str, known: bool) -> None:
         assert grounding.knows(text) is known
+
+
+def test_two_of_a_kind_are_one_thing() -> None:
+    # captions with red and white have them apart, but for one
+    bank = [
+        *(f"{a} petals with a {b} center" for a in ("red", "white", "blue") for b in ("red", "yellow", "white")),
+        "red and yellow petals, striped with yellow, with a white center",
+        "white and red petals with a yellow center",
+        "blue and white petals, striped with white, with a yellow center",
+    ]
+    grounding = Grounding(bank, embed)
+
+    def pick(prompt: str) -> str:
+        return bank[grounding.pick(prompt, "blue petals with a red center", embed(bank) @ embed([prompt])[0])]
+
+    assert "white" in grounding.rivals("red")
+    assert pick("a flower with red and white petals") == "white and red petals with a yellow center"
+    assert pick("yellow and red petals") == "red and yellow petals, striped with yellow, with a white center"
+    assert ("white", "yellow") not in grounding.grams[-1]

@@ -10,8 +10,9 @@ said(b) being the share of the prompt's words that b says, and changed(b) how ma
 the picture's caption, and thrice how many it is longer: a red flower becomes a purple one, not a "purple and red" one,
 where "purple" is asked. Words are those that carry meaning, alone and by neighbouring pairs: "red and purple" is not
 "purple and red". A word is said where it is the first of its kind, since a "pink and white flower with a yellow center"
-is no white and no yellow flower; words are of a kind if they have the same neighbours. The cosine breaks ties, and
-hears what no word says.
+is no white and no yellow flower; words are of a kind if they have the same neighbours. Two of a kind side by side are
+one thing, in either order, where captions have it: "yellow and white petals" is no white flower with a yellow center.
+The cosine breaks ties, and hears what no word says.
 """
 
 import math
@@ -47,9 +48,14 @@ def content(sentence: str) -> list[str]:
     return [word for word in re.findall(r"[^\W_]+(?:'[^\W_]+)?", sentence.lower()) if word not in _EMPTY]
 
 
-def grams(words: Sequence[str]) -> frozenset[Gram]:
+def pairs_of(sentence: str) -> list[tuple[str, str]]:
+    """Pairs of neighbours; a comma parts them: "striped with white, with a yellow center" has nothing white and yellow."""
+    return [pair for part in sentence.split(",") for pair in pairwise(content(part))]
+
+
+def grams(sentence: str) -> frozenset[Gram]:
     """Words, and pairs of neighbours."""
-    return frozenset((*words, *pairwise(words)))
+    return frozenset((*content(sentence), *pairs_of(sentence)))
 
 
 class Grounding:
@@ -63,7 +69,7 @@ class Grounding:
     def __init__(self, captions: Sequence[str], embed: Callable[[Sequence[str]], Tensor]) -> None:
         self.embed = embed
         self.words = [content(caption) for caption in captions]
-        self.grams = [grams(words) for words in self.words]
+        self.grams = [grams(caption) for caption in captions]
         self.counts = Counter(gram for one in self.grams for gram in one)
         self._neighbours: dict[str, Counter] = {}
         for gram, count in self.counts.items():
@@ -88,16 +94,16 @@ class Grounding:
             before: the caption of the picture as it is.
             similarity: cosine of every caption to the prompt, [M].
         """
-        words, now = [word for word in map(self._translated, content(prompt)) if word], grams(content(before))
+        words, now = [word for word in map(self._translated, content(prompt)) if word], grams(before)
         said, total = torch.zeros(len(self.grams)), 0.0
         for word in dict.fromkeys(words):  # rare ones count more
             weight = math.log(len(self.grams) / self.counts[word])
             said += weight * self._first(word, words)
             total += weight
-        for pair in dict.fromkeys(pairwise(words)):
+        for pair in dict.fromkeys(map(self._as_said, pairwise(words))):
             if pair not in self.counts:
                 continue
-            weight = PAIR * self._bond(pair)
+            weight = PAIR * max(self._bond(pair), float(self._of_a_kind(pair)))
             said += weight * torch.tensor([pair in one for one in self.grams])
             total += weight
         if not total:  # nothing that captions could say: holding the rest would be all that counts
@@ -113,7 +119,12 @@ class Grounding:
 
     def _first(self, word: str, prompt: Sequence[str]) -> Tensor:
         """Which captions say a word of the prompt: it is the first of its kind there, or in the prompt's own pair."""
-        pairs = [pair for pair in pairwise(prompt) if pair[0] == word and self._bond(pair) >= BOUND]
+        pairs = [
+            self._as_said(pair)
+            for pair in pairwise(prompt)
+            if (pair[0] == word and self._bond(pair) >= BOUND)
+            or (word in pair and self._of_a_kind(pair) and self._as_said(pair) in self.counts)
+        ]
         rivals = self.rivals(word) - set(prompt)
         return torch.tensor(
             [
@@ -123,6 +134,14 @@ class Grounding:
                 for words, one in zip(self.words, self.grams, strict=True)
             ]
         )
+
+    def _as_said(self, pair: tuple[str, str]) -> tuple[str, str]:
+        """A pair in the order in which captions have it; two of a kind may change places."""
+        turned = pair[::-1]
+        return turned if pair not in self.counts and turned in self.counts and self._of_a_kind(pair) else pair
+
+    def _of_a_kind(self, pair: tuple[str, str]) -> bool:
+        return pair[1] in self.rivals(pair[0])
 
     def _bond(self, pair: tuple[str, str]) -> float:
         """The share of the captions with both words that have them side by side, in this order."""

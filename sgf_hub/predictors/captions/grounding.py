@@ -49,7 +49,7 @@ def content(sentence: str) -> list[str]:
 
 
 def pairs_of(sentence: str) -> list[tuple[str, str]]:
-    """Pairs of neighbours; a comma parts them: "striped with white, with a yellow center" has nothing white and yellow."""
+    """Pairs of neighbours; a comma parts them: "striped with white, with a yellow center" has no white and yellow."""
     return [pair for part in sentence.split(",") for pair in pairwise(content(part))]
 
 

@@ -1,10 +1,13 @@
 """Fixtures that several folders use. No test reaches the network unless it is marked `network`."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when huggingface_hub is imported
+gc.disable()  # until all is imported and collected: a fourth of that time went there
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 os.environ.setdefault("GRADIO_SERVER_PORT", str(7860 + 100 * _WORKER))  # workers do not look for a port in one range
 
@@ -13,6 +16,33 @@ import pytest  # noqa: E402
 import sgf_hub.hub.names  # noqa: E402
 from sgf_hub.errors import UnknownNameError  # noqa: E402
 from tests.toys import write_zoo  # noqa: E402
+
+BROWSER = "tests/browser"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that no worker is alone with it at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (not item.nodeid.startswith(BROWSER), item.path not in slow))
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays: it need not be looked through for garbage again and again."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile`, the browser's files go to one worker: a second demo and browser take 20 s to open."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """The cards of the Zoo tab: every entry, nothing typed in, and nothing loaded for them."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -83,11 +81,3 @@ def test_the_page_is_escaped(tmp_path, monkeypatch):
     monkeypatch.setattr(sgf_hub.hub.names, "root", lambda: tmp_path / "zoo")
     page = catalogue.page()
     assert "<img" not in page and "${" not in page and "Damaged" in page and "No licence named" in page
-
-
-def test_the_page_is_served_without_it_and_without_torch():
-    code = (
-        "import sys; from app.server.page import build_demo; build_demo()\n"
-        "sys.exit(bool({'torch', 'sgf_hub.hub.publishing.cards'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0

@@ -24,12 +24,6 @@ from tests.app.visits import begin, run
 WORLD = Faces(layers=6)  # as the toys have
 
 
-def python(code: str, *arguments: str) -> list[str]:
-    """The words that a program prints, run as `app.py` is."""
-    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.PIPE, text=True)
-    return done.stdout.split()
-
-
 def panel(models: Models) -> FacePanel:
     """The faces' panel of a page that is built."""
     faces = FacePanel(WORLD, models, Stops())
@@ -37,37 +31,58 @@ def panel(models: Models) -> FacePanel:
     return faces
 
 
-class TestImports:
-    def test_gradio_comes_without_stubs_and_whole(self):
-        code = (
-            "import sys; opened = []\n"
-            "sys.addaudithook(lambda what, args: what == 'open' and opened.append(str(args[0])))\n"
-            "from app.server.gradio_private import import_gradio; import_gradio()\n"
-            "import gradio, inspect\n"
-            "assert inspect.getfile(gradio.Button).endswith('button.py')\n"
-            "print(len(opened) > 100, *[one for one in opened if one.endswith('.pyi')])"
-        )
-        assert python(code) == ["True"]
+# what a demo does from its start to its first edit, in one process: one after the other, each tells a line
+START = """
+import sys
+opened = []
+sys.addaudithook(lambda what, args: what == "open" and opened.append(str(args[0])))
+from app.server.gradio_private import import_gradio
+import_gradio()
+import gradio, inspect
+whole = len(opened) > 100 and inspect.getfile(gradio.Button).endswith("button.py")
+print("gradio", whole, *[one for one in opened if one.endswith(".pyi")])
 
-    def test_a_first_edit_needs_no_other_library(self, toy_zoo):
-        code = (
-            "import sys, pathlib, sgf_hub.hub.names; sgf_hub.hub.names.root = lambda: pathlib.Path(sys.argv[1])\n"
-            "from app.server.gradio_private import import_gradio; import_gradio()\n"
-            "from app.server.start import import_libraries\n"
-            "from app.server.page import build_page\n"
-            "from app.panels.faces import FacePanel; from app.panels.flowers import FlowerPanel\n"
-            "from app.models.services import Models; from app.core.stopping import Stops\n"
-            "from app.core.session import Plan; from tests.app.visits import begin, run\n"
-            "from app.core.model_sets import Faces, Flowers\n"
-            "world, models = Faces(layers=6), Models(); faces = FacePanel(world, models, Stops())\n"
-            "build_page(faces, FlowerPanel(Flowers(), models, Stops()))\n"
-            "import_libraries(); models.warm(world, world.attributes)\n"
-            "session = begin(faces)[faces.session]\n"
-            "list(run(faces, session, Plan(world.attributes, {'smile': 1.0}, max_steps=3), 'visitor'))\n"
-            "others = ('transformers', 'diffusers', 'sentence_transformers', 'sklearn', 'scipy', 'sympy')\n"
-            "print('edited', *{one.partition('.')[0] for one in sys.modules} & {*others})"
-        )
-        assert python(code, str(toy_zoo)) == ["edited"]
+from app.server.page import build_demo, build_page
+build_demo()
+print("page", *{"torch", "sgf_hub.hub.publishing.cards"} & sys.modules.keys())
+
+import pathlib, sgf_hub.hub.names
+sgf_hub.hub.names.root = lambda: pathlib.Path(sys.argv[1])
+from app.server.start import import_libraries
+from app.panels.faces import FacePanel
+from app.panels.flowers import FlowerPanel
+from app.models.services import Models
+from app.core.stopping import Stops
+from app.core.session import Plan
+from app.core.model_sets import Faces, Flowers
+from tests.app.visits import begin, run
+world, models = Faces(layers=6), Models()
+faces = FacePanel(world, models, Stops())
+build_page(faces, FlowerPanel(Flowers(), models, Stops()))
+import_libraries()
+models.warm(world, world.attributes)
+session = begin(faces)[faces.session]
+list(run(faces, session, Plan(world.attributes, {"smile": 1.0}, max_steps=3), "visitor"))
+others = ("transformers", "diffusers", "sentence_transformers", "sklearn", "scipy", "sympy")
+print("edited", *{one.partition(".")[0] for one in sys.modules} & {*others})
+"""
+
+
+class TestImports:
+    @pytest.fixture(scope="class")
+    def told(self, toy_zoo):
+        """What a start tells, by its first word."""
+        done = subprocess.run([sys.executable, "-c", START, str(toy_zoo)], check=True, capture_output=True, text=True)
+        return {first: rest for first, *rest in map(str.split, done.stdout.splitlines())}
+
+    def test_gradio_comes_without_stubs_and_whole(self, told):
+        assert told["gradio"] == ["True"]
+
+    def test_the_page_needs_neither_torch_nor_the_cards(self, told):
+        assert told["page"] == []
+
+    def test_a_first_edit_needs_no_other_library(self, told):
+        assert told["edited"] == []
 
     def test_a_library_that_is_broken_is_told_later(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "sgf_hub.editing.editor", None)

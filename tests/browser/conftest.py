@@ -16,6 +16,13 @@ NEEDED = (
 )  # fmt: skip
 
 
+def go(page, address: str):
+    """Open the demo there, and wait until it shows its first face."""
+    page.goto(address)
+    page.wait_for_selector(".canvas.ready", timeout=60_000)
+    return page
+
+
 @pytest.fixture(scope="session")
 def votes(tmp_path_factory):
     """The folder that votes go to."""
@@ -53,20 +60,30 @@ def desktop(browser, url):
     opened.close()
 
 
+@pytest.fixture(scope="session")
+def one_phone(browser, url):
+    opened = open_page(browser, url, "phone")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def phone(one_phone):
+    """A phone's page, of another visitor than the desktop's, to go to an address with; one serves all tests too."""
+    yield one_phone
+    one_phone.emulate_media(color_scheme="light")
+
+
 @pytest.fixture
 def page(desktop, url):
     """The demo, just opened: one page of the browser serves all tests, which is twice as quick as one each."""
-    desktop.goto(url)
-    desktop.wait_for_selector(".canvas.ready", timeout=60_000)
-    return desktop
+    return go(desktop, url)
 
 
 @pytest.fixture(scope="module")
 def opened(desktop, url):
     """The demo, opened for a module."""
-    desktop.goto(url)
-    desktop.wait_for_selector(".canvas.ready", timeout=60_000)
-    return desktop
+    return go(desktop, url)
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import pytest
 
 from app.core.model_sets import DRAWN, FLOWERS
 from app.models.edit_run import config_of
-from app.screenshots import FLOWER, WORDS, choose, finish_edit, open_captions, open_page, settle
+from app.screenshots import FLOWER, WORDS, choose, finish_edit, open_captions, settle
 from app.tabs.captions import EXAMPLES
+from tests.browser.conftest import go
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
 pytestmark = pytest.mark.browser
@@ -170,8 +171,8 @@ def test_everything_has_a_name(flower):
 
 
 @pytest.mark.slow
-def test_a_phone_sees_the_picture_change(browser, url, endless):
-    page = open_page(browser, url, "phone")
+def test_a_phone_sees_the_picture_change(phone, url, endless):
+    page = go(phone, url)
     open_captions(page)
     begin(page, WORDS)
     page.wait_for_timeout(800)  # scrolls smoothly
@@ -182,7 +183,6 @@ def test_a_phone_sees_the_picture_change(browser, url, endless):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.click("#stop-captions")
     page.wait_for_selector("#flower-result .verdict", timeout=15_000)
-    page.close()
 
 
 def test_downloads(flower):

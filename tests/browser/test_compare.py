@@ -8,8 +8,9 @@ import re
 import pytest
 
 from app.compare.comparison import METHODS
-from app.screenshots import open_page, open_tab
+from app.screenshots import open_tab
 from sgf_hub.evaluation.user_study import read
+from tests.browser.conftest import go
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
 pytestmark = pytest.mark.browser
@@ -99,8 +100,8 @@ def test_components_by_hand(page):
 
 
 @pytest.mark.slow
-def test_a_vote_on_a_phone(browser, url, votes):
-    page = open_page(browser, url, "phone")
+def test_a_vote_on_a_phone(phone, url, votes):
+    page = go(phone, url)
     open_compare(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     count = len(read([votes]).votes)
@@ -111,4 +112,3 @@ def test_a_vote_on_a_phone(browser, url, votes):
     page.wait_for_selector("#vote-result .tally", timeout=20_000)
     assert "You chose" in page.inner_text("#vote-result .reveal") and not page.is_visible("#vote-left")
     assert len(read([votes]).votes) == count + 1
-    page.close()

@@ -6,6 +6,7 @@ Run with `pytest -m browser`.
 import pytest
 
 from app.screenshots import finish_edit, move_slider, open_captions, open_page, settle
+from tests.browser.conftest import go
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
 pytestmark = pytest.mark.browser
@@ -62,25 +63,23 @@ def test_the_timeline_goes_back_and_a_link_restores_it(browser, page):
     other.close()
 
 
-def test_a_damaged_link_is_told_and_the_page_opens(browser, url):
-    page = open_page(browser, f"{url}?edit=face.1.eJyrVkrLLE4tVrJSAAAYvgPn", "desktop")
+def test_a_damaged_link_is_told_and_the_page_opens(phone, url):
+    page = go(phone, f"{url}?edit=face.1.eJyrVkrLLE4tVrJSAAAYvgPn")
     page.get_by_text("This edit cannot be opened").wait_for(timeout=20_000)
     assert page.inner_text(".stage-status") == "Face 7."
-    page.close()
 
 
-def test_a_flower_link_opens_its_tab(browser, url, page):
+def test_a_flower_link_opens_its_tab(phone, page):
     open_captions(page)
     page.fill("#caption textarea", "white petals")
     finish_edit(page, "captions")
     page.click("#flower-share")
     page.wait_for_selector(".share-box:not([hidden])")
-    other = browser.new_page(viewport={"width": 390, "height": 844})
+    other = phone
     other.goto(page.input_value(".share-link input >> visible=true"))
     other.wait_for_selector("#flower-timeline li >> nth=1", timeout=60_000)
     assert other.is_visible("#flower-stage") and picture(other, "flower-stage") == picture(page, "flower-stage")
     assert other.evaluate("document.documentElement.scrollWidth") <= 390
-    other.close()
 
 
 def test_a_step_is_taken_as_the_result(page):

@@ -6,8 +6,9 @@ Run with `pytest -m browser`.
 import pytest
 
 from app.core.model_sets import DRAWN, FLOWERS, KINDS, RENDERED, RenderedFaces
-from app.screenshots import choose, finish_edit, move_slider, open_page, open_tab
+from app.screenshots import choose, finish_edit, move_slider, open_tab
 from sgf_hub.hub.names import root
+from tests.browser.conftest import go
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
 pytestmark = pytest.mark.browser
@@ -67,7 +68,7 @@ def test_each_kind_has_its_pictures_sliders_and_tabs(page):
     assert not errors
 
 
-def test_an_edit_of_a_rendered_face_is_kept_and_linked_to(browser, url, page):
+def test_an_edit_of_a_rendered_face_is_kept_and_linked_to(phone, page):
     choose(page, RENDERED)
     start = picture(page)
     move_slider(page, "glasses", 100)
@@ -80,12 +81,11 @@ def test_an_edit_of_a_rendered_face_is_kept_and_linked_to(browser, url, page):
     assert picture(page) == edited and page.locator("#timeline li").count() == 2 and page.is_visible("#result")
     page.click("#share")
     page.wait_for_selector(".share-box:not([hidden])")
-    other = browser.new_page(viewport={"width": 390, "height": 844})
+    other = phone
     other.goto(page.input_value(".share-link input >> visible=true"))
     other.wait_for_selector("#timeline li >> nth=1", timeout=60_000)
     assert picture(other) == edited and other.input_value("#kind input:checked") == RENDERED
     assert "Photo" in tabs(other) and rows(other) <= set(FACES.reads)
-    other.close()
 
 
 def test_compare_follows_the_choice(page):
@@ -109,8 +109,9 @@ def test_compare_follows_the_choice(page):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_phone_needs_no_sideways_scrolling(browser, url, dark):
-    page = open_page(browser, url, "phone", dark=dark)
+def test_a_phone_needs_no_sideways_scrolling(phone, url, dark):
+    phone.emulate_media(color_scheme="dark" if dark else "light")
+    page = go(phone, url)
     for kind, names in ((RENDERED, ()), (FLOWERS, ()), (DRAWN, ("Keypoints", "Photo"))):
         choose(page, kind)
         for name in (None, *names):
@@ -120,4 +121,3 @@ def test_a_phone_needs_no_sideways_scrolling(browser, url, dark):
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
         box = page.locator("#kind .wrap").last.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390
-    page.close()

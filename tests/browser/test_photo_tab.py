@@ -5,9 +5,10 @@ import io
 import pytest
 from PIL import Image
 
-from app.screenshots import finish_edit, move_slider, open_page
+from app.screenshots import finish_edit, move_slider
 from app.widgets import photo_search as photo
 from sgf_hub.hub.names import root
+from tests.browser.conftest import go
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
 pytestmark = [
@@ -156,8 +157,8 @@ def test_a_dropped_and_a_pasted_picture(tab):
 
 
 @pytest.mark.slow
-def test_a_phone_reaches_the_tab_and_needs_no_sideways_scrolling(browser, url):
-    page = open_page(browser, url, "phone")
+def test_a_phone_reaches_the_tab_and_needs_no_sideways_scrolling(phone, url):
+    page = go(phone, url)
     tab = page.get_by_role("tab", name="Photo")
     if not tab.is_visible():  # it is folded into the menu of tabs
         page.locator(".overflow-menu > button").click()
@@ -166,4 +167,3 @@ def test_a_phone_reaches_the_tab_and_needs_no_sideways_scrolling(browser, url):
     page.locator(".photo-example").first.click()
     page.wait_for_selector(".photo-crop", state="visible")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.close()

@@ -63,7 +63,7 @@ def test_a_recipe_from_checkpoint_to_edit(
 ) -> None:
     heads = predictors.get(recipe) or (request.getfixturevalue("captions"),)
     given = [word for head in heads for word in ("--predictor", head)]
-    pairs, iterations = ENOUGH.get(recipe, (400, 400))
+    pairs, iterations = ENOUGH.get(recipe, (400, 200))
     given += ["--pairs", pairs, "--iterations", iterations]
     code, out, err = run(
         "fit", "--recipe", recipe, "--generator", GOLDEN / FILES[recipe], *given, "--out", "made", *SMALL
@@ -106,7 +106,7 @@ def test_parts_elsewhere_are_named_by_their_path(run: Run, predictors: dict[str,
     (head,) = predictors["ffhq-attributes"]
     assert run("convert", GOLDEN / FILES["anime-keypoints"], "--out", "parts/generator")[0] == 0
     given = ("--generator", "parts/generator", "--predictor", head, "--out", "made/mapping")
-    code, _, err = run("fit", *given, *SMALL, "--pairs", 400, "--iterations", 400)
+    code, _, err = run("fit", *given, *SMALL, "--pairs", 400, "--iterations", 200)
     assert code == 0, err
     assert json.loads(Path("made/mapping/config.json").read_text())["generator"] == "parts/generator"
     assert run("edit", "made/mapping", "--seed", 1, "--set", "smiling=1", "--steps", 2)[0] == 0

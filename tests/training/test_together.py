@@ -50,11 +50,11 @@ def work(zoo: Path, out: Path, group: Group) -> float:
         patch.setattr(pairs, "SHARD", 40)
         for _ in pairs.sample_pairs(generator, predictor, info, out / "pairs", count=300, group=group):
             pass
-    config = replace(PRESETS["fast"], iterations=200, batch=33, layers=2, held_out=0.1)
+    config = replace(PRESETS["fast"], iterations=100, batch=33, layers=2, held_out=0.1)
     sampled = pairs.load_pairs(out / "pairs")
     records = list(train(config, sampled, out / "work", out / "mapping", group=group))
-    assert len(records) == (3 if group.leads else 2), records
-    return records[1]["loss"]
+    assert len(records) == (2 if group.leads else 1), records
+    return records[0]["loss"]
 
 
 def launched(folder: Path) -> str:
@@ -112,7 +112,7 @@ class TestTwoProcesses:
         assert losses[1] == losses[2] == pytest.approx(losses[0], rel=1e-4)
 
     def test_one_writes_the_log(self, made: dict[str, Path]) -> None:
-        assert len((made["two"] / "work" / "log.jsonl").read_text().splitlines()) == 2
+        assert len((made["two"] / "work" / "log.jsonl").read_text().splitlines()) == 1
 
 
 class TestGroup:

@@ -46,6 +46,7 @@ def evaluate(
     from sgf_hub.evaluation.disentanglement.card import write_card as renew_card
     from sgf_hub.evaluation.disentanglement.methods import METHODS
     from sgf_hub.evaluation.disentanglement.report import write_report
+    from sgf_hub.evaluation.disentanglement.summary import OBSERVERS
     from sgf_hub.evaluation.disentanglement.tasks import Plan, run
     from sgf_hub.mapping import SGFMapping
     from sgf_hub.validation import bounded
@@ -53,8 +54,9 @@ def evaluate(
     bounded("--samples", samples, 1, 100_000)
     bounded("--seeds", seeds, 1, 1000)
     bounded("--workers", workers if workers is not None else 1, 1, 1024)
-    if find_spec("matplotlib") is None:
-        raise SGFError("the report's figures need matplotlib: pip install 'sgf-hub[evaluate]'.")
+    for package, name in (("matplotlib", "matplotlib"), ("sklearn", "scikit-learn")):
+        if find_spec(package) is None:
+            raise SGFError(f"the report needs {name}: pip install 'sgf-hub[evaluate]'.")
     hub = HubOptions(revision=revision, token=token)
     loaded = SGFMapping.from_pretrained(mapping, **vars(hub))
     known = loaded.spec.attributes
@@ -102,7 +104,7 @@ def evaluate(
         renew_card(results, entry_folder(mapping))
     overall = {method: each["overall"] for method, each in results["figures"].items()}
     scores = {
-        method: {name: round(part["mds"], 4) for name, part in parts.items() if name != "edit"}
+        method: {name: round(part["mds"], 4) for name, part in parts.items() if name in OBSERVERS}
         for method, parts in overall.items()
     }
     typer.echo(json.dumps({"out": str(out), "mds": scores}))

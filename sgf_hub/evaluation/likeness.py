@@ -37,10 +37,10 @@ class Likeness:
     @classmethod
     def of(cls, lens: Predictor, before: Tensor, attribute: str) -> Self | None:
         """For an attribute as `lens` sees it; None if it is no network with a backbone."""
-        if not isinstance(lens, ImagePredictor) or not lens.backbones:
+        backbone = backbone_of(lens)
+        if backbone is None:
             return None
-        index = lens.spec.attributes.index(attribute)
-        return cls(lens.backbones[0], before, saliency(lens, before, index))  # type: ignore[arg-type]
+        return cls(backbone, before, saliency(lens, before, lens.spec.attributes.index(attribute)))
 
     def distance(self, after: Tensor) -> float:
         """The mean distance of `after` [N, 3, R, R] from the start pictures."""
@@ -62,6 +62,27 @@ class Likeness:
             far = [(unit(one) - unit(other)).square().sum(dim=1) for one, other in pairs]  # B, H, W each
             found.append(torch.stack([d[:, outside(self.saliency, d.shape[-1])].mean(dim=1) for d in far]).mean(dim=0))
         return torch.cat(found)
+
+
+def backbone_of(lens: Predictor) -> Backbone | None:
+    """The first network of a predictor whose features tell how alike pictures are."""
+    found = lens.backbones if isinstance(lens, ImagePredictor) else ()
+    return next((one for one in found if isinstance(one, Backbone)), None)
+
+
+def embed(lens: Predictor, images: Tensor) -> Tensor:
+    """Features of pictures, the mean over the last map of the lens's backbone: [B, F]; [B, 0] if it has none."""
+    backbone = backbone_of(lens)
+    return images.new_zeros(len(images), 0) if backbone is None else backbone(images).mean(dim=(2, 3))
+
+
+def identity(before: Tensor, after: Tensor) -> float:
+    """Is it still the same one? The mean cosine of a network's features of pictures before and after, [N, F] each.
+
+    From -1 to 1, the same. After the identity similarity of ArcFace (Deng et al., 2019), by which edits of photographed
+    faces are judged; these features were not trained to tell persons apart.
+    """
+    return functional.cosine_similarity(before, after, dim=1).mean().item()
 
 
 def saliency(predictor: Predictor, images: Tensor, index: int) -> Tensor:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sgf_hub.errors import CorruptFileError
-from sgf_hub.evaluation.disentanglement.summary import observers, score_table, spread, tables
+from sgf_hub.evaluation.disentanglement.summary import matrices, observers, score_table, spread, tables
 from sgf_hub.hub.names import root
 from sgf_hub.validation import read_json
 
@@ -131,7 +131,8 @@ def full_page() -> str:
     for name, made in _held("measured.json", "projection").items():
         parts += projection_tables(name, made)
     for name, held in _held("measured.json", "evaluation").items():
-        parts.append(f"## {name}: Manipulation Disentanglement Score\n\n`{held['command']}`\n\n{tables(held)}")
+        parts += [f"## {name}: Manipulation Disentanglement Score\n\n`{held['command']}`", tables(held)]
+        parts += filter(None, [matrices(held)])
     return "\n\n".join(parts) + "\n"
 
 

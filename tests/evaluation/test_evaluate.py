@@ -69,7 +69,7 @@ class TestFigures:
             reached = max(seen.curve.accuracy)
             assert set(seen.curve.disentanglement) == {1.0}
             assert (seen.mds, seen.score_drift, seen.point_drift) == (pytest.approx(reached), 0, None)
-            assert one.result.image_distance is None  # these toys have no backbone
+            assert one.result.measures.distance is None  # these toys have no backbone
 
     def test_entangled_ones_less(self, entangled: SGFEditor) -> None:
         (one,) = evaluate_editor(entangled, None, CONFIG, attributes=("a",), samples=8)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.evaluation import page
 from sgf_hub.evaluation.disentanglement import tasks
 from sgf_hub.evaluation.disentanglement.card import BEGIN
+from sgf_hub.evaluation.disentanglement.measures.flip import Measures
 from sgf_hub.evaluation.disentanglement.summary import figures, mean_curves, tables
 from tests.cli.test_cli import Run
 
@@ -56,9 +57,9 @@ def done(monkeypatch) -> list:
     """The tasks that were really computed."""
     found, real = [], tasks.evaluate_flip
 
-    def counted(editor, judge, config, attribute, *, samples, seed):
+    def counted(editor, judge, config, attribute, reference, *, samples, seed):
         found.append((attribute, seed))
-        return real(editor, judge, config, attribute, samples=samples, seed=seed)
+        return real(editor, judge, config, attribute, reference, samples=samples, seed=seed)
 
     monkeypatch.setattr(tasks, "evaluate_flip", counted)
     return found
@@ -87,7 +88,8 @@ class TestReport:
         told = evaluated(run, "--judge", "toy-attributes,toy-keypoints")
         assert told["out"] == "report" and told["mds"].keys() == {"sgf", "sgf-paper"}
         assert sorted(path.name for path in Path("report").iterdir()) == [
-            "latents", "mdc-judge.png", "mdc-predictor.png", "pictures.png", "results.json", "table.md", "tasks.jsonl",
+            "edited", "latents", "mdc-judge.png", "mdc-predictor.png", "pictures.png", "reference.safetensors",
+            "results.json", "table.md", "tasks.jsonl",
         ]  # fmt: skip
         held = json.loads(Path("report/results.json").read_text())
         assert held["command"].startswith(f"sgf-hub evaluate {MAPPING} --methods sgf,sgf-paper")
@@ -99,7 +101,8 @@ class TestReport:
             assert told["mds"][method]["judge"] == pytest.approx(overall["judge"]["mds"], abs=1e-4)
             assert {"mds_std", "mds_stopping", "accuracy", "score_drift"} <= overall["judge"].keys()
             assert overall["judge"]["point_drift"] >= 0 and "point_drift" not in overall["predictor"]
-            assert overall["edit"]["steps"] >= 0 and overall["edit"]["image_distance"] >= 0
+            assert overall["edit"]["steps"] >= 0 and 0 <= overall["measures"]["arrived"] <= 1
+            assert overall["together"].keys() >= set()
         table = Path("report/table.md").read_text()
         assert "SGF, the paper's stepping" in table and "the judge, which no method has seen" in table
         assert min(Image.open("report/mdc-judge.png").size) > 300 < min(Image.open("report/pictures.png").size)
@@ -282,7 +285,7 @@ def record(method: str, attribute: str, seed: int, accuracy: list[float], mds: f
     curve = {"accuracy": accuracy, "disentanglement": [1.0] * len(accuracy)}
     found = {"curve": curve, "mds": mds, "mds_stopping": mds, "best": 1, "score_drift": 0.1, "point_drift": None}
     return {"method": method, "attribute": attribute, "seed": seed, "samples": 4, "readings": {"predictor": found},
-            "steps": 2.0, "seconds": 0.1, "image_distance": None}  # fmt: skip
+            "steps": 2.0, "seconds": 0.1, "measures": asdict(Measures(arrived=accuracy[-1], range=mds))}  # fmt: skip
 
 
 class TestSummaries:

@@ -11,9 +11,10 @@ import torch
 
 from sgf_hub.editing import EditConfig, Editor
 from sgf_hub.evaluation.disentanglement.mds import Curve, at_steps, settle
-from sgf_hub.evaluation.disentanglement.sweep import Sweep, sweep
-from sgf_hub.evaluation.likeness import Likeness
-from sgf_hub.types import ConditionSpec, Latent, Predictor
+from sgf_hub.evaluation.disentanglement.measures.flip import Edited, Measures, measure
+from sgf_hub.evaluation.disentanglement.measures.reference import Reference
+from sgf_hub.evaluation.disentanglement.sweep import Sweep, held, sweep
+from sgf_hub.types import Latent, Predictor
 
 FIRST_SEED = 1000  # of the latents; training pairs are sampled with other seeds
 STOPPING = EditConfig()  # the rule by which each sample of a baseline stops by itself, in `mds_stopping`
@@ -53,7 +54,7 @@ class Result:
         readings: "predictor" and, where there is one, "judge", to what it saw.
         steps: mean number of steps a sample took to its result at the best setting (the judge's, where there is one).
         seconds: of computing an edit up to there, in this batch, on this machine, without the judge.
-        image_distance: between start and result away from the edit (`Likeness`); None without a backbone to ask.
+        measures: those of other papers, by the judge, or by the predictor where there is none.
     """
 
     attribute: str
@@ -62,7 +63,7 @@ class Result:
     readings: dict[str, Readings]
     steps: float
     seconds: float
-    image_distance: float | None
+    measures: Measures
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,13 @@ class Evaluation:
         result: the figures.
         before: the latents.
         after: the latents of each sample's result at the best setting.
+        edited: what the measures of all attributes' edits together need.
     """
 
     result: Result
     before: Latent
     after: Latent
+    edited: Edited
 
 
 def evaluate_editor(
@@ -109,25 +112,33 @@ def evaluate_editor(
     for spec in [editor.predictor.spec] + ([judge.spec] if judge is not None else []):
         for name in attributes:
             spec.index(name)
+    reference = Reference.of(editor, judge if judge is not None else editor.predictor)
     for name in attributes:
         for seed in seeds:
-            yield evaluate_flip(editor, judge, config, name, samples=samples, seed=seed)
+            yield evaluate_flip(editor, judge, config, name, reference, samples=samples, seed=seed)
 
 
 @torch.no_grad()
 def evaluate_flip(
-    editor: Editor, judge: Predictor | None, config: EditConfig, attribute: str, *, samples: int, seed: int
+    editor: Editor,
+    judge: Predictor | None,
+    config: EditConfig,
+    attribute: str,
+    reference: Reference,
+    *,
+    samples: int,
+    seed: int,
 ) -> Evaluation:
-    """`evaluate_editor` for one attribute and seed."""
+    """`evaluate_editor` for one attribute and seed; `reference` is of the judge, or else of the predictor."""
     run = sweep(editor, judge, config, attribute, samples=samples, seed=FIRST_SEED + seed)
     steps = settle(run.distance, _arrival(config), closest=config.return_best)
     readings = {name: _view(run, name, steps, config) for name in run.specs}
-    strength = readings["judge" if judge is not None else "predictor"].best
+    name, observer = ("judge", judge) if judge is not None else ("predictor", editor.predictor)
+    strength = readings[name].best
     chosen = steps[strength]  # N
     latents = torch.stack([latent.data for latent in run.latents])
     before, after = run.latents[0], Latent(at_steps(latents, chosen[None])[0], run.latents[0].space)
-    lens = judge if judge is not None else editor.predictor
-    likeness = Likeness.of(lens, editor.generator.synthesize(before), attribute)
+    measures, edited = measure(run, observer, name, editor.generator, reference)
     result = Result(
         attribute=attribute,
         seed=seed,
@@ -135,9 +146,9 @@ def evaluate_flip(
         readings=readings,
         steps=chosen.double().mean().item(),
         seconds=run.seconds[strength] / samples,
-        image_distance=None if likeness is None else likeness.distance(editor.generator.synthesize(after)),
+        measures=measures,
     )
-    return Evaluation(result, before, after)
+    return Evaluation(result, before, after, edited)
 
 
 def _view(run: Sweep, observer: str, steps: torch.Tensor, config: EditConfig) -> Readings:
@@ -146,14 +157,14 @@ def _view(run: Sweep, observer: str, steps: torch.Tensor, config: EditConfig) ->
     if config.tolerance == 0:
         stopping = run.curve(observer, settle(run.distance, _arrival(STOPPING), closest=STOPPING.return_best))
     spec, chosen = run.specs[observer], steps[curve.best][None]
-    held = _held(spec, run.attribute)
-    scores, points = run.scores(observer)[..., held], run.points(observer)
+    others = held(spec, run.attribute)
+    scores, points = run.scores(observer)[..., others], run.points(observer)
     return Readings(
         curve=curve,
         mds=curve.mds,
         mds_stopping=stopping.mds,
         best=curve.best,
-        score_drift=(at_steps(scores, chosen)[0] - scores[0]).abs().mean().item() if held else 0.0,
+        score_drift=(at_steps(scores, chosen)[0] - scores[0]).abs().mean().item() if others else 0.0,
         point_drift=(at_steps(points, chosen)[0] - points[0]).norm(dim=-1).mean().item() if spec.keypoints else None,
     )
 
@@ -162,7 +173,3 @@ def _arrival(config: EditConfig) -> float:
     """The distance at which a flip, which asks for an attribute to be wholly there or gone, has arrived."""
     return config.tolerance * config.certainty
 
-
-def _held(spec: ConditionSpec, attribute: str) -> list[int]:
-    free = {attribute, *spec.siblings(attribute)}
-    return [index for index, name in enumerate(spec.attributes) if name not in free]

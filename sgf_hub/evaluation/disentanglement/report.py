@@ -9,8 +9,10 @@ import torch
 from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.evaluation.disentanglement.evaluate import FIRST_SEED
 from sgf_hub.evaluation.disentanglement.figure import draw_curves, draw_grid
-from sgf_hub.evaluation.disentanglement.summary import figures, mean_curves, tables
-from sgf_hub.evaluation.disentanglement.tasks import PICTURES, Plan, Task, models
+from sgf_hub.evaluation.disentanglement.measures.flip import Edited
+from sgf_hub.evaluation.disentanglement.measures.together import together
+from sgf_hub.evaluation.disentanglement.summary import figures, matrices, mean_curves, tables
+from sgf_hub.evaluation.disentanglement.tasks import PICTURES, Plan, Task, models, reference
 from sgf_hub.types import Latent
 
 
@@ -38,16 +40,28 @@ def write_report(plan: Plan, records: Sequence[dict], command: str) -> dict:
         "attributes": list(plan.attributes),
         "models": models(plan, methods),
         "methods": {name: methods.settings(name) for name in plan.methods},
-        "figures": figures(records),
+        "figures": figures(records, _together(plan)),
         "curves": mean_curves(records),
     }
     (plan.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (plan.out / "table.md").write_text(f"# {plan.mapping}\n\nWritten by `{command}`.\n\n{tables(results)}\n")
+    (plan.out / "table.md").write_text(f"# {plan.mapping}\n\nWritten by `{command}`.\n\n{tables(results)}\n\n{matrices(results)}\n")
     for observer in records[0]["readings"]:
         path = plan.out / f"mdc-{observer}.png"
         draw_curves(results["curves"], results["figures"], plan.attributes, observer, path)
     _draw_pictures(plan, methods.sgf)
     return results
+
+
+def _together(plan: Plan) -> dict[str, list[dict]]:
+    """What is measured of all attributes' edits together: method => a row a seed."""
+    company = reference(plan)
+    return {
+        method: [
+            together([Edited.load(Task(method, name, seed).files(plan.out)[1]) for name in plan.attributes], company)
+            for seed in range(plan.seeds)
+        ]
+        for method in plan.methods
+    }
 
 
 def _draw_pictures(plan: Plan, editor: SGFEditor) -> None:
@@ -61,7 +75,7 @@ def _draw_pictures(plan: Plan, editor: SGFEditor) -> None:
         scores = editor.predictor(before)
         rows = {"": before}
         for method in plan.methods:
-            files = (plan.out / "latents" / Task(method, name, 0).latents for name in names)
+            files = (Task(method, name, 0).files(plan.out)[0] for name in names)
             rows[method] = torch.cat([draw(Latent.load(file)[i]) for file, i in zip(files, shown, strict=True)])
     present = [scores[i, editor.predictor.spec.index(name).start] > 0 for i, name in enumerate(names)]
     titles = [

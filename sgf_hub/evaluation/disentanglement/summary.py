@@ -13,20 +13,46 @@ TITLES = {
     "ganspace": "GANSpace",
     "latent-descent": "Latent descent",
 }
+MEASURES = (  # part of the figures, key, title, which is better, format
+    ("measures", "arrived", "edits that arrive", "higher", ".1%"),
+    ("measures", "target_shift", "change of the target, sigma", "", ".2f"),
+    ("measures", "dependency", "attribute dependency, mean", "lower", ".3f"),
+    ("measures", "dependency_most", "attribute dependency, max", "lower", ".3f"),
+    ("measures", "rescored_others", "re-scoring of the others", "lower", ".3f"),
+    ("together", "disentanglement", "DCI: disentanglement", "higher", ".3f"),
+    ("together", "completeness", "DCI: completeness", "higher", ".3f"),
+    ("together", "informativeness", "DCI: informativeness", "higher", ".3f"),
+    ("measures", "identity", "identity", "higher", ".3f"),
+    ("measures", "distance", "distance outside the edit", "lower", ".3f"),
+    ("together", "frechet", "Frechet distance, edited", "lower", ".3f"),
+    ("together", "frechet_unedited", "Frechet distance, the same unedited", "", ".3f"),
+    ("measures", "monotonicity", "monotonicity", "higher", ".3f"),
+    ("measures", "range", "range (CR)", "higher", ".3f"),
+    ("measures", "smoothness", "smoothness (CSM)", "lower", ".3f"),
+    ("measures", "preservation", "preservation (SP)", "lower", ".3f"),
+)
 OBSERVERS = {"predictor": "the steering predictor", "judge": "the judge, which no method has seen"}
 
 
-def figures(records: Iterable[dict]) -> dict:
+def figures(records: Iterable[dict], together: Mapping[str, list[dict]]) -> dict:
     """Mean and standard deviation over seeds: method => attribute => part => figure.
 
-    A part is "predictor", "judge" (what they saw) or "edit" (steps, seconds, image_distance). The attribute "overall"
-    is the mean over attributes, taken in each seed.
+    A part is "predictor", "judge" (what they saw), "edit" (steps, seconds), "measures" (`Measures`) or "rescoring" (an
+    attribute to its mean change). The attribute "overall" is the mean over attributes, taken in each seed; it has no
+    "rescoring", and has "together". A figure that some seeds or attributes lack is the mean over the others.
+
+    Args:
+        records: of `tasks.run`.
+        together: method to what `measures.together` gives, a row a seed.
     """
     rows: dict[str, dict[str, dict[int, dict]]] = {}
     for record in records:
         of_method = rows.setdefault(record["method"], {})
         of_method.setdefault(record["attribute"], {})[record["seed"]] = _row(record)
-    return {method: {"overall": _overall(each), **_by_attribute(each)} for method, each in rows.items()}
+    return {
+        method: {"overall": {**_overall(each), "together": _means(together[method])}, **_by_attribute(each)}
+        for method, each in rows.items()
+    }
 
 
 def _row(record: dict) -> dict:
@@ -35,27 +61,42 @@ def _row(record: dict) -> dict:
     for observer, readings in record["readings"].items():
         numbers = {key: value for key, value in readings.items() if key not in ("curve", "best") and value is not None}
         row[observer] = {**numbers, "accuracy": max(readings["curve"]["accuracy"])}
-    keys = ("steps", "seconds", "image_distance")
-    row["edit"] = {key: record[key] for key in keys if record[key] is not None}
+    row["edit"] = {key: record[key] for key in ("steps", "seconds")}
+    numbers = {key: value for key, value in record["measures"].items() if value is not None}
+    row["rescoring"] = numbers.pop("rescoring", {})
+    row["measures"] = numbers
     return row
 
 
 def _by_attribute(rows: Mapping[str, Mapping[int, dict]]) -> dict:
     return {
-        attribute: {part: mean_and_spread([row[part] for row in seeds.values()]) for part in next(iter(seeds.values()))}
+        attribute: {part: _means([row[part] for row in seeds.values()]) for part in next(iter(seeds.values()))}
         for attribute, seeds in rows.items()
     }
 
 
 def _overall(rows: Mapping[str, Mapping[int, dict]]) -> dict:
     columns = list(rows.values())
-    means = []
-    for seed in columns[0]:
-        each = [column[seed] for column in columns]
-        means.append(
-            {part: {key: sum(row[part][key] for row in each) / len(each) for key in each[0][part]} for part in each[0]}
-        )
-    return {part: mean_and_spread([mean[part] for mean in means]) for part in means[0]}
+    parts = [part for part in next(iter(columns[0].values())) if part != "rescoring"]
+    return {
+        part: _means([_average([column[seed][part] for column in columns]) for seed in columns[0]]) for part in parts
+    }
+
+
+def _means(rows: list[dict]) -> dict:
+    """The mean over seeds of each figure, and its spread, over those that have it."""
+    found: dict = {}
+    for key, values in _gathered(rows).items():
+        found |= mean_and_spread([{key: value} for value in values])
+    return found
+
+
+def _average(rows: list[dict]) -> dict:
+    return {key: sum(values) / len(values) for key, values in _gathered(rows).items()}
+
+
+def _gathered(rows: list[dict]) -> dict[str, list[float]]:
+    return {key: [row[key] for row in rows if key in row] for key in dict.fromkeys(key for row in rows for key in row)}
 
 
 def mean_curves(records: Iterable[dict]) -> dict:
@@ -87,14 +128,14 @@ def _at(values: list[float], k: int) -> float:
 
 
 def tables(results: dict) -> str:
-    """The Markdown tables of an evaluation: MDS as each observer sees it, then the methods side by side.
+    """The Markdown tables of an evaluation: MDS as each observer sees it, the methods side by side, other measures.
 
     Args:
         results: with `attributes` and `figures`.
     """
     parts = [score_table(results, observer) for observer in observers(results)]
     parts += [score_table(results, observer, "accuracy") for observer in observers(results)]
-    return "\n\n".join([*parts, _side_by_side(results)])
+    return "\n\n".join(filter(None, [*parts, _side_by_side(results), measure_table(results)]))
 
 
 def observers(results: dict) -> list[str]:
@@ -116,11 +157,49 @@ def score_table(results: dict, observer: str, key: str = "mds") -> str:
     return f"{title} as seen by {OBSERVERS[observer]}:\n\n" + _table(["method", *columns], rows)
 
 
+def measure_table(results: dict) -> str:
+    """The measures of other papers, one row a measure, one column a method; "" for an evaluation without them."""
+    held = {method: each["overall"] for method, each in results["figures"].items()}
+    rows = []
+    for part, key, title, better, form in MEASURES:
+        cells = {method: overall[part] for method, overall in held.items() if key in overall.get(part, {})}
+        if not cells:
+            continue
+        best = {"higher": max, "lower": min, "": lambda _: None}[better](row[key] for row in cells.values())
+        texts = {method: spread(row, key, form) for method, row in cells.items()}
+        bold = {method: f"**{text}**" if cells[method][key] == best else text for method, text in texts.items()}
+        rows.append([title, better, *(bold.get(method, "-") for method in held)])
+    if not rows:
+        return ""
+    seen = OBSERVERS[observers(results)[-1]]
+    return (
+        f"The measures of other papers, as seen by {seen}, means over attributes. All but range and DCI are of the edits "
+        "that arrive, at the same change of the target; [definitions and sources](https://github.com/sgf-hub/sgf-hub/"
+        "blob/main/docs/metrics.md).\n\n" + _table(["measure", "better", *(TITLES.get(m, m) for m in held)], rows)
+    )
+
+
+def matrices(results: dict) -> str:
+    """The re-scoring matrix of each method, of the flipped attributes; "" for an evaluation without them."""
+    names, parts = results["attributes"], []
+    for method, each in results["figures"].items():
+        rows = {name: each[name].get("rescoring", {}) for name in names}
+        if any(rows.values()):
+            cells = [
+                [name, *(f"{row[other]:+.2f}" if other in row else "-" for other in names)] for name, row in rows.items()
+            ]
+            parts.append(f"{TITLES.get(method, method)}:\n\n{_table(['edit', *names], cells)}")
+    if not parts:
+        return ""
+    head = "Re-scoring: the mean change of each attribute's probability (columns) under the edit of each (rows)."
+    return "\n\n".join([head, *parts])
+
+
 def _side_by_side(results: dict) -> str:
     names = observers(results)
     held = {method: each["overall"] for method, each in results["figures"].items()}
     head = ["method", "MDS", "MDS if each sample stops by itself", "SGF's MDS / this", "best accuracy", "steps",
-            "seconds an edit", "drift of other scores", "drift of keypoints", "distance elsewhere"]  # fmt: skip
+            "seconds an edit", "drift of other scores", "drift of keypoints"]  # fmt: skip
     rows = []
     for method, overall in held.items():
         edit, lens = overall["edit"], overall[names[-1]]
@@ -138,14 +217,18 @@ def _side_by_side(results: dict) -> str:
                 f"{edit['seconds']:.3f}",
                 _each(overall, names, "score_drift", ".3f"),
                 f"{lens['point_drift']:.2%}" if "point_drift" in lens else "-",
-                f"{edit['image_distance']:.3f}" if "image_distance" in edit else "-",
             ]
         )
     pairs = " Two figures are the predictor's / the judge's." if len(names) == 2 else ""
+    far = [overall["edit"].get("image_distance") for overall in held.values()]
+    if None not in far:  # evaluations of before `Measures`
+        head.append("distance elsewhere")
+        rows = [[*row, f"{value:.3f}"] for row, value in zip(rows, far, strict=True)]
+        pairs = " Distance elsewhere is one of features away from where the attribute shows." + pairs
     return (
-        "The methods side by side, means over attributes. Steps, seconds, drift and distance are at the strength with "
-        "the best harmonic mean of accuracy and disentanglement; drift of keypoints is a share of the side, distance "
-        f"elsewhere one of features away from where the attribute shows.{pairs}\n\n{_table(head, rows)}"
+        "The methods side by side, means over attributes. Steps, seconds and drift are at the strength with the best "
+        "harmonic mean of accuracy and disentanglement; drift of keypoints is a share of the side."
+        f"{pairs}\n\n{_table(head, rows)}"
     )
 
 

@@ -45,8 +45,7 @@ class Sweep:
 
     def scores(self, observer: str) -> Tensor:
         """The attributes' probabilities, [S, N, M]."""
-        count = len(self.specs[observer].attributes)
-        return ((self.conditions[observer][..., :count] + 1) / 2).clamp(0, 1)
+        return probabilities(self.conditions[observer], self.specs[observer])
 
     def points(self, observer: str) -> Tensor:
         """The keypoints, [S, N, K, 2]; K is 0 for an observer of attributes alone."""
@@ -119,6 +118,17 @@ def starts(editor: Editor, count: int, *, seed: int) -> Latent:
         if tried > _TRIED * count:
             raise BadValueError(f"of {tried} samples of this generator only {len(readable)} can be read.")
         tried = tried * 5 // 4 + 1
+
+
+def probabilities(c: Tensor, spec: ConditionSpec) -> Tensor:
+    """The attributes' probabilities of conditions: [..., C] => [..., M]."""
+    return ((c[..., : len(spec.attributes)] + 1) / 2).clamp(0, 1)
+
+
+def held(spec: ConditionSpec, attribute: str) -> list[int]:
+    """Which attributes should stay as they are when one is flipped: all others but those that exclude it."""
+    free = {attribute, *spec.siblings(attribute)}
+    return [index for index, name in enumerate(spec.attributes) if name not in free]
 
 
 def flip(predictor: Predictor, c0: Tensor, attribute: str) -> Target:

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sgf_hub.evaluation.disentanglement.evaluate import Evaluation, evaluate_flip
+from sgf_hub.evaluation.disentanglement.measures.reference import Reference
 from sgf_hub.evaluation.disentanglement.methods import Methods, digests
 from sgf_hub.evaluation.pool import in_parallel
 from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
 from sgf_hub.predictors import load_predictor
+from sgf_hub.types import Predictor
 
 PICTURES = 16  # samples whose edits are kept as latents, of every task
-_VERSION = 2  # of what is measured; raised when the same models would give other figures
+_VERSION = 3  # of what is measured; raised when the same models would give other figures
 
 
 class Task(NamedTuple):
@@ -32,9 +34,12 @@ class Task(NamedTuple):
     seed: int
 
     @property
-    def latents(self) -> str:
-        """The file of the first results' latents."""
+    def _name(self) -> str:
         return f"{self.method}-{self.attribute}-{self.seed}.safetensors"
+
+    def files(self, out: Path) -> tuple[Path, Path]:
+        """Under the evaluation's folder: the first results' latents, and what `measures.together` needs."""
+        return out / "latents" / self._name, out / "edited" / self._name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,16 +91,18 @@ def run(plan: Plan, *, workers: int, fresh: bool = False) -> Iterator[tuple[Task
         finish.
     """
     marks = fingerprints(plan)
-    path, latents = plan.out / "tasks.jsonl", plan.out / "latents"
-    latents.mkdir(parents=True, exist_ok=True)
+    path = plan.out / "tasks.jsonl"
+    for folder in plan.tasks[0].files(plan.out):
+        folder.parent.mkdir(parents=True, exist_ok=True)
     lines = [] if fresh else _lines(path)
     done = {Task(*line["task"]): line["result"] for line in lines if line["mark"] == marks.get(line["task"][0])}
-    done = {task: done[task] for task in plan.tasks if task in done and (latents / task.latents).is_file()}
+    done = {task: done[task] for task in plan.tasks if task in done and all(file.is_file() for file in task.files(plan.out))}
     _write(path, lines)
     yield from done.items()
     rest = [task for task in plan.tasks if task not in done]
     if not rest:
         return
+    reference(plan)
     records = in_parallel(partial(_do, plan=plan), rest, workers=workers, load=_load, arguments=(plan,))
     with path.open("a") as file:
         for task, record in zip(rest, records, strict=True):
@@ -120,13 +127,29 @@ def models(plan: Plan, methods: Methods) -> dict[str, str]:
     return methods.models | digests([], plan.judge, plan.hub.of_parts)
 
 
+def reference(plan: Plan) -> Reference:
+    """Unedited samples as the judge sees them, or the predictor where there is none; drawn once a folder."""
+    methods = plan.open()
+    text = json.dumps([_VERSION, version("sgf-hub"), models(plan, methods)], sort_keys=True)
+    mark, path = hashlib.sha256(text.encode()).hexdigest()[:16], plan.out / "reference.safetensors"
+    found = Reference.load(path, mark)
+    if found is None:
+        found = Reference.of(methods.sgf, _judge(plan) or methods.sgf.predictor)
+        part = path.with_suffix(".part")
+        found.save(part, mark)
+        os.replace(part, path)
+    return found
+
+
+def _judge(plan: Plan) -> Predictor | None:
+    return load_predictor(plan.judge, **vars(plan.hub.of_parts)) if plan.judge else None
+
+
 _loaded: dict[str, Any] = {}  # of a worker process
 
 
 def _load(plan: Plan) -> None:
-    _loaded.update(
-        methods=plan.open(), judge=load_predictor(plan.judge, **vars(plan.hub.of_parts)) if plan.judge else None
-    )
+    _loaded.update(methods=plan.open(), judge=_judge(plan), reference=reference(plan))
 
 
 def _do(task: Task, plan: Plan) -> dict:
@@ -136,17 +159,19 @@ def _do(task: Task, plan: Plan) -> dict:
         _loaded["judge"],
         methods.config(task.method),
         task.attribute,
+        _loaded["reference"],
         samples=plan.samples,
         seed=task.seed,
     )
-    _keep(evaluation, plan.out / "latents" / task.latents)
+    _keep(evaluation, *task.files(plan.out))
     return json.loads(json.dumps({"method": task.method, **asdict(evaluation.result)}))
 
 
-def _keep(evaluation: Evaluation, path: Path) -> None:
-    part = path.with_suffix(".part")
-    evaluation.after[:PICTURES].save(part)
-    os.replace(part, path)
+def _keep(evaluation: Evaluation, latents: Path, edited: Path) -> None:
+    for path, write in ((latents, evaluation.after[:PICTURES].save), (edited, evaluation.edited.save)):
+        part = path.with_suffix(".part")
+        write(part)
+        os.replace(part, path)
 
 
 def _lines(path: Path) -> list[dict]:

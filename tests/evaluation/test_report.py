@@ -16,7 +16,7 @@ from sgf_hub.evaluation import page
 from sgf_hub.evaluation.disentanglement import tasks
 from sgf_hub.evaluation.disentanglement.card import BEGIN
 from sgf_hub.evaluation.disentanglement.measures.flip import Measures
-from sgf_hub.evaluation.disentanglement.summary import figures, mean_curves, tables
+from sgf_hub.evaluation.disentanglement.summary import figures, matrices, mean_curves, tables
 from tests.cli.test_cli import Run
 
 MAPPING = "sgf-toy-attributes"
@@ -43,11 +43,13 @@ def shorten(monkeypatch) -> None:
         return editor, replace(config, max_steps=STEPS[name])
 
     monkeypatch.setattr(SGFEditor, "preset", preset)
+    monkeypatch.setattr("sgf_hub.evaluation.disentanglement.measures.reference.COUNT", 50)
 
 
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
-    """Without the pictures, which take most of the time here."""
+    """Without the pictures and the trees of DCI, which take most of the time here."""
+    monkeypatch.setattr("sgf_hub.evaluation.disentanglement.report.together", lambda edits, company: {})
     for name in ("draw_curves", "draw_grid"):
         monkeypatch.setattr(f"sgf_hub.evaluation.disentanglement.report.{name}", lambda *arguments: None)
 
@@ -102,10 +104,21 @@ class TestReport:
             assert {"mds_std", "mds_stopping", "accuracy", "score_drift"} <= overall["judge"].keys()
             assert overall["judge"]["point_drift"] >= 0 and "point_drift" not in overall["predictor"]
             assert overall["edit"]["steps"] >= 0 and 0 <= overall["measures"]["arrived"] <= 1
-            assert overall["together"].keys() >= set()
         table = Path("report/table.md").read_text()
         assert "SGF, the paper's stepping" in table and "the judge, which no method has seen" in table
         assert min(Image.open("report/mdc-judge.png").size) > 300 < min(Image.open("report/pictures.png").size)
+
+    def test_measures_of_other_papers(self, run: Run) -> None:
+        """Seen by the judge, in results.json, and each in a row of the table; what no sample can tell is left out."""
+        evaluated(run, "--judge", "toy-attributes,toy-keypoints", "--samples", 4)
+        held = json.loads(Path("report/results.json").read_text())
+        overall = held["figures"]["sgf"]["overall"]
+        assert overall["measures"].keys() >= {"arrived", "arrived_std", "range", "range_std"}
+        assert overall["together"].keys() >= {"disentanglement", "completeness", "informativeness_std"}
+        assert "rescoring" not in overall and "rescoring" in held["figures"]["sgf"]["smile"]
+        table = Path("report/table.md").read_text()
+        assert "| measure | better | SGF, our stepping | SGF, the paper's stepping |" in table
+        assert "| DCI: completeness | higher | " in table and "| edits that arrive | higher | " in table
 
     def test_without_a_judge(self, run: Run) -> None:
         assert evaluated(run)["mds"]["sgf"].keys() == {"predictor"}  # the embedded judge is not in this zoo
@@ -166,13 +179,6 @@ class TestResuming:
                                      ("smile", 2)]  # fmt: skip
         assert len(done) == 2 * 5
 
-    def test_lost_latents_are_made_again(self, run: Run, done: list) -> None:
-        evaluated(run)
-        done.clear()
-        Path("report/latents/sgf-smile-0.safetensors").unlink()
-        evaluated(run)
-        assert done == [("smile", 0)]
-
     def test_other_weights(self, run: Run, done: list, in_zoo: Path) -> None:
         evaluated(run)
         done.clear()
@@ -194,6 +200,29 @@ class TestResuming:
         monkeypatch.setitem(STEPS, "tuned", 3)
         assert list(evaluated(run)["mds"]) == ["sgf", "sgf-paper"]
         assert len(done) == 4
+
+    def test_records_of_before_these_measures(self, run: Run, done: list) -> None:
+        """An earlier version's lines have another mark, and no measures: they are done again."""
+        evaluated(run)
+        first, path = results(), Path("report/tasks.jsonl")
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            line["mark"] = "0" * 16
+            del line["result"]["measures"]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        shutil.rmtree("report/edited")
+        Path("report/reference.safetensors").unlink()
+        done.clear()
+        evaluated(run)
+        assert len(done) == 8 and results() == first
+
+    @pytest.mark.parametrize("folder", ["latents", "edited"])
+    def test_lost_files_are_made_again(self, run: Run, done: list, folder: str) -> None:
+        evaluated(run)
+        done.clear()
+        Path(f"report/{folder}/sgf-smile-0.safetensors").unlink()
+        evaluated(run)
+        assert done == [("smile", 0)]
 
     def test_lines_that_are_no_tasks(self, run: Run, done: list) -> None:
         evaluated(run)
@@ -272,9 +301,10 @@ class TestRefusals:
     def test_a_mapping_that_is_not_there(self, run: Run) -> None:
         assert "did you mean 'sgf-toy-attributes'" in run.refused("evaluate", "sgf-toy-atributes", *SMALL)
 
-    def test_without_matplotlib(self, run: Run, monkeypatch) -> None:
-        monkeypatch.setattr("sgf_hub.cli.evaluate.find_spec", lambda name: None)
-        assert "pip install 'sgf-hub[evaluate]'" in run.refused("evaluate", MAPPING, *SMALL)
+    @pytest.mark.parametrize(("lacking", "name"), [("matplotlib", "matplotlib"), ("sklearn", "scikit-learn")])
+    def test_without_what_the_report_needs(self, run: Run, monkeypatch, lacking: str, name: str) -> None:
+        monkeypatch.setattr("sgf_hub.cli.evaluate.find_spec", lambda package: None if package == lacking else package)
+        assert f"needs {name}: pip install 'sgf-hub[evaluate]'" in run.refused("evaluate", MAPPING, *SMALL)
 
     def test_a_folder_that_is_a_file(self, run: Run) -> None:
         Path("taken").write_text("")
@@ -293,12 +323,12 @@ class TestSummaries:
                record("sgf", "b", 0, [0, 1], 0.9), record("sgf", "b", 1, [0, 1], 0.9)]  # fmt: skip
 
     def test_overall_is_the_mean_over_attributes_in_each_seed(self) -> None:
-        held = figures(self.records)["sgf"]
+        held = figures(self.records, {"sgf": [{}, {}]})["sgf"]
         assert held["a"]["predictor"]["mds"] == pytest.approx(0.6)
         assert held["overall"]["predictor"]["mds"] == pytest.approx(0.75)
         expected = torch.tensor([0.7, 0.8]).std().item()
         assert held["overall"]["predictor"]["mds_std"] == pytest.approx(expected)
-        assert "point_drift" not in held["a"]["predictor"] and "image_distance" not in held["a"]["edit"]
+        assert "point_drift" not in held["a"]["predictor"] and "identity" not in held["a"]["measures"]
 
     def test_a_run_that_was_over_stays_where_it_ended(self) -> None:
         mean = mean_curves(self.records)["sgf"]["a"]["predictor"]
@@ -306,6 +336,46 @@ class TestSummaries:
 
     def test_the_highest_score_is_bold(self) -> None:
         both = [*self.records, *(record("ganspace", n, s, [0, 1], 0.2) for n in "ab" for s in (0, 1))]
-        text = tables({"attributes": ["a", "b"], "figures": figures(both)})
+        text = tables({"attributes": ["a", "b"], "figures": figures(both, {"sgf": [], "ganspace": []})})
         assert "| **0.750 ± 0.071** | **0.600 ± 0.141** |" in text and "| GANSpace | 0.200 ± 0.000 |" in text
         assert "| 3.75 |" in text
+
+    def test_a_figure_that_some_lack_is_the_mean_over_the_others(self) -> None:
+        """Identity of a: 0.8 in seed 1 alone; of b: 0.6 and 0.4. Seed 0: 0.6; seed 1: (0.8 + 0.4) / 2 = 0.6."""
+        some = [dict(one, measures=dict(one["measures"])) for one in self.records]
+        for one, value in zip(some, (None, 0.8, 0.6, 0.4), strict=True):
+            one["measures"]["identity"] = value
+        held = figures(some, {"sgf": [{"frechet": 1.0}, {"frechet": 3.0}]})["sgf"]
+        assert held["a"]["measures"]["identity"] == 0.8 and "identity_std" not in held["a"]["measures"]
+        assert held["overall"]["measures"]["identity"] == pytest.approx(0.6)
+        assert held["overall"]["together"] == pytest.approx({"frechet": 2, "frechet_std": 2**0.5})
+
+    def measured(self, method: str, attribute: str, dependency: float | None, identity: float, other: float) -> dict:
+        made = record(method, attribute, 0, [0, 1], 0.5)
+        changes = {"dependency": dependency, "identity": identity, "rescoring": {"a": 0.9, "b": other, "c": 0.3}}
+        return {**made, "measures": {**made["measures"], **changes}}
+
+    def test_the_better_figure_is_bold_whichever_way_is_better(self) -> None:
+        both = [self.measured("sgf", "a", 0.1, 0.7, -0.25), self.measured("lace", "a", 0.2, 0.9, 0.5)]
+        held = {"attributes": ["a"], "figures": figures(both, {"sgf": [{"frechet_unedited": 1.0}], "lace": [{}]})}
+        text = tables(held)
+        assert "| attribute dependency, mean | lower | **0.100** | 0.200 |" in text
+        assert "| identity | higher | 0.700 | **0.900** |" in text
+        assert "| Frechet distance, the same unedited |  | 1.000 | - |" in text
+        assert "preservation" not in text  # nobody has it
+
+    def test_matrices(self) -> None:
+        both = [self.measured("sgf", "a", None, 0.7, -0.25), self.measured("sgf", "b", None, 0.7, 1.0)]
+        text = matrices({"attributes": ["a", "b"], "figures": figures(both, {"sgf": [{}]})})
+        assert "SGF, our stepping:\n\n| edit | a | b |" in text and "| a | +0.90 | -0.25 |\n| b | +0.90 | +1.00 |" in text
+
+    def test_an_evaluation_of_before_these_measures(self) -> None:
+        """What an entry's measured.json held then: it is shown, and what is not there is left out."""
+        held = {"attributes": ["a", "b"], "figures": figures(self.records, {"sgf": []})}
+        for parts in held["figures"]["sgf"].values():
+            for part in ("measures", "rescoring", "together"):
+                parts.pop(part, None)
+            parts["edit"]["image_distance"] = 0.1234
+        text = tables(held)
+        assert "| drift of keypoints | distance elsewhere |" in text and "| 0.123 |" in text
+        assert "other papers" not in text and matrices(held) == ""

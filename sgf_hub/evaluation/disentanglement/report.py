@@ -10,6 +10,7 @@ from sgf_hub.editing.editor import SGFEditor
 from sgf_hub.evaluation.disentanglement.evaluate import FIRST_SEED
 from sgf_hub.evaluation.disentanglement.figure import draw_curves, draw_grid
 from sgf_hub.evaluation.disentanglement.measures.flip import Edited
+from sgf_hub.evaluation.disentanglement.measures.reference import Reference
 from sgf_hub.evaluation.disentanglement.measures.together import together
 from sgf_hub.evaluation.disentanglement.summary import figures, matrices, mean_curves, tables
 from sgf_hub.evaluation.disentanglement.tasks import PICTURES, Plan, Task, models, reference
@@ -40,7 +41,7 @@ def write_report(plan: Plan, records: Sequence[dict], command: str) -> dict:
         "attributes": list(plan.attributes),
         "models": models(plan, methods),
         "methods": {name: methods.settings(name) for name in plan.methods},
-        "figures": figures(records, _together(plan)),
+        "figures": figures(records, _together(plan, reference(plan, methods))),
         "curves": mean_curves(records),
     }
     (plan.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
@@ -52,9 +53,8 @@ def write_report(plan: Plan, records: Sequence[dict], command: str) -> dict:
     return results
 
 
-def _together(plan: Plan) -> dict[str, list[dict]]:
+def _together(plan: Plan, company: Reference) -> dict[str, list[dict]]:
     """What is measured of all attributes' edits together: method => a row a seed."""
-    company = reference(plan)
     return {
         method: [
             together([Edited.load(Task(method, name, seed).files(plan.out)[1]) for name in plan.attributes], company)

@@ -102,7 +102,7 @@ def run(plan: Plan, *, workers: int, fresh: bool = False) -> Iterator[tuple[Task
     rest = [task for task in plan.tasks if task not in done]
     if not rest:
         return
-    reference(plan)
+    reference(plan, plan.open())
     records = in_parallel(partial(_do, plan=plan), rest, workers=workers, load=_load, arguments=(plan,))
     with path.open("a") as file:
         for task, record in zip(rest, records, strict=True):
@@ -127,9 +127,8 @@ def models(plan: Plan, methods: Methods) -> dict[str, str]:
     return methods.models | digests([], plan.judge, plan.hub.of_parts)
 
 
-def reference(plan: Plan) -> Reference:
+def reference(plan: Plan, methods: Methods) -> Reference:
     """Unedited samples as the judge sees them, or the predictor where there is none; drawn once a folder."""
-    methods = plan.open()
     text = json.dumps([_VERSION, version("sgf-hub"), models(plan, methods)], sort_keys=True)
     mark, path = hashlib.sha256(text.encode()).hexdigest()[:16], plan.out / "reference.safetensors"
     found = Reference.load(path, mark)
@@ -149,7 +148,8 @@ _loaded: dict[str, Any] = {}  # of a worker process
 
 
 def _load(plan: Plan) -> None:
-    _loaded.update(methods=plan.open(), judge=_judge(plan), reference=reference(plan))
+    methods = plan.open()
+    _loaded.update(methods=methods, judge=_judge(plan), reference=reference(plan, methods))
 
 
 def _do(task: Task, plan: Plan) -> dict:

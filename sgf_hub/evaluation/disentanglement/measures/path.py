@@ -58,7 +58,7 @@ def smoothness(scores: Tensor) -> float:
     """Conceptual smoothness (CSM): how unequal the steps of the asked state's probability are, [P, N].
 
     The standard deviation of the steps from one position to the next, 0 before the first and 1 after the last among
-    them, falls left out; the mean over samples. 0 is even; 0.5 is a jump.
+    them, falls left out; the mean over samples. From 0 to 1 in even steps it is 0.05, in one jump 0.3.
     """
     ends = scores.new_zeros(1, scores.shape[1])
     gaps = torch.cat([ends, scores, ends + 1]).double().diff(dim=0)
@@ -66,7 +66,7 @@ def smoothness(scores: Tensor) -> float:
 
 
 def conceptual_range(scores: Tensor) -> float:
-    """Conceptual range (CR): how far the asked state's probability can be moved, [S, N] => -1 to 1, over samples.
+    """Conceptual range (CR): how far the asked state's probability can be moved, [S, N] => 0 to 1, the mean over samples.
 
     The published mean of two prompts' ranges is one range here, the probabilities of an attribute and of its absence
     having the sum 1; from the start to the best strength, since strengths of methods have no common end.

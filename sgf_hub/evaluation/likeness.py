@@ -77,10 +77,17 @@ def embed(lens: Predictor, images: Tensor) -> Tensor:
 
 
 def identity(before: Tensor, after: Tensor) -> float:
-    """Is it still the same one? The mean cosine of a network's features of pictures before and after, [N, F] each.
+    """Is it still the same one? The mean cosine of a network's features of pictures before and after.
 
-    From -1 to 1, the same. After the identity similarity of ArcFace (Deng et al., 2019), by which edits of photographed
-    faces are judged; these features were not trained to tell persons apart.
+    After the identity similarity by ArcFace (Deng et al., 2019), by which edits of photographed faces are judged; these
+    features were not trained to tell persons apart.
+
+    Args:
+        before: features less their mean over samples, so that two different samples are about 0 alike, [N, F].
+        after: of the same samples, edited.
+
+    Returns:
+        -1 to 1, the same.
     """
     return functional.cosine_similarity(before, after, dim=1).mean().item()
 

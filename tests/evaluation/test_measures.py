@@ -27,7 +27,7 @@ from sgf_hub.evaluation.disentanglement.sweep import Sweep, held, sweep
 from sgf_hub.evaluation.likeness import identity
 from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
 from sgf_hub.predictors import load_predictor
-from sgf_hub.types import ConditionSpec, Latent
+from sgf_hub.types import ConditionSpec
 
 NINE = math.log(9)
 
@@ -60,7 +60,7 @@ class TestDependency:
     RISING = tensor([True, False, True])
     # Target, sample 1: from -ln 9 to 3 ln 9, so it arrives half way. The others are then at 0 + 2/2 = 1 and
     # 1 - 4/2 = -1: |1 - 0| / 1 = 1 and |-1 - 1| / 4 = 0.5; mean 0.75, max 1; shift 2 ln 9 / 2 = ln 9.
-    # Sample 2 should lose the target: ln 9 to -ln 9, it arrives at step 1: 3 / 1 and 0 / 4; mean 1.5, max 3; shift ln 9.
+    # Sample 2 should lose the target: ln 9 to -ln 9, arrives at step 1: 3 / 1 and 0 / 4; mean 1.5, max 3; shift ln 9.
     # Sample 3 never arrives, and does not count, whatever else it changes.
     LOGITS = torch.stack(
         [
@@ -129,9 +129,7 @@ class TestDCI:
 
     def test_edits_that_move_their_own_score_alone(self) -> None:
         found = of_dci.dci(0.8 * self.FACTORS, self.FACTORS, self.SAMPLES)
-        assert vars(found) == pytest.approx(
-            {"disentanglement": 1, "completeness": 1, "informativeness": 1}, abs=0.01
-        )
+        assert vars(found) == pytest.approx({"disentanglement": 1, "completeness": 1, "informativeness": 1}, abs=0.01)
 
     def test_edits_that_move_both_scores_alike_cannot_be_told_apart(self) -> None:
         both = self.FACTORS.sum(dim=1, keepdim=True).repeat(1, 2)
@@ -221,9 +219,7 @@ class TestTogether:
         """Each edit moves its own score to the asked side alone."""
         sides = tensor([1.0, -1, -1, 1, 1, -1, 1, -1])
         edits = [
-            replace(
-                self.edited(sides[:, None] * torch.eye(2)[i], [0.0] * 8, [0.0] * 8, [False] * 8), rising=sides > 0
-            )
+            replace(self.edited(sides[:, None] * torch.eye(2)[i], [0.0] * 8, [0.0] * 8, [False] * 8), rising=sides > 0)
             for i in range(2)
         ]
         found = together(edits, Reference(torch.ones(2), torch.zeros(3, 2)))
@@ -291,13 +287,17 @@ class TestMeasure:
         latents = [generator.sample(2, seed=seed) for seed in (0, 1)]
         seen = torch.full((2, 2, 3), -0.9)
         seen[1, 0, 0] = 0.9
-        run = Sweep("smile", tensor([True, True]), latents, torch.zeros(2, 2), {"judge": seen}, {"judge": judge.spec}, [0, 1])
-        found, edited = measure(run, judge, "judge", generator, Reference(torch.ones(3), torch.zeros(0, 0)))
+        run = Sweep(
+            "smile", tensor([True, True]), latents, torch.zeros(2, 2), {"judge": seen}, {"judge": judge.spec}, [0, 1]
+        )
+        features = torch.rand(5, 6, generator=torch.Generator().manual_seed(0))
+        found, edited = measure(run, judge, "judge", generator, Reference(torch.ones(3), features))
         assert found.arrived == 0.5 and edited.arrived.tolist() == [True, False]
         assert found.rescoring == pytest.approx({"smile": 0.9, "black_hair": 0, "blond_hair": 0}, abs=1e-6)
-        assert 0 < found.identity < 1
-        one = judge.backbones[0](generator.synthesize(latents[0][:1])).mean(dim=(2, 3))
-        other = judge.backbones[0](generator.synthesize(latents[1][:1])).mean(dim=(2, 3))
+        one, other = (
+            judge.backbones[0](generator.synthesize(latent[:1])).mean(dim=(2, 3)) - features.mean(dim=0)
+            for latent in latents
+        )
         assert found.identity == pytest.approx(torch.cosine_similarity(one, other).item(), abs=1e-5)
         assert found.distance > 0 and 0 < found.preservation
 

@@ -367,7 +367,9 @@ class TestSummaries:
     def test_matrices(self) -> None:
         both = [self.measured("sgf", "a", None, 0.7, -0.25), self.measured("sgf", "b", None, 0.7, 1.0)]
         text = matrices({"attributes": ["a", "b"], "figures": figures(both, {"sgf": [{}]})})
-        assert "SGF, our stepping:\n\n| edit | a | b |" in text and "| a | +0.90 | -0.25 |\n| b | +0.90 | +1.00 |" in text
+        assert (
+            "SGF, our stepping:\n\n| edit | a | b |" in text and "| a | +0.90 | -0.25 |\n| b | +0.90 | +1.00 |" in text
+        )
 
     def test_an_evaluation_of_before_these_measures(self) -> None:
         """What an entry's measured.json held then: it is shown, and what is not there is left out."""

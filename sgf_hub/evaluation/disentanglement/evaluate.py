@@ -172,4 +172,3 @@ def _view(run: Sweep, observer: str, steps: torch.Tensor, config: EditConfig) ->
 def _arrival(config: EditConfig) -> float:
     """The distance at which a flip, which asks for an attribute to be wholly there or gone, has arrived."""
     return config.tolerance * config.certainty
-

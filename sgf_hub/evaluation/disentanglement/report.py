@@ -45,7 +45,8 @@ def write_report(plan: Plan, records: Sequence[dict], command: str) -> dict:
         "curves": mean_curves(records),
     }
     (plan.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (plan.out / "table.md").write_text(f"# {plan.mapping}\n\nWritten by `{command}`.\n\n{tables(results)}\n\n{matrices(results)}\n")
+    parts = (f"# {plan.mapping}", f"Written by `{command}`.", tables(results), matrices(results))
+    (plan.out / "table.md").write_text("\n\n".join(filter(None, parts)) + "\n")
     for observer in records[0]["readings"]:
         path = plan.out / f"mdc-{observer}.png"
         draw_curves(results["curves"], results["figures"], plan.attributes, observer, path)

@@ -31,6 +31,7 @@ MEASURES = (  # part of the figures, key, title, which is better, format
     ("measures", "smoothness", "smoothness (CSM)", "lower", ".3f"),
     ("measures", "preservation", "preservation (SP)", "lower", ".3f"),
 )
+_DEFINITIONS = "https://github.com/sgf-hub/sgf-hub/blob/main/docs/metrics.md"
 OBSERVERS = {"predictor": "the steering predictor", "judge": "the judge, which no method has seen"}
 
 
@@ -173,9 +174,9 @@ def measure_table(results: dict) -> str:
         return ""
     seen = OBSERVERS[observers(results)[-1]]
     return (
-        f"The measures of other papers, as seen by {seen}, means over attributes. All but range and DCI are of the edits "
-        "that arrive, at the same change of the target; [definitions and sources](https://github.com/sgf-hub/sgf-hub/"
-        "blob/main/docs/metrics.md).\n\n" + _table(["measure", "better", *(TITLES.get(m, m) for m in held)], rows)
+        f"The measures of other papers, as seen by {seen}, means over attributes. All but range and DCI are of the "
+        f"edits that arrive, at the same change of the target; [definitions and sources]({_DEFINITIONS}).\n\n"
+        + _table(["measure", "better", *(TITLES.get(method, method) for method in held)], rows)
     )
 
 
@@ -186,7 +187,8 @@ def matrices(results: dict) -> str:
         rows = {name: each[name].get("rescoring", {}) for name in names}
         if any(rows.values()):
             cells = [
-                [name, *(f"{row[other]:+.2f}" if other in row else "-" for other in names)] for name, row in rows.items()
+                [name, *(f"{row[other]:+.2f}" if other in row else "-" for other in names)]
+                for name, row in rows.items()
             ]
             parts.append(f"{TITLES.get(method, method)}:\n\n{_table(['edit', *names], cells)}")
     if not parts:

@@ -96,7 +96,9 @@ def run(plan: Plan, *, workers: int, fresh: bool = False) -> Iterator[tuple[Task
         folder.parent.mkdir(parents=True, exist_ok=True)
     lines = [] if fresh else _lines(path)
     done = {Task(*line["task"]): line["result"] for line in lines if line["mark"] == marks.get(line["task"][0])}
-    done = {task: done[task] for task in plan.tasks if task in done and all(file.is_file() for file in task.files(plan.out))}
+    done = {
+        task: done[task] for task in plan.tasks if task in done and all(file.is_file() for file in task.files(plan.out))
+    }
     _write(path, lines)
     yield from done.items()
     rest = [task for task in plan.tasks if task not in done]

@@ -2,8 +2,8 @@
 
 Here a factor is an edit that can be asked for: 1 where its attribute should appear, -1 where it should go, 0 where
 another edit was asked. A code is the change of one attribute's score. A method whose edits are disentangled moves each
-score for one edit alone (disentanglement), shows each edit in one score alone (completeness), and lets one tell from the
-scores what was asked (informativeness). Shapes: R edits (rows), D codes, K factors.
+score for one edit alone (disentanglement), shows each edit in one score alone (completeness), and lets one tell from
+the scores what was asked (informativeness). Shapes: R edits (rows), D codes, K factors.
 """
 
 from dataclasses import dataclass

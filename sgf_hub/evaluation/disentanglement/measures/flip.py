@@ -19,7 +19,7 @@ from sgf_hub.evaluation.disentanglement.sweep import Sweep, held, probabilities
 from sgf_hub.evaluation.likeness import Likeness, embed, identity
 from sgf_hub.types import Generator, Latent, Predictor
 
-WAYS = 16  # samples of every task, the first that arrive, whose way is looked at: their pictures are drawn for it alone
+WAYS = 8  # samples of every task, the first that arrive, whose way is looked at: their pictures are drawn for it alone
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Measures:
         target_shift: the target's change / sigma at which both are read.
         rescoring: every attribute to the mean change of its probability.
         rescored_others: the mean of its absolute values over the attributes that should stay.
-        identity: cosine of features before and after.
+        identity: cosine of features before and after, as they differ from the mean sample's.
         distance: between pictures before and after away from the edit, as LPIPS is one.
         monotonicity: Spearman's correlation of strength and score.
         smoothness: FreeSliders' CSM.
@@ -124,7 +124,8 @@ def measure(
         found["rescored_others"] = row[others].abs().mean().item() if others else None
         likeness = Likeness.of(observer, before, run.attribute)
         if likeness is not None:
-            found["identity"] = identity(edited.before[here], edited.after[here])
+            mean = reference.features.mean(dim=0)
+            found["identity"] = identity(edited.before[here] - mean, edited.after[here] - mean)
             found["distance"] = likeness.distances(after)[here].mean().item()
         found |= _way(run, end.steps, here[:WAYS], observer, generator, likeness)
     share = end.arrived.double().mean().item()

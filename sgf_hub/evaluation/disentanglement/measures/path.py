@@ -66,9 +66,10 @@ def smoothness(scores: Tensor) -> float:
 
 
 def conceptual_range(scores: Tensor) -> float:
-    """Conceptual range (CR): how far the asked state's probability can be moved, [S, N] => 0 to 1, the mean over samples.
+    """Conceptual range (CR): how far the asked state's probability can be moved, [S, N] => 0 to 1.
 
-    The published mean of two prompts' ranges is one range here, the probabilities of an attribute and of its absence
-    having the sum 1; from the start to the best strength, since strengths of methods have no common end.
+    From the start to the best strength, since strengths of methods have no common end; the mean over samples. The
+    published mean of two prompts' ranges is one range here: the probabilities of an attribute and of its absence have
+    the sum 1.
     """
     return (scores.amax(dim=0) - scores[0]).double().mean().item()

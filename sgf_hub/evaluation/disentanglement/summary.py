@@ -166,7 +166,8 @@ def measure_table(results: dict) -> str:
         cells = {method: overall[part] for method, overall in held.items() if key in overall.get(part, {})}
         if not cells:
             continue
-        best = {"higher": max, "lower": min, "": lambda _: None}[better](row[key] for row in cells.values())
+        values = [row[key] for row in cells.values()]
+        best = {"higher": max(values), "lower": min(values)}.get(better)
         texts = {method: spread(row, key, form) for method, row in cells.items()}
         bold = {method: f"**{text}**" if cells[method][key] == best else text for method, text in texts.items()}
         rows.append([title, better, *(bold.get(method, "-") for method in held)])

@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from sgf_hub.editing.editor import SGFEditor
+from sgf_hub.errors import BadValueError
 from sgf_hub.evaluation import page
 from sgf_hub.evaluation.disentanglement import tasks
 from sgf_hub.evaluation.disentanglement.card import BEGIN
@@ -215,6 +216,17 @@ class TestResuming:
         done.clear()
         evaluated(run)
         assert len(done) == 8 and results() == first
+
+    def test_files_that_a_killed_run_left_are_not_taken_for_those_of_an_earlier_one(
+        self, run: Run, done: list, monkeypatch
+    ) -> None:
+        evaluated(run)
+        with monkeypatch.context() as patch:
+            patch.setattr(tasks, "_keep", lambda *arguments: (_ for _ in ()).throw(BadValueError("killed")))
+            assert run("evaluate", MAPPING, *SMALL, "--samples", 4)[0] != 0
+        done.clear()
+        evaluated(run)
+        assert len(done) == 8
 
     @pytest.mark.parametrize("folder", ["latents", "edited"])
     def test_lost_files_are_made_again(self, run: Run, done: list, folder: str) -> None:

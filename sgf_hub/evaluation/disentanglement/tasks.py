@@ -99,9 +99,10 @@ def run(plan: Plan, *, workers: int, fresh: bool = False) -> Iterator[tuple[Task
     done = {
         task: done[task] for task in plan.tasks if task in done and all(file.is_file() for file in task.files(plan.out))
     }
-    _write(path, lines)
-    yield from done.items()
     rest = [task for task in plan.tasks if task not in done]
+    # a task that is done again leaves its files first: the line of the former ones must not speak for them
+    _write(path, [line for line in lines if Task(*line["task"]) not in rest])
+    yield from done.items()
     if not rest:
         return
     reference(plan, plan.open())

@@ -46,10 +46,11 @@ class EditRun:
     """
 
     def __init__(self, models: Models, plan: Plan, latent: Latent) -> None:
-        from sgf_hub.editing import EditConfig, Trajectory
+        from sgf_hub.editing import Trajectory
 
         self.models, self.plan, self.latent = models, plan, latent
-        self.trajectory: Trajectory = Trajectory(EditConfig().return_best)
+        editor, config = config_of(plan, models.editor(plan.editor))
+        self.trajectory: Trajectory = Trajectory(editor.predictor.spec, config)
         self.distances: list[float] = []
 
     def steps(self) -> Iterator[EditStep]:

@@ -99,7 +99,14 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
             the new face as new_face gives it
         """
         yield from _edit_face(
-            panel, faces, request, (seed, truncation, latent), wishes, (release, hold), strength, (max_steps, layers, choose)
+            panel,
+            faces,
+            request,
+            (seed, truncation, latent),
+            wishes,
+            (release, hold),
+            strength,
+            (max_steps, layers, choose),
         )
 
     def edit_keypoints(

@@ -54,7 +54,11 @@ def held_again(panel: EditorPanel, view: ConditionView, session: Session, who: s
         UserError: if there is no such edit, or it changed nothing else.
     """
     last = session.last
-    beside = view.verdict(last, view.read(session.before, last.plan), view.read(session.latent, last.plan)).hold if last else ()
+    beside = (
+        view.verdict(last, view.read(session.before, last.plan), view.read(session.latent, last.plan)).hold
+        if last
+        else ()
+    )
     if last is None or not beside:
         raise UserError("Nothing changed beside what you asked for: there is nothing to hold.")
     plan = replace(last.plan, hold=(*last.plan.hold, *(name for name in beside if name not in last.plan.hold)))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _ADVICE = {
     "STEP_LIMIT": "The steps ran out before the target was reached: press Edit again to go on from here, allow more "
     "steps (Advanced), or ask for less at once.",
-    "STALLED": "The caption came no closer to your words: what you ask for may lie outside of what the generator can draw; "
-    "try words that are nearer to its caption.",
+    "STALLED": "The caption came no closer to your words: what you ask for may lie outside of what the generator can "
+    "draw; try words that are nearer to its caption.",
 }
 _SAME_WORDS = "The model still describes the flower in the same words: ask for another colour, size or shape."
 TRY_OTHERS = "Try English words like those of the examples: colours, sizes, shapes of petals."
@@ -106,7 +106,8 @@ def report(edit: Edit, before: Flower, after: Flower, said: Verdict) -> str:
     )
     rows = "".join(f"<tr><th>{title}</th><td>{_line(line, tag)}</td></tr>" for title, line, tag in lines)
     return (
-        f'<div class="verdict {said.tone}"><strong>{safe(said.words)}</strong><p>{safe(advice)}</p>{whereabouts(edit)}</div>'
+        f'<div class="verdict {said.tone}"><strong>{safe(said.words)}</strong><p>{safe(advice)}</p>'
+        f"{whereabouts(edit)}</div>"
         f'<table class="changes"><caption>What you asked for</caption><tbody>'
         f'<tr><td class="wish" colspan="3">{safe(str(edit.plan.wishes["caption"]))}</td></tr>'
         f"<tr><th>Similarity of the caption</th><td>{meter}</td>"

@@ -1,7 +1,7 @@
 """What an edit did, in words: one sentence beside the picture, and a report of what was asked and what else changed.
 
-The sentence follows from what is read in the two pictures, not from why the edit stopped: "Smile reached; 2 other things
-changed: glasses, mustache." It is green where all that was asked is there and nothing else changed.
+The sentence follows from what is read in the two pictures, not from why the edit stopped: "Smile reached; 2 other
+things changed: glasses, mustache." It is green where all that was asked is there and nothing else changed.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def change_seen(before: Tensor, after: Tensor) -> float:
 
 
 def ended(edit: Edit, said: Verdict) -> str:
-    """Why an edit stopped, in a few words; of one that came out right, which of its steps is shown is all that counts."""
+    """Why an edit stopped, in a few words; of one that came out right, which of its steps is shown."""
     if said.met and edit.reason in ("STALLED", "STEP_LIMIT"):
         return f"Step {edit.step} of {edit.steps}."
     return f"{headline(edit)[0]}."

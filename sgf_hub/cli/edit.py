@@ -19,8 +19,8 @@ DIRECTION_HELP = "In place of wishes, go along a direction: .npy, .pt, .npz or .
 STRENGTH_HELP = "How far along it in all, negative for back; by default 3 standard deviations of the latents."
 HOLD_HELP = "A name that is held as firmly as a wish is met; the rest is held loosely."
 CHOOSE_HELP = (
-    "The result: 'balanced' for the step that best balances wish and rest (the default of 'tuned'), or 'arrived' for the one "
-    "that the edit stopped at."
+    "The result: 'balanced' for the step that best balances wish and rest (the default of 'tuned'), or 'arrived' for "
+    "the one that the edit stopped at."
 )
 _DIRECTION_STEPS = 10
 LATENT_HELP = "Start from a latent: a file of sgf-hub, or .npz, .npy or .pt of another inverter."

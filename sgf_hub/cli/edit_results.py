@@ -64,15 +64,17 @@ class EditJob:
     def changes(self, before: Any, after: Any) -> dict[str, dict[str, list]]:
         """What an edit changed between two pictures' c, [C] each: {name: [from, to]}, of attributes and of keypoints.
 
-        `changed` are the wishes, and whatever else moved visibly; `excluded` are attributes that had to change, since they
-        exclude one that was asked for.
+        `changed` are the wishes, and whatever else moved visibly; `excluded` are attributes that had to change, since
+        they exclude one that was asked for.
         """
         from sgf_hub.editing.changes import changes, moved_points
 
         spec, request = self.predictor.spec, self.request
         found = changes(spec, before, after, request.wishes, request.release)
         changed = {**found.asked, **found.others, **found.freed}
-        rounded = [{name: [round(p, 3) for p in ends] for name, ends in one.items()} for one in (changed, found.excluded)]
+        rounded = [
+            {name: [round(p, 3) for p in ends] for name, ends in one.items()} for one in (changed, found.excluded)
+        ]
         asked = [name for name in spec.keypoints if name in request.wishes]
         for name in dict.fromkeys((*asked, *moved_points(spec, before, after))):
             rounded[0][name] = [[round(v, 4) for v in c[spec.index(name)].tolist()] for c in (before, after)]

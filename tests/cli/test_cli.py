@@ -148,7 +148,11 @@ class TestEdit:
         [
             (("--strength", 2), "--strength says how far along a direction: give --direction"),
             (("--direction", "x.npy", "--set", "smile=1"), "--direction goes its own way: leave --set"),
-            (("--direction", "x.npy", "--stepping", "paper"), "leave --set, --caption, --release, --hold, --choose and --stepping out"),
+            (
+                ("--direction", "x.npy", "--stepping", "paper"),
+                "leave --set, --caption, --release, --hold, --choose and --stepping out",
+            ),
+            (("--direction", "x.npy", "--choose", "arrived"), "--hold, --choose and --stepping out"),
             (("--direction", "none.npy"), "there is no file at none.npy"),
             (("--direction", "x.npy"), "and latents of this generator are 'w' of 16 dimensions"),
         ],

@@ -92,8 +92,8 @@ class TestMany:
         _, rows, _ = edited
         assert [int(row["seed"]) for row in rows] == [4, *(n for n in range(17) if n != 4)]
         assert list(rows[0]) == [
-            "seed", "stop_reason", "step", "steps", "distance", "smile_before", "smile_after", "nose.x_before", "nose.y_before",
-            "nose.x_after", "nose.y_after", "others_changed", "which_others",
+            "seed", "stop_reason", "step", "steps", "distance", "smile_before", "smile_after", "nose.x_before",
+            "nose.y_before", "nose.x_after", "nose.y_after", "others_changed", "which_others",
         ]  # fmt: skip
         for row in rows:
             assert len(row["which_others"].split()) == int(row["others_changed"])

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from sgf_hub.editing import EditConfig, EditRequest, EditStep, StopReason, Trajectory
+from sgf_hub.editing import EditConfig, EditRequest, EditStep, GainControlled, StopReason, Trajectory
 from sgf_hub.editing.choosing import WEIGHT, changed, reached
 from sgf_hub.errors import BadValueError
 from sgf_hub.types import ConditionSpec, Latent, Target
-from tests.toys import PlainPredictor
+from tests.toys import PlainPredictor, coupled_editor
 
 SPEC = ConditionSpec(("smile", "bald", "hair", "hat"), groups=(("bald", "hair"),))
 POINTS = ConditionSpec(("smile", "hat"), ("nose",))
@@ -54,7 +54,7 @@ def test_of_close_steps_only_but_where_none_is() -> None:
     # the clean step is at 80 of 100, which is not close; without the last one it is the best there is
     path = [[0.0, 0, 1, 0], [0.8, 0, 1, 0], [0.95, 0, 1, 0.9]]
     assert chosen([path], {"smile": 1}).chosen == [2]
-    assert chosen([path[:2] + [[0.85, 0, 1, 0.9]]], {"smile": 1}).chosen == [1]
+    assert chosen([[*path[:2], [0.85, 0, 1, 0.9]]], {"smile": 1}).chosen == [1]
 
 
 def test_what_excludes_a_wish_or_is_free_costs_nothing() -> None:
@@ -72,7 +72,9 @@ def test_what_is_held_firmly_is_no_wish_but_must_be_close() -> None:
     assert reached(SPEC, start, start, target).tolist() == [0.0]
 
 
-@pytest.mark.parametrize(("request_", "also"), [({"hold": ("smile",)}, "asked for"), ({"hold": ("hat",), "release": ("hat",)}, "released")])
+@pytest.mark.parametrize(
+    ("request_", "also"), [({"hold": ("smile",)}, "asked for"), ({"hold": ("hat",), "release": ("hat",)}, "released")]
+)
 def test_a_name_is_held_or_something_else(request_: dict, also: str) -> None:
     with pytest.raises(BadValueError, match=f"is to be held, and is {also} too"):
         target_of(SPEC, torch.zeros(1, 4), {"smile": 1}, **request_)
@@ -99,3 +101,14 @@ def test_a_caption_is_the_step_that_came_closest() -> None:
 def test_there_is_no_other_choice() -> None:
     with pytest.raises(BadValueError, match="choose is 'best'; choose 'balanced' or 'arrived'"):
         EditConfig(choose="best")  # type: ignore[arg-type]
+
+
+def test_what_is_held_firmly_is_drawn_back() -> None:
+    """A step towards "a" drags "b" along; held, it is brought back to where it was, in tuned stepping."""
+    spec = ConditionSpec(("a", "b"))
+    coupling = torch.tensor([[1.0, 0.0], [0.8, 1.0]])
+    editor = coupled_editor(coupling, spec).with_stepping(GainControlled())
+    latent = Latent(torch.tensor([[-0.9, -0.9]]), "w")
+    config = EditConfig(max_steps=40, choose="arrived")
+    loose, firm = (editor.edit(latent, EditRequest({"a": 1}, hold=hold), config).result.c[0] for hold in ((), ("b",)))
+    assert firm[0] > 0.7 and (firm[1] + 0.9).abs() <= 0.2 < (loose[1] + 0.9).abs()

@@ -62,8 +62,9 @@ def verdict(edit: Edit, before: Reading, after: Reading) -> Verdict:
     met = all(one.met for one in wishes)
     others = tuple(found.others)
     asked = _asked_in_words(wishes)
-    if found.excluded:
-        asked += f", and {_named(found.excluded)} changed with it, as must be"
+    for said, rose in (("gave way", False), ("came instead", True)):
+        rivals = [name for name, (p0, p1) in found.excluded.items() if (p1 > p0) == rose]
+        asked += f", {_named(rivals)} {said}" if rivals else ""
     tone = "good" if met and not others else "fair"
     tone = {"NOT_FINITE": "bad", "OUT_OF_DISTRIBUTION": "fair"}.get(edit.reason, tone)
     achieved = sum(one.gone for one in wishes)

@@ -219,7 +219,7 @@ def test_what_excludes_a_wish_is_told_apart(panel):
     start, now = (replace(one, spec=spec) for one in (start, now))
     edit = Edit(plan(wishes={"bald": 0.0}), "latent", 4, "TARGET_REACHED", 0.5)
     said = verdict(edit, start, replace(now, image=now.image + 0.1))
-    assert said.words == "Bald gone, and black hair changed with it, as must be; nothing else changed."
+    assert said.words == "Bald gone, black hair came instead; nothing else changed."
     assert (said.tone, said.hold, said.worse) == ("good", (), False)
 
 

@@ -5,6 +5,8 @@ import torch
 
 from sgf_hub.editing import EditConfig, EditRequest, EditStep, GainControlled, StopReason, Trajectory
 from sgf_hub.editing.choosing import WEIGHT, changed, reached
+from sgf_hub.editing.loop import StepState
+from sgf_hub.editing.stepping import EditContext
 from sgf_hub.errors import BadValueError
 from sgf_hub.types import ConditionSpec, Latent, Target
 from tests.toys import PlainPredictor, coupled_editor
@@ -103,12 +105,13 @@ def test_there_is_no_other_choice() -> None:
         EditConfig(choose="best")  # type: ignore[arg-type]
 
 
-def test_what_is_held_firmly_is_drawn_back() -> None:
-    """A step towards "a" drags "b" along; held, it is brought back to where it was, in tuned stepping."""
-    spec = ConditionSpec(("a", "b"))
-    coupling = torch.tensor([[1.0, 0.0], [0.8, 1.0]])
-    editor = coupled_editor(coupling, spec).with_stepping(GainControlled())
-    latent = Latent(torch.tensor([[-0.9, -0.9]]), "w")
-    config = EditConfig(max_steps=40, choose="arrived")
-    loose, firm = (editor.edit(latent, EditRequest({"a": 1}, hold=hold), config).result.c[0] for hold in ((), ("b",)))
-    assert firm[0] > 0.7 and (firm[1] + 0.9).abs() <= 0.2 < (loose[1] + 0.9).abs()
+def test_what_is_held_firmly_is_drawn_back_however_far_it_drifted() -> None:
+    spec, c0 = ConditionSpec(("a", "b")), torch.tensor([[-0.9, -0.9]])
+    editor = coupled_editor(torch.eye(2), spec)
+    target = EditRequest({"a": 1}, hold=("b",)).target(editor.predictor, c0)
+    delta_c = GainControlled().delta_c(EditContext(editor.mapping, spec, c0, target, EditConfig()))
+    everyone = torch.tensor([True])
+    for b in (-0.8, 0.9):
+        now = torch.tensor([[-0.9, b]])
+        moved = delta_c(StepState(1, everyone, now, now, lambda z: z))
+        assert moved[0, 1].item() == pytest.approx(0.8 * (-0.9 - b)) and moved[0, 0] > 0

@@ -54,7 +54,7 @@ def test_what_became_of_a_caption(grounding: Grounding, prompt, after, says, los
 
 def test_two_words_give_way_to_one_as_one_thing() -> None:
     sizes = ("medium sized", "small", "large")
-    colors = ("white", "red", "white and red")
+    colors = ("white", "red", "white and red", "red and white")
     bank = [f"this flower has {size} {color} petals" for size in sizes for color in colors]
     found = Grounding(bank, embed).compare("large", bank[2], "this flower has large red petals")
     assert found == Kept(True, ("white",), ())

@@ -300,7 +300,7 @@ def _edit_face(
     known = panel.models.predictor(view.model_set.heads).spec.attributes
     moved = {name: wish for name, wish in wishes.items() if points and name not in known}
     sent = {"wishes": {name: wish for name, wish in wishes.items() if name not in moved}, "released": loose[0]}
-    stepping["hold"] = held_of(loose[1], known, {*wishes, *(loose[0] or ())})
+    stepping["hold"] = held_of(loose[1], known, [*wishes, *(loose[0] if isinstance(loose[0], list) else ())])
 
     def steps() -> Stream:
         latent = start()

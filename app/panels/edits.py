@@ -53,12 +53,10 @@ def held_again(panel: EditorPanel, view: ConditionView, session: Session, who: s
     Raises:
         UserError: if there is no such edit, or it changed nothing else.
     """
-    last = session.last
-    beside = (
-        view.verdict(last, view.read(session.before, last.plan), view.read(session.latent, last.plan)).hold
-        if last
-        else ()
-    )
+    last, beside = session.last, ()
+    if last is not None:
+        before, now = (view.read(latent, last.plan) for latent in (session.before, session.latent))
+        beside = view.verdict(last, before, now).hold
     if last is None or not beside:
         raise UserError("Nothing changed beside what you asked for: there is nothing to hold.")
     plan = replace(last.plan, hold=(*last.plan.hold, *(name for name in beside if name not in last.plan.hold)))

@@ -1,4 +1,4 @@
-"""What is said of an edit beside its picture, in a browser: the sentence, what it offers, and that it is of that picture.
+"""What is said of an edit beside its picture, in a browser: the sentence, what it offers, and of which picture it is.
 
 Run with `pytest -m browser`.
 """

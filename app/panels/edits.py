@@ -53,7 +53,8 @@ def held_again(panel: EditorPanel, view: ConditionView, session: Session, who: s
     Raises:
         UserError: if there is no such edit, or it changed nothing else.
     """
-    last, beside = session.last, ()
+    last = session.last
+    beside: tuple[str, ...] = ()
     if last is not None:
         before, now = (view.read(latent, last.plan) for latent in (session.before, session.latent))
         beside = view.verdict(last, before, now).hold

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sgf_hub.cli.evaluate import make_folder
 
 if TYPE_CHECKING:  # torch takes seconds to import: --help is shown without it
+    from sgf_hub.editing.changes import Ends
     from sgf_hub.editing.config import EditConfig, EditRequest
     from sgf_hub.editing.trajectory import Editor, EditStep, Trajectory
     from sgf_hub.types import Latent
@@ -71,18 +72,19 @@ class EditJob:
 
         spec, request = self.predictor.spec, self.request
         found = changes(spec, before, after, request.wishes, request.release)
-        changed = {**found.asked, **found.others, **found.freed}
-        rounded = [
-            {name: [round(p, 3) for p in ends] for name, ends in one.items()} for one in (changed, found.excluded)
-        ]
+        changed = _rounded({**found.asked, **found.others, **found.freed})
         asked = [name for name in spec.keypoints if name in request.wishes]
         for name in dict.fromkeys((*asked, *moved_points(spec, before, after))):
-            rounded[0][name] = [[round(v, 4) for v in c[spec.index(name)].tolist()] for c in (before, after)]
-        return {"changed": rounded[0], "excluded": rounded[1]}
+            changed[name] = [[round(v, 4) for v in c[spec.index(name)].tolist()] for c in (before, after)]
+        return {"changed": changed, "excluded": _rounded(found.excluded)}
 
     def read(self, c: Any) -> dict[str, str]:
         """The caption of a picture, where the mapping is one of captions."""
         return {} if self.caption is None else {"caption": self.predictor.words(c)[0]}
+
+
+def _rounded(ends: "Ends") -> dict[str, list]:
+    return {name: [round(p, 3) for p in pair] for name, pair in ends.items()}
 
 
 def edit_one(job: EditJob, start: "Latent") -> None:

@@ -188,7 +188,7 @@ class TestCommand:
         with Path("o/results.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         assert [row["seed"] for row in rows] == ["0", "1", "2"]
-        assert list(rows[0])[4:] == ["caption_before", "similarity_before", "caption_after", "similarity_after"]
+        assert list(rows[0])[5:] == ["caption_before", "similarity_before", "caption_after", "similarity_after"]
         _, one, _ = run("edit", NAME, "--seed", 2, "--caption", "a blue flower", "--steps", 2)
         assert json.loads(one)["caption"] == [rows[2]["caption_before"], rows[2]["caption_after"]]
 

@@ -170,6 +170,12 @@ class ConditionSpec:
         """The attributes that cannot hold together with `name`."""
         return tuple({other: None for group in self.groups if name in group for other in group if other != name})
 
+    def others(self, asked: Iterable[str]) -> tuple[str, ...]:
+        """The attributes that an edit of `asked` should leave as they are: not those that exclude one of it."""
+        names = tuple(asked)
+        free = set(names).union(*map(self.siblings, names))
+        return tuple(name for name in self.attributes if name not in free)
+
 
 @dataclass(frozen=True)
 class Target:

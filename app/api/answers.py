@@ -12,7 +12,6 @@ from app.models.edit_run import EditRun
 from app.models.services import Reading
 from app.panels.views import AttributeView, CaptionView, ConditionView
 from app.widgets import render
-from app.widgets.report import side_effects
 
 if TYPE_CHECKING:
     from sgf_hub.types import Latent
@@ -39,7 +38,8 @@ def run(
     before, after = (view.read_result(trajectory.steps[i], plan) for i in (0, trajectory.chosen[0]))
     reason = trajectory.reasons[0]
     assert reason is not None
-    stopped = {**_where(edit.steps, edit.distance, edit.outlyingness), "stop_reason": reason.value}
+    where = _where(edit.step, edit.distance, edit.outlyingness)
+    stopped = {**where, "steps": edit.steps, "stop_reason": reason.value}
     yield {**stopped, **of_edit(view, edit, before, after)}
 
 
@@ -51,10 +51,15 @@ def _where(step: int, distance: float, outlyingness: float | None) -> dict[str, 
 
 def face_edit(view: AttributeView, edit: Edit, before: Reading, after: Reading) -> dict[str, Any]:
     """What an edit of a face did, and the new face."""
+    from sgf_hub.editing.changes import changes
+
+    plan = edit.plan
     was, now = ({**_attributes(reading), **_points(reading)} for reading in (before, after))
+    found = changes(before.spec, before.c, after.c, plan.wishes, plan.release)
     return {
-        "asked": {name: [was[name], now[name]] for name in edit.plan.wishes},
-        "changed": {name: [was[name], now[name]] for name, _, _ in side_effects(edit, before, after)},
+        "asked": {name: [was[name], now[name]] for name in plan.wishes},
+        "changed": {name: [was[name], now[name]] for name in (*found.others, *found.freed)},
+        "excluded": {name: [was[name], now[name]] for name in found.excluded},
         **face(view, edit.latent, after),
     }
 

@@ -16,7 +16,7 @@ from app.api.answers import face, face_edit, flower_edit, run, words_of
 from app.core.errors import UserError, as_notices
 from app.core.model_sets import DRAWN
 from app.core.queue import Queued
-from app.core.requests import caption_of, options_of, seed_of, strength_of, truncation_of
+from app.core.requests import caption_of, choice_of, held_of, options_of, seed_of, strength_of, truncation_of
 from app.core.session import Origin, Plan, Session
 from app.models import latents
 from app.models.services import Models
@@ -62,6 +62,8 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
         seed: int = 7,
         latent: str = "",
         release: list[str] | None = None,
+        hold: list[str] | None = None,
+        choose: str = "balanced",
         strength: float = 100,
         layers: list[int] | None = None,
         max_steps: int = 60,
@@ -76,6 +78,8 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
             seed: of the face to edit.
             latent: of the face to edit, from an earlier result; takes the place of the seed.
             release: attributes that may change though nothing is asked of them.
+            hold: attributes to be held as firmly as wishes are met; the others are held loosely.
+            choose: the result: "balanced" for the step that best balances wish and rest, or "arrived" for the last one.
             strength: percent of the way to what is asked that is to be gone, 10 to 150.
             layers: [first, last], counted from 0, to edit these layers only: early ones hold shape, late ones colour;
                 rendered faces have none.
@@ -85,15 +89,24 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
 
         Returns:
             stop_reason
-            step (how many were taken)
+            step (the one that is the result)
+            steps (how many were taken)
             distance (to what was asked; 1 or less is close)
             outlyingness (above 1, farther out than 99 in 100 of the generator's pictures; null where that is not known)
             asked (name: [before, after])
             changed (what else changed, likewise)
+            excluded (what had to change with it, since it excludes what was asked, likewise)
             the new face as new_face gives it
         """
         yield from _edit_face(
-            panel, faces, request, (seed, truncation, latent), wishes, release, strength, (max_steps, layers)
+            panel,
+            faces,
+            request,
+            (seed, truncation, latent),
+            wishes,
+            (release, hold),
+            strength,
+            (max_steps, layers, choose),
         )
 
     def edit_keypoints(
@@ -102,6 +115,8 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
         seed: int = 7,
         latent: str = "",
         release: list[str] | None = None,
+        hold: list[str] | None = None,
+        choose: str = "balanced",
         strength: float = 100,
         layers: list[int] | None = None,
         max_steps: int = 60,
@@ -118,6 +133,8 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
             seed: of the face to edit.
             latent: of the face to edit, from an earlier result; takes the place of the seed.
             release: attributes that may change though nothing is asked of them.
+            hold: attributes to be held as firmly as wishes are met; the others are held loosely.
+            choose: the result: "balanced" for the step that best balances wish and rest, or "arrived" for the last one.
             strength: percent of the way to what is asked that is to be gone, 10 to 150.
             layers: [first, last], counted from 0, to edit these layers only: early ones hold shape, late ones colour;
                 rendered faces have none.
@@ -129,8 +146,8 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
             what edit_attributes gives
         """
         yield from _edit_face(
-            panel, faces, request, (seed, truncation, latent), wishes, release, strength, (max_steps, layers),
-            points=True,
+            panel, faces, request, (seed, truncation, latent), wishes, (release, hold), strength,
+            (max_steps, layers, choose), points=True,
         )  # fmt: skip
 
     def edit_caption(
@@ -158,7 +175,8 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
             known (whether flowers are known to have such a caption)
             nearest (the nearest caption that they have)
             stop_reason
-            step (how many were taken)
+            step (the one that is the result)
+            steps (how many were taken)
             distance (to what was asked; 1 or less is close)
             outlyingness (above 1, farther out than 99 in 100 of the generator's pictures; null where that is not known)
             caption (of the new flower, as the model reads it)
@@ -257,7 +275,7 @@ def _layers(value: object, count: int) -> tuple[int, int] | None:
 
 def _edit_face(
     panel: FacePanel, faces: object, request: gr.Request, origin: tuple[object, object, object], wishes: object,
-    release: object, strength: object, options: tuple[object, object], *, points: bool = False,
+    loose: tuple[object, object], strength: object, options: tuple[object, object, object], *, points: bool = False,
 ) -> Stream:  # fmt: skip
     """An edit of a face.
 
@@ -267,20 +285,22 @@ def _edit_face(
         request: of the program.
         origin: seed, truncation and latent, as they came.
         wishes: as they came.
-        release: as it came.
+        loose: what is released, and what is held firmly, as they came.
         strength: as it came.
-        options: the number of steps and the layers, as they came.
+        options: the number of steps, the layers and which step is the result, as they came.
         points: whether wishes may be about keypoints.
     """
     view = _view(panel, faces)
     start = _start(view, *origin)
-    stepping = {**options_of(options[0]), "layers": _layers(options[1], view.model_set.layers)}
+    most, layers, choose = options
+    stepping = {**options_of(most), "layers": _layers(layers, view.model_set.layers), "choose": choice_of(choose)}
     far = strength_of(strength)
     if not isinstance(wishes, dict) or not wishes:
         raise UserError('Nothing is asked for: name what should change, {"name": value}.')
     known = panel.models.predictor(view.model_set.heads).spec.attributes
     moved = {name: wish for name, wish in wishes.items() if points and name not in known}
-    sent = {"wishes": {name: wish for name, wish in wishes.items() if name not in moved}, "released": release}
+    sent = {"wishes": {name: wish for name, wish in wishes.items() if name not in moved}, "released": loose[0]}
+    stepping["hold"] = held_of(loose[1], known, [*wishes, *(loose[0] if isinstance(loose[0], list) else ())])
 
     def steps() -> Stream:
         latent = start()

@@ -227,6 +227,8 @@ class Comparison:
         Raises:
             UserError: if the face does it already.
         """
+        from sgf_hub.editing.changes import changes
+
         reading = self._read(latent)
         wishes = gesture(name, reading.points, {})
         if not wishes:
@@ -236,11 +238,10 @@ class Comparison:
 
         def frame(step: EditStep, seconds: float) -> Frame:
             now = type(reading)(step.images[0], step.c[0], reading.spec)
-            old, new = reading.attributes, now.attributes
-            held = [n for n in old if n not in plan.release]
+            others = changes(reading.spec, reading.c, now.c, plan.wishes, plan.release).others
             return Frame(
                 step.index, seconds, picture(step.images[0]), max(0.0, 1 - _away(now.points, wishes) / whole),
-                changed=tuple(n for n in held if abs(new[n] - old[n]) > 0.5),
+                changed=tuple(others),
             )  # fmt: skip
 
         yield from self._alone(steps(self.models, plan, latent), frame)

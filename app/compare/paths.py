@@ -124,11 +124,10 @@ class Watch:
         """The frames of some steps."""
         import torch
 
-        from sgf_hub.evaluation.disentanglement.mds import CHANGED
+        from sgf_hub.editing.changes import changes
 
         spec = self.observer.spec
-        free = {self.name, *spec.siblings(self.name)}  # what excludes the asked one must change
-        others = [i for i, name in enumerate(spec.attributes) if name not in free]
+        others = [spec.index(name).start for name in spec.others([self.name])]
         images = torch.cat([step.images for step in steps])
         scores = self._scores(images)
         moves = ((scores - self._before) / 2)[:, others].abs()
@@ -138,7 +137,7 @@ class Watch:
             Frame(
                 step.index, seconds[i], picture(step.images[0]), min(1.0, max(0.0, asked[i].item())),
                 kept=1.0 if step.index == 0 else min(1.0, max(0.0, 1 - moves[i].mean().item())) if others else None,
-                changed=tuple(spec.attributes[others[j]] for j in (moves[i] > CHANGED).nonzero().flatten().tolist()),
+                changed=tuple(changes(spec, self._before[0], scores[i], [self.name]).others),
                 drift=drift[i],
             )
             for i, step in enumerate(steps)

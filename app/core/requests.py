@@ -6,8 +6,8 @@ Values out of range are told by the library (`types.aim`); this checks what it t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, Literal
 
 from app.core.errors import UserError
 
@@ -36,6 +36,33 @@ def options_of(max_steps: object, step_size: object = None) -> dict[str, Any]:
     if step_size is not None:
         options["step_size"] = round(_number("the step size", step_size, 0.01, 1), 3)
     return options
+
+
+def choice_of(value: object) -> Literal["balanced", "arrived"]:
+    """Which step is the result."""
+    if value == "balanced" or value == "arrived":
+        return value  # type: ignore[return-value]
+    raise UserError(f"choose is {str(value)[:40]!r}; choose 'balanced' or 'arrived'.")
+
+
+def held_of(value: object, attributes: Iterable[str], named: Container[object]) -> tuple[str, ...]:
+    """The attributes that are to be held firmly.
+
+    Args:
+        value: a list of names, or nothing.
+        attributes: the names there are.
+        named: those that are asked for, or released.
+
+    Raises:
+        UserError: for anything else.
+    """
+    names = tuple(attributes)
+    if not isinstance(value or [], list):
+        raise UserError("hold takes a list of attributes.")
+    held = dict.fromkeys(_known(name, names) for name in value or [])  # type: ignore[attr-defined]
+    if twice := [name for name in held if name in named]:
+        raise UserError(f"{_words(twice[0])} is to be held, and asked for or released too: name it once.")
+    return tuple(held)
 
 
 def layers_of(first: object, last: object, count: int) -> tuple[int, int] | None:

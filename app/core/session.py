@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from app.core.errors import UserError
 from app.core.model_sets import ModelSet
@@ -60,6 +60,8 @@ class Plan:
         note: what its visitor was told before it began.
         layers: of the w+ latent, the edited ones, first <= i < last; None for all.
         gesture: the one that placed the points, if they are as it places them.
+        hold: names that are held as firmly as wishes are met.
+        choose: which step is the result, as `EditConfig` has it.
     """
 
     editor: str
@@ -70,6 +72,8 @@ class Plan:
     note: str = ""
     layers: tuple[int, int] | None = None
     gesture: str = ""
+    hold: tuple[str, ...] = ()
+    choose: Literal["balanced", "arrived"] = "balanced"
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Edit:
         distance: what was left to go, in units of the tolerance.
         outlyingness: how far out the latent lies: above 1, farther than 99% of those that are sampled; None where that
             is not known.
+        chosen: which of the steps it is; None for the last.
     """
 
     plan: Plan
@@ -92,6 +97,12 @@ class Edit:
     reason: str
     distance: float
     outlyingness: float | None = None
+    chosen: int | None = None
+
+    @property
+    def step(self) -> int:
+        """The step that is the picture."""
+        return self.steps if self.chosen is None else self.chosen
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,10 @@ class Captioning:
         """How near a text is to the captions that flowers are known to have; waits for the embedder to be there."""
         return self._predictor.familiarity(text)  # without the lock: it is short, and loading must not hold up others
 
+    def compare(self, wish: str, before: Flower, after: Flower) -> Any:
+        """What became of a flower's caption that was to say a wish: a `Kept`."""
+        return self._predictor.compare(wish, before.caption, after.caption)
+
     def prepare(self) -> None:
         """Import and load the embedder in the background, once."""
 

@@ -46,10 +46,11 @@ class EditRun:
     """
 
     def __init__(self, models: Models, plan: Plan, latent: Latent) -> None:
-        from sgf_hub.editing import EditConfig, Trajectory
+        from sgf_hub.editing import Trajectory
 
         self.models, self.plan, self.latent = models, plan, latent
-        self.trajectory: Trajectory = Trajectory(EditConfig().return_best)
+        editor, config = config_of(plan, models.editor(plan.editor))
+        self.trajectory: Trajectory = Trajectory(editor.predictor.spec, config)
         self.distances: list[float] = []
 
     def steps(self) -> Iterator[EditStep]:
@@ -65,17 +66,17 @@ class EditRun:
         return len(self.trajectory.steps) - 1
 
     def edit(self) -> Edit:
-        """What came of it: the closest step, where it was stopped short."""
+        """What came of it: the step that the plan has chosen, of those that were made."""
         result, reason = self.trajectory.result, self.trajectory.reasons[0]
-        return self._edit(result, self.taken, reason.name if reason else STOPPED)
+        return self._edit(result, self.taken, reason.name if reason else STOPPED, self.trajectory.chosen[0])
 
     def edit_at(self, index: int) -> Edit:
         """With one of its steps as the result, by the visitor's choice."""
-        return self._edit(self.trajectory.steps[index], index, TAKEN)
+        return self._edit(self.trajectory.steps[index], index, TAKEN, index)
 
-    def _edit(self, result: EditStep, steps: int, reason: str) -> Edit:
+    def _edit(self, result: EditStep, steps: int, reason: str, chosen: int) -> Edit:
         far = None if result.outlyingness is None else float(result.outlyingness[0])
-        return Edit(self.plan, result.latent, steps, reason, float(result.distance[0]), far)
+        return Edit(self.plan, result.latent, steps, reason, float(result.distance[0]), far, chosen)
 
 
 def steps(models: Models, plan: Plan, latent: Latent) -> Iterator[EditStep]:
@@ -98,7 +99,7 @@ def steps_on(models: Models, plan: Plan, latent: Latent, *, device: str = "cpu")
     from sgf_hub.editing import EditRequest
 
     editor, config = config_of(plan, editor_on(models, plan.editor, device))
-    path = editor.steps(_moved(latent, device), EditRequest(plan.wishes, plan.release), config)
+    path = editor.steps(_moved(latent, device), EditRequest(plan.wishes, plan.release, plan.hold), config)
     while True:
         with models.computing:
             step = next(path, None)
@@ -122,7 +123,7 @@ def config_of(plan: Plan, editor: SGFEditor) -> tuple[SGFEditor, EditConfig]:
     """A mapping's editor as a plan has it step, and the settings of the edit."""
     from sgf_hub.editing import EditConfig, GainControlled
 
-    config = EditConfig(max_steps=plan.max_steps, layers=plan.layers)
+    config = EditConfig(max_steps=plan.max_steps, layers=plan.layers, choose=plan.choose)
     if plan.step_size is None or editor.predictor.spec.caption:  # a caption's steps have no size
         return editor, config
     return editor.with_stepping(GainControlled(step_size=plan.step_size)), config

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from app.core.errors import UserError
 from app.core.queue import Queued
 from app.core.session import Plan, Session
 from app.core.stopping import Stop
@@ -43,6 +45,23 @@ def run(panel: EditorPanel, view: ConditionView, session: Session, plan: Plan, w
                 return
     finally:
         panel.stops.end(who, event)
+
+
+def held_again(panel: EditorPanel, view: ConditionView, session: Session, who: str) -> Iterator[Updates]:
+    """The last edit again from where it began, with what it changed beside the wish held firmly.
+
+    Raises:
+        UserError: if there is no such edit, or it changed nothing else.
+    """
+    last = session.last
+    beside: tuple[str, ...] = ()
+    if last is not None:
+        before, now = (view.read(latent, last.plan) for latent in (session.before, session.latent))
+        beside = view.verdict(last, before, now).hold
+    if last is None or not beside:
+        raise UserError("Nothing changed beside what you asked for: there is nothing to hold.")
+    plan = replace(last.plan, hold=(*last.plan.hold, *(name for name in beside if name not in last.plan.hold)))
+    yield from run(panel, view, session.undone(), plan, who)
 
 
 def _edit(

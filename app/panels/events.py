@@ -96,6 +96,16 @@ def edited_by(panel: EditorPanel, offer: Offer) -> Callable:
     return as_notices(run)
 
 
+def held_again(panel: EditorPanel) -> Callable:
+    """What "Hold them and try again" does."""
+
+    def run(request: gr.Request, session: Session | None, sent: object) -> Iterator[Updates]:
+        session = present((yield from links.recovered(panel, session, sent)))
+        yield from edits.held_again(panel, panel.view_of(session), session, str(request.session_hash))
+
+    return as_notices(run)
+
+
 def wire(panel: EditorPanel, in_tabs: list[Any]) -> None:
     """Listen to everything but the tabs' own events and how a first picture comes; call it when all tabs are built.
 
@@ -109,6 +119,7 @@ def wire(panel: EditorPanel, in_tabs: list[Any]) -> None:
         # one listener for all that begins an edit: while one runs, Enter begins no second
         gr.on(offer.events, edited_by(panel, offer), [*panel.inputs, *offer.inputs], outputs, **quiet)
         offer.stop.click(panel.ask_to_stop, queue=False, **QUIET)
+    panel.stage.retry(held_again(panel), panel.inputs, outputs, **quiet)
     pictures: list[tuple[Callable, Callable, list[Any]]] = [
         (panel.seed.submit, history.begin, seed_bar),
         (panel.variety.release, history.begin, seed_bar),

@@ -19,7 +19,7 @@ from app.core.stopping import Stops
 from app.models.loading import bring
 from app.models.services import Models
 from app.panels.panel import EditorPanel
-from app.panels.views import AttributeView, asked_of
+from app.panels.views import AttributeView, ConditionView, Updates, asked_of
 from app.widgets import attribute_sliders
 
 
@@ -38,6 +38,8 @@ class FacePanel(EditorPanel):
 
     model_set: Faces
     sliders: gr.HTML | None = None
+    found: gr.HTML | None = None
+    """What a search for a photo found, which is of no picture but that one; made by the tab that shows it."""
     noun = "face"
 
     def __init__(self, drawn: Faces, models: Models, stops: Stops, rendered: RenderedFaces | None = None) -> None:
@@ -54,6 +56,15 @@ class FacePanel(EditorPanel):
         """The sliders; made by the tab that shows them."""
         self.sliders = attribute_sliders.build_sliders(self.model_set.reads, elem_id="panel")
         return self.sliders
+
+    @property
+    def outputs(self) -> list[Any]:
+        """Likewise, and what was found for a photo."""
+        return [*super().outputs, *([] if self.found is None else [self.found])]
+
+    def show(self, view: ConditionView, session: Session, **more: Any) -> Updates:
+        """Likewise, without what was found for another picture."""
+        return {**super().show(view, session, **more), **({} if self.found is None else {self.found: ""})}
 
     def set_of(self, session: Session | None) -> Faces:
         """Whose face it is."""

@@ -69,4 +69,6 @@ def step_taken(
         raise UserError(f"This edit took {edit_run.taken} steps: choose one of them.")
     first, now = (view.read_result(edit_run.trajectory.steps[i], last.plan) for i in (0, wanted))
     amended = session.amended(edit_run.edit_at(wanted))
-    return panel.show(view, amended, strip=None, mark=wanted, done=(), pictures=(first, now))
+    return panel.show(
+        view, amended, strip=None, mark=wanted, distances=edit_run.distances, done=(), pictures=(first, now)
+    )

@@ -103,6 +103,9 @@ class EditorPanel(Components):
         plan = edit.plan if edit else None
         now = pictures[1] if pictures else view.read(session.latent, plan)
         before = pictures[0] if pictures else view.read(session.before, plan) if edit else None
+        said, start = view.verdict(edit, before, now) if edit else None, ""
+        if before and said and said.worse:
+            start = render.jpeg_uri(render.picture(before.image, render.PREVIEW), 82)
         drawn = [(session.latent, now.image), *([(session.before, before.image)] if before else [])]
         picture = render.picture(now.image, render.SIDE)
         updates: Updates = {
@@ -110,7 +113,8 @@ class EditorPanel(Components):
             self.stage: stage.scene(
                 render.jpeg_uri(picture), alt=view.describe(now),
                 status=" ".join([self._status(session), view.remark(now)]).strip(), strip=strip, mark=mark,
-                distances=distances, done=done, features=view.features(now), **view.marks(now, before),
+                distances=distances, done=done, features=view.features(now),
+                said=stage.said(said, start) if said else None, **view.marks(now, before),
             ),
             self.timeline: timeline(view.models, view.model_set, session, drawn),
             self.share: stage.message(link=None),
@@ -127,14 +131,14 @@ class EditorPanel(Components):
         if self.served:
             kept = share.kept_link(view.model_set, self.noun, session)
             updates[self.link] = stage.message(link=kept, address=0 < len(kept) <= share.LINK)
-        if edit is not None and before is not None:
+        if edit and before and said:
             updates[self.compare] = (render.picture(before.image, render.SIDE), picture)
-            updates[self.verdict] = view.report(edit, before, now)
+            updates[self.verdict] = view.report(edit, before, now, said)
         return updates
 
     def _status(self, session: Session) -> str:
         if session.last is not None:
-            return headline(session.last)[1] + "."
+            return headline(session.last)[0] + "."
         if session.origin.seed is None:
             return session.origin.title
         return f"{self.noun.capitalize()} {session.origin.seed}."

@@ -23,7 +23,7 @@ from app.models.services import Models, Reading
 from app.widgets import captions, render, stage
 from app.widgets.attribute_sliders import label_of, reads
 from app.widgets.captions import safe
-from app.widgets.report import report
+from app.widgets.report import Verdict, report, verdict
 
 Updates = dict[Any, Any]
 """Component => what it should show."""
@@ -82,7 +82,11 @@ class ConditionView(Protocol):
         """What the tabs show of it. `done` are wishes that are fulfilled; None clears them all."""
         ...
 
-    def report(self, edit: Edit, before: Any, now: Any) -> str:
+    def verdict(self, edit: Edit, before: Any, now: Any) -> Verdict:
+        """What is said of an edit beside its picture."""
+        ...
+
+    def report(self, edit: Edit, before: Any, now: Any, said: Verdict) -> str:
         """What an edit did, as HTML."""
         ...
 
@@ -156,9 +160,13 @@ class AttributeView:
         """The sliders."""
         return {self.sliders: reads(now.attributes, done)}
 
-    def report(self, edit: Edit, before: Reading, now: Reading) -> str:
+    def verdict(self, edit: Edit, before: Reading, now: Reading) -> Verdict:
+        """What is said of an edit beside its picture."""
+        return verdict(edit, before, now)
+
+    def report(self, edit: Edit, before: Reading, now: Reading, said: Verdict) -> str:
         """What an edit did, as HTML."""
-        return report(edit, before, now)
+        return report(edit, before, now, said)
 
     def consider(self, plan: Plan) -> Generator[tuple[str, Updates], None, Plan]:
         """Nothing: what can be asked is known."""
@@ -257,9 +265,13 @@ class CaptionView:
         """What was said of the visitor's words."""
         return {self.notice: _notice(plan.note if plan else "")}
 
-    def report(self, edit: Edit, before: Flower, now: Flower) -> str:
+    def verdict(self, edit: Edit, before: Flower, now: Flower) -> Verdict:
+        """What is said of an edit beside its picture."""
+        return captions.verdict(edit, before, now, self.captioning.compare(wish_of(edit.plan), before, now))
+
+    def report(self, edit: Edit, before: Flower, now: Flower, said: Verdict) -> str:
         """What an edit did, as HTML."""
-        return captions.report(edit, before, now)
+        return captions.report(edit, before, now, said)
 
     def consider(self, plan: Plan) -> Generator[tuple[str, Updates], None, Plan]:
         """Say so when the words are outside of what the model knows."""

@@ -129,7 +129,7 @@ def build_page(faces: FacePanel, flowers: FlowerPanel, hub_panel: HubPanel | Non
                     "keypoints": keypoints.build(faces),  # while it is selected, the style sheet shows the points
                     "captions": captions.build(flowers),
                 }
-                parts["photo"], photo_found = photo.build(faces)
+                parts["photo"] = photo.build(faces)
                 compare_tab = compare.build(faces, flowers)  # it uses the whole width: there is no stage beside it
                 zoo_tab = zoo.build(hub_panel)
                 loaded_tab = loaded_model.build(hub_panel)
@@ -137,7 +137,7 @@ def build_page(faces: FacePanel, flowers: FlowerPanel, hub_panel: HubPanel | Non
         flowers.build_result()
         hub_panel.build_result()
         gr.HTML(FOOT, apply_default_css=False)
-        wire(faces, [faces.sliders, photo_found])
+        wire(faces, [faces.sliders])
         wire(flowers, [flowers.notice])
         wire(hub_panel, [hub_panel.sliders, hub_panel.notice])
         choice.wire(demo.load, tabs, parts, compare_tab, [faces.sliders, flowers.notice])

@@ -5,7 +5,7 @@ const { alone, tab } = props.setup; // alone: what is moved here is asked for in
 let features = {}, names = [], lines = {}, arrows = {}, dots = {};
 const find = (selector) => element.querySelector(selector), canvas = find(".canvas");
 const picture = find(".stage-picture"), svg = find(".stage-points"), strip = find(".strip");
-const state = { points: {}, moved: {}, whole: false, drag: null, frames: [], step: -1 };
+const state = { points: {}, moved: {}, whole: false, drag: null, step: -1, run: null, distances: [], reading: null, readings: {} };
 
 function make(tag, attributes, parent) {
   const node = document.createElementNS(SVG, tag);
@@ -150,11 +150,14 @@ window.addEventListener("sgf-forget", (event) => { if (event.detail === "points"
 
 // -- progress and filmstrip --------------------------------------------------------------------------------------
 
+const lastStep = () => Number(strip.lastElementChild?.querySelector("button").dataset.step ?? 0);
+
+// Of the picture that is shown: the result, a step of a running edit, or one that the pointer is on.
 function drawRun(run) {
   const hud = find(".stage-hud");
   hud.hidden = !run;
   if (!run) return;
-  find(".stage-step").textContent = `Step ${run.step}`;
+  find(".stage-step").textContent = run.busy ? `Step ${run.step}` : `Step ${run.step} of ${lastStep()}`;
   const last = run.distances[run.distances.length - 1];
   find(".stage-distance").textContent = `distance ${last.toFixed(1)}, goal 1`;
   const top = Math.max(...run.distances, 1.5), count = Math.max(run.distances.length - 1, 12);
@@ -177,8 +180,20 @@ function addFrame(source, step, label) {
   image.src = source; image.alt = ""; button.type = "button"; button.title = label; button.setAttribute("aria-label", label);
   button.dataset.step = step;
   button.append(image); item.append(button); strip.append(item);
-  const show = () => { picture.src = source; };
-  const back = () => { picture.src = state.image; };
+  const show = () => {
+    if (canvas.classList.contains("running")) return;
+    picture.src = source;
+    canvas.classList.toggle("previewing", source !== state.image && button.getAttribute("aria-current") === null);
+    if (state.distances[step] !== undefined) drawRun({ step, distances: state.distances.slice(0, step + 1) });
+    if (state.reading) drawReading(state.readings[step] || { ...state.reading, similarity: null, words: [] });
+  };
+  const back = () => {
+    if (canvas.classList.contains("running")) return;
+    picture.src = state.image;
+    canvas.classList.remove("previewing");
+    drawRun(state.run);
+    drawReading(state.reading);
+  };
   button.addEventListener("pointerenter", show); button.addEventListener("focus", show);
   button.addEventListener("pointerleave", back); button.addEventListener("blur", back);
 }
@@ -189,11 +204,18 @@ function drawStrip(frames) {
   for (const [step, source] of frames) {
     addFrame(source, step, step === 0 ? "Before the edit: go back to it" : `Step ${step} of ${last}: take it as the result`);
   }
-  strip.hidden = find(".strip-hint").hidden = frames.length === 0;
+  strip.hidden = frames.length === 0;
+  if (!frames.length) state.distances = [], state.readings = {};
   strip.scrollLeft = strip.scrollWidth;
 }
 
 function mark(step) {
+  const last = lastStep(), further = find(".further"), shown = strip.hidden || step === null ? 0 : last;
+  find(".strip-hint").hidden = !shown;
+  find(".strip-hint span").textContent = `Step ${step} of ${last} is shown. Click another to take it.`;
+  further.hidden = step >= last;
+  further.textContent = `Further: step ${step + 1}`;
+  further.dataset.step = step + 1;
   for (const button of strip.querySelectorAll("button")) {
     if (Number(button.dataset.step) === step) button.setAttribute("aria-current", "step");
     else button.removeAttribute("aria-current");
@@ -209,12 +231,34 @@ strip.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+function take(step) {
+  if (canvas.classList.contains("running")) return;
+  keep({ take: step });
+  trigger("select");
+}
 strip.addEventListener("click", (event) => {
   const button = event.target.closest("button");
-  if (!button || canvas.classList.contains("running")) return;
-  keep({ take: Number(button.dataset.step) });
-  trigger("select");
+  if (button) take(Number(button.dataset.step));
 });
+find(".further").addEventListener("click", (event) => take(Number(event.target.dataset.step)));
+
+// -- what is said of the edit ------------------------------------------------------------------------------------
+
+const said = { box: find(".said"), hold: find(".said-hold"), keep: find(".said-keep"), back: find(".said-back"), beside: find(".said-beside") };
+function drawSaid(message) {
+  said.box.hidden = !message;
+  if (!message) return;
+  said.box.className = `said ${message.tone}`;
+  find(".said-words").textContent = message.words; // never markup: words may come from a visitor
+  said.hold.hidden = !message.hold;
+  said.hold.textContent = message.hold;
+  said.keep.hidden = said.back.hidden = said.beside.hidden = !message.start;
+  for (const button of [said.hold, said.back]) button.disabled = false;
+  if (message.start) { find(".said-start").src = message.start; find(".said-now").src = state.image; }
+}
+said.hold.addEventListener("click", () => { said.hold.disabled = said.back.disabled = true; trigger("retry"); });
+said.back.addEventListener("click", () => { said.hold.disabled = said.back.disabled = true; take(0); });
+said.keep.addEventListener("click", () => { said.keep.hidden = said.back.hidden = said.beside.hidden = true; });
 
 // -- the caption -------------------------------------------------------------------------------------------------
 
@@ -251,14 +295,19 @@ function receive() {
   for (const name of message.done || []) delete state.moved[name];
   if (message.moved) state.moved = { ...message.moved };
   if (message.image || message.points || message.moved) drawPoints();
-  if ("reading" in message) drawReading(message.reading);
+  if ("reading" in message) drawReading(state.reading = message.reading);
+  if ("said" in message) drawSaid(message.said);
+  if (message.rest || message.run !== undefined) canvas.classList.remove("previewing");
+  if (message.strip) drawStrip(message.strip);
   if ("run" in message) {
-    drawRun(message.run);
+    drawRun(state.run = message.run);
     canvas.classList.toggle("running", Boolean(message.run && message.run.busy));
     if (message.run && message.run.busy) {
-      if (message.run.step <= state.step || message.run.step === 0) strip.replaceChildren();
+      if (message.run.step <= state.step || message.run.step === 0) strip.replaceChildren(), state.readings = {};
       if (message.run.step === 0) comeIntoView();
       state.step = message.run.step;
+      state.distances = message.run.distances;
+      if (message.reading) state.readings[state.step] = message.reading;
       strip.hidden = false;
       find(".strip-hint").hidden = true;
       addFrame(message.image, message.run.step, `Step ${message.run.step}`);
@@ -268,7 +317,6 @@ function receive() {
     }
   }
   if (message.rest) canvas.dataset.scenes = Number(canvas.dataset.scenes || 0) + 1; // for tests: a picture has come to rest
-  if (message.strip) drawStrip(message.strip);
   if (message.mark !== undefined) mark(message.mark);
   if (message.status !== undefined) find(".stage-status").textContent = message.status;
   if (Object.keys(state.moved).length) keep();

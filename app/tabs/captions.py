@@ -28,7 +28,7 @@ def build(panel: FlowerPanel) -> gr.Tab:
     with gr.Tab("Captions", id="captions", elem_id="tab-captions") as tab:
         gr.HTML(
             "<p class='hint'>Say in your own words, in English, what the flower should become, or take an example. "
-            "The rest of its caption is held.</p>",
+            "Below the picture you read how much of the rest of its caption was held.</p>",
             apply_default_css=False,
         )
         text = gr.Textbox(

@@ -15,7 +15,7 @@ from app.panels.faces import FacePanel
 from app.widgets import render
 from app.widgets.photo_crop import build_crop
 from app.widgets.photo_search import TITLE, Pace, Search, examples, result, searching
-from app.widgets.scripted import message
+from app.widgets.stage import other_picture
 
 HINT = (
     "<p class='hint'>Bring a picture of your own. Each generator here knows its own faces only, drawn or rendered: "
@@ -24,8 +24,8 @@ HINT = (
 )
 
 
-def build(panel: FacePanel) -> tuple[gr.Tab, gr.HTML]:
-    """Build the tab; gives it, and what shows the result, which `wire` must count among what the panel fills."""
+def build(panel: FacePanel) -> gr.Tab:
+    """Build the tab; gives it."""
     with gr.Tab("Photo", id="photo", elem_id="tab-photo") as tab:
         gr.HTML(HINT, apply_default_css=False)
         crop = build_crop(examples(), elem_id="photo")
@@ -39,8 +39,9 @@ def build(panel: FacePanel) -> tuple[gr.Tab, gr.HTML]:
         search = Search(panel.models, panel.set_of(session).generator, (_crop_of(sent),))
         yield from _found(panel, session, search, found, who)
 
+    panel.found = found
     panel.offers.append(Offer(find, stop, inputs=[crop], events=[find.click], run=run))
-    return tab, found
+    return tab
 
 
 def _crop_of(sent: object) -> object:
@@ -72,9 +73,10 @@ def _found(panel: FacePanel, session: Session, search: Search, found: gr.HTML, w
                 words = f"Finding your picture: step {step.index} of {search.total}."
                 buttons = {} if shown else panel.running(True)
                 shown = True
-                yield {panel.stage: message(image=preview, status=words), found: searching(search), **buttons}
+                about = {panel.stage: other_picture(preview, words), panel.result: gr.Row(visible=False)}
+                yield {**about, found: searching(search), **buttons}
         if search.last is None or event.superseded:
-            yield {**panel.show(view, session), found: ""}
+            yield panel.show(view, session)
             return
         outcome = search.outcome()
         yield {
@@ -82,7 +84,7 @@ def _found(panel: FacePanel, session: Session, search: Search, found: gr.HTML, w
             found: result(search, outcome),
         }
     except Exception:
-        yield {**panel.show(view, session), found: ""}
+        yield panel.show(view, session)
         raise
     finally:
         panel.stops.end(who, event)

@@ -61,8 +61,9 @@ def _steps(edit: Edit) -> list[str]:
     if len(wishes) > 90:
         wishes = "{\n" + "".join(f'    "{name}": {wish!r},\n' for name, wish in plan.wishes.items()) + "}"
     asked = "wishes"
-    if plan.release:
-        asked = f"EditRequest(wishes, release={plan.release!r})"
+    freed = [f"{kind}={names!r}" for kind, names in (("release", plan.release), ("hold", plan.hold)) if names]
+    if freed:
+        asked = f"EditRequest(wishes, {', '.join(freed)})"
     config = f", EditConfig({options})" if (options := _options(edit)) else ""
     return [f"wishes = {wishes}", f"latent = editor.edit(latent, {asked}{config}).result.latent"]
 
@@ -76,6 +77,6 @@ def _options(edit: Edit) -> str:
         options.append(f"max_steps={steps}")
     if plan.layers is not None:
         options.append(f"layers={plan.layers!r}")
-    if edit.reason == TAKEN:  # the last step, not the closest one
-        options.append("return_best=False")
+    if edit.reason == TAKEN:  # the last step, not the best one
+        options += ['choose="arrived"', "return_best=False"]
     return ", ".join(options)

@@ -1,10 +1,16 @@
-"""What an edit did, in words: why it stopped, what was asked, and what else changed."""
+"""What an edit did, in words: one sentence beside the picture, and a report of what was asked and what else changed.
+
+The sentence follows from what is read in the two pictures, not from why the edit stopped: "Smile reached; 2 other
+things changed: glasses, mustache." It is green where all that was asked is there and nothing else changed.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.core.session import STOPPED, TAKEN, Edit
 from app.widgets.attribute_sliders import label_of
@@ -13,13 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from app.models.services import Reading
+    from sgf_hub.editing.changes import Changes
 
-NOTICED = 0.25
-"""A change of probability from which on an attribute counts as changed."""
+NAMED = 4  # names in a sentence, beyond which the others are counted
 SEEN = 0.03
 """A `change_seen` from which on a picture looks changed; a mustache or a smile is 0.14 or more."""
-WEAK = 0.1
-"""A share of the way up to which nothing has come of an edit."""
 _OUTSIDE = (
     "The model reads what you asked for, and few pictures of this generator lie so far out: trust your eyes. Undo, and "
     "ask for less at once."
@@ -27,25 +31,141 @@ _OUTSIDE = (
 _BY_POINTS = ("smile", "mouth_open", "eyes_closed", "brows_raised")
 
 
-def headline(edit: Edit) -> tuple[str, str, str]:
-    """Tone ("good", "fair", "bad"), a few words, and what it means, for why an edit stopped."""
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of an edit beside its picture.
+
+    Args:
+        tone: "good", "fair" or "bad".
+        words: the sentence.
+        hold: what changed beside what was asked, and could be held.
+        worse: whether it went away from what was asked, or changed more than it achieved.
+        met: whether all that was asked is there.
+    """
+
+    tone: str
+    words: str
+    hold: tuple[str, ...] = ()
+    worse: bool = False
+    met: bool = False
+
+
+UNCHANGED = "No step was better than the picture you had: it is as it was."
+
+
+def verdict(edit: Edit, before: Reading, after: Reading) -> Verdict:
+    """What is said of an edit of attributes and points."""
+    if before.image.equal(after.image):
+        return Verdict("fair", UNCHANGED)
+    found = _changes(edit, before, after)
+    wishes = _wishes(edit, before, after)
+    met = all(one.met for one in wishes)
+    others = tuple(found.others)
+    asked = _asked_in_words(wishes)
+    for said, rose in (("gave way", False), ("came instead", True)):
+        rivals = [name for name, (p0, p1) in found.excluded.items() if (p1 > p0) == rose]
+        asked += f", {_named(rivals)} {said}" if rivals else ""
+    tone = "good" if met and not others else "fair"
+    tone = {"NOT_FINITE": "bad", "OUT_OF_DISTRIBUTION": "fair"}.get(edit.reason, tone)
+    achieved = sum(one.gone for one in wishes)
+    worse = achieved < 0 or len(others) > achieved
+    return Verdict(tone, f"{asked[:1].upper()}{asked[1:]}; {_others_in_words(others)}.", others, worse, met)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """An attribute that was asked for, or all points together.
+
+    Args:
+        words: that it is there.
+        short: that it is not, and how far it came.
+        met: whether it is there.
+        gone: the share of its way that was gone, below 0 where it went away.
+    """
+
+    words: str
+    short: str
+    met: bool
+    gone: float
+
+
+def _wishes(edit: Edit, before: Reading, after: Reading) -> list[_Asked]:
+    from sgf_hub.predictors.base import ATTRIBUTE_TOLERANCE, KEYPOINT_TOLERANCE
+
+    old, new, wishes = before.attributes, after.attributes, edit.plan.wishes
+    found = []
+    for name, wish in wishes.items():
+        if not isinstance(wish, int | float):
+            continue
+        label, left = label_of(name).lower(), abs(new[name] - wish)
+        there = "gone" if wish < 0.5 and wish < old[name] else "reached"
+        words = f"{label} {there}" if wish in (0, 1) else f"{label} at {new[name] * 100:.0f}"
+        short = f"{label} at {new[name] * 100:.0f} of the {wish * 100:.0f} asked"
+        gone = _share(abs(old[name] - wish), left)
+        found.append(_Asked(words, short, left <= ATTRIBUTE_TOLERANCE + 1e-6, gone))
+    points = {name: wish for name, wish in wishes.items() if name in before.points}
+    if points:
+        was, left = (_mean_distance(reading.points, points) for reading in (before, after))
+        title = edit.plan.gesture or ("the point" if len(points) == 1 else "the points")
+        gone, met = _share(was, left), edit.reason == "TARGET_REACHED" or left <= KEYPOINT_TOLERANCE + 1e-6
+        came = f"came {gone:.0%} of the way" if gone >= 0 else "went away from where you put it"
+        found.append(_Asked(f"{title} reached", f"{title} {came}", met, gone))
+    return found
+
+
+def _share(was: float, left: float) -> float:
+    return 1 - left / was if was > 1e-6 else 1.0
+
+
+def _mean_distance(points: Any, wishes: Any) -> float:
+    return sum(math.dist(points[name], wish) for name, wish in wishes.items()) / len(wishes)
+
+
+def _asked_in_words(wishes: Sequence[_Asked]) -> str:
+    if len(wishes) <= NAMED - 1:
+        return ", ".join(one.words if one.met else one.short for one in wishes)
+    met = sum(one.met for one in wishes)
+    return f"{'all' if met == len(wishes) else f'{met} of'} {len(wishes)} wishes reached"
+
+
+def _others_in_words(names: Sequence[str]) -> str:
+    if not names:
+        return "nothing else changed"
+    count = "1 other thing" if len(names) == 1 else f"{len(names)} other things"
+    return f"{count} changed: {_named(names)}"
+
+
+def _named(names: Iterable[str]) -> str:
+    """A few names in a row: "glasses, mustache and 3 more"."""
+    labels = [label_of(name).lower() for name in names]
+    if len(labels) <= NAMED:
+        return ", ".join(labels)
+    return f"{', '.join(labels[: NAMED - 1])} and {len(labels) - NAMED + 1} more"
+
+
+def _changes(edit: Edit, before: Reading, after: Reading) -> Changes:
+    from sgf_hub.editing.changes import changes
+
+    return changes(before.spec, before.c, after.c, edit.plan.wishes, edit.plan.release)
+
+
+def headline(edit: Edit) -> tuple[str, str]:
+    """Why an edit stopped and which of its steps is shown, in a few words, and what that means."""
     from sgf_hub.editing import StopReason
 
     steps = f"{edit.steps} step" + ("" if edit.steps == 1 else "s")
+    shown = f"; step {edit.step} is shown" if edit.step != edit.steps else ""
     if edit.reason == STOPPED:
-        advice = "The closest picture so far is kept: edit on from here, or undo."
-        return "fair", f"Stopped by you after {steps}", advice
+        return f"Stopped by you after {steps}{shown}", "The best picture so far is kept: edit on from here, or undo."
     if edit.reason == TAKEN:
-        advice = "It is part of the way to what you asked for: edit on from here, or take another step."
-        return "good", f"Step {edit.steps}, taken by you", advice
+        return f"Step {edit.steps}, taken by you", "Edit on from here, or take another step."
     reason = StopReason[edit.reason]
     if reason is StopReason.TARGET_REACHED and edit.plan.note:  # it is near to what the words were taken for
-        return "fair", f"As near as such words come after {steps}", edit.plan.note
+        return f"As near as such words come after {steps}", edit.plan.note
     if reason is StopReason.OUT_OF_DISTRIBUTION:
-        return "fair", f"Outside of what the generator draws, after {steps}", _OUTSIDE
-    tone = {"TARGET_REACHED": "good", "NOT_FINITE": "bad"}.get(edit.reason, "fair")
+        return f"Outside of what the generator draws, after {steps}{shown}", _OUTSIDE
     words = reason.value[:1].upper() + reason.value[1:]
-    return tone, f"{words} after {steps}", reason.advice
+    return f"{words} after {steps}{shown}", reason.advice
 
 
 def whereabouts(edit: Edit) -> str:
@@ -65,34 +185,26 @@ def change_seen(before: Tensor, after: Tensor) -> float:
     return float(avg_pool2d(change, max(1, change.shape[-1] // 8)).max())
 
 
-def way_gone(edit: Edit, before: Reading, after: Reading) -> float:
-    """How much of the way from `before` to what was asked was gone, in [0, 1]: the mean over all that was asked."""
-    shares = []
-    for name, wish in edit.plan.wishes.items():
-        if name in before.attributes:
-            start, left = (abs(reading.attributes[name] - wish) for reading in (before, after))  # type: ignore[operator]
-        else:
-            start, left = (math.dist(reading.points[name], wish) for reading in (before, after))  # type: ignore[arg-type]
-        shares.append(1 - left / start if start > 1e-6 else 1.0)
-    return min(1.0, max(0.0, sum(shares) / len(shares))) if shares else 0.0
+def ended(edit: Edit, said: Verdict) -> str:
+    """Why an edit stopped, in a few words; of one that came out right, which of its steps is shown."""
+    if said.met and edit.reason in ("STALLED", "STEP_LIMIT"):
+        return f"Step {edit.step} of {edit.steps}."
+    return f"{headline(edit)[0]}."
 
 
-def advice(edit: Edit, before: Reading, after: Reading) -> str:
-    """What came of an edit and what can be done about it, in a few sentences."""
-    _, _, meant = headline(edit)
-    if edit.reason == "TARGET_REACHED" and change_seen(before.image, after.image) < SEEN:
+def advice(edit: Edit, before: Reading, after: Reading, said: Verdict) -> str:
+    """What can be done about what came of an edit, in a few sentences; "" where nothing need be."""
+    _, meant = headline(edit)
+    if said.met and edit.reason in ("STALLED", "STEP_LIMIT"):
+        return ""
+    if edit.reason == "TARGET_REACHED":
+        if change_seen(before.image, after.image) >= SEEN:
+            return ""
         return (
             "The model now reads the face as you asked, and yet it hardly changed to the eye: ask for more of it, or "
             "for something that shows more."
         )
-    if edit.reason not in ("STEP_LIMIT", "STALLED"):
-        return meant
-    gone = way_gone(edit, before, after)
-    if before.image.equal(after.image):
-        came = "No step came closer than the picture you had, so the picture is as it was."
-    else:
-        came = "Hardly anything came of it." if gone < WEAK else f"It came {gone:.0%} of the way."
-    return " ".join([came, *_remedies(edit, before)])
+    return " ".join(_remedies(edit, before)) if edit.reason in ("STEP_LIMIT", "STALLED") else meant
 
 
 def _remedies(edit: Edit, before: Reading) -> list[str]:
@@ -126,13 +238,6 @@ def _remedies(edit: Edit, before: Reading) -> list[str]:
     return remedies
 
 
-def side_effects(edit: Edit, before: Reading, after: Reading) -> list[tuple[str, float, float]]:
-    """Attributes beside the asked ones whose probability changed, most changed first: (name, before, after)."""
-    old, new = before.attributes, after.attributes
-    changed = [(name, old[name], new[name]) for name in old if name not in edit.plan.wishes]
-    return sorted((row for row in changed if abs(row[2] - row[1]) > NOTICED), key=lambda row: -abs(row[2] - row[1]))
-
-
 def drift(edit: Edit, before: Reading, after: Reading) -> float:
     """How far the keypoints that were neither asked for nor released moved, on average, in sides of the picture."""
     old, new = before.points, after.points
@@ -140,16 +245,15 @@ def drift(edit: Edit, before: Reading, after: Reading) -> float:
     return sum(math.dist(old[name], new[name]) for name in held) / len(held) if held else 0.0
 
 
-def report(edit: Edit, before: Reading, after: Reading) -> str:
+def report(edit: Edit, before: Reading, after: Reading, said: Verdict) -> str:
     """The whole report as HTML."""
-    tone, words, _ = headline(edit)
-    parts = [
-        f'<div class="verdict {tone}"><strong>{escape(words)}</strong>'
-        f"<p>{escape(advice(edit, before, after))}</p>{whereabouts(edit)}</div>",
+    words = " ".join(filter(None, (ended(edit, said), advice(edit, before, after, said))))
+    return "".join((
+        f'<div class="verdict {said.tone}"><strong>{escape(said.words)}</strong>'
+        f"<p>{escape(words)}</p>{whereabouts(edit)}</div>",
         _asked(edit, before, after),
         _others(edit, before, after),
-    ]
-    return "".join(parts)
+    ))  # fmt: skip
 
 
 def _asked(edit: Edit, before: Reading, after: Reading) -> str:
@@ -171,7 +275,8 @@ def _asked(edit: Edit, before: Reading, after: Reading) -> str:
 
 
 def _others(edit: Edit, before: Reading, after: Reading) -> str:
-    changed = side_effects(edit, before, after)
+    found = _changes(edit, before, after)
+    changed = {**found.others, **found.excluded, **found.freed}
     count = len([name for name in before.attributes if name not in edit.plan.wishes])
     moved = drift(edit, before, after)
     notes = []
@@ -181,15 +286,16 @@ def _others(edit: Edit, before: Reading, after: Reading) -> str:
     # a wish about an attribute moves points by its nature; only an edit of points is judged by the points it held
     if any(name in before.points for name in edit.plan.wishes) and moved > 0:
         notes.append(f"The points that were held moved by {moved:.1%} of the picture on average.")
-    rows = "".join(_row(*row, free=row[0] in edit.plan.release) for row in changed)
+    tags = {**dict.fromkeys(found.excluded, "excludes what you asked for"), **dict.fromkeys(found.freed, "was free to")}
+    rows = "".join(_row(name, *ends, tag=tags.get(name, "")) for name, ends in changed.items())
     table = f"<tbody>{rows}</tbody>" if rows else ""
     note = "".join(f'<p class="{"calm" if not changed else ""}">{escape(note)}</p>' for note in notes)
     return f'<table class="changes"><caption>What else changed</caption>{table}</table>{note}'
 
 
-def _row(name: str, old: float, new: float, *, wish: object = None, free: bool = False) -> str:
+def _row(name: str, old: float, new: float, *, wish: object = None, tag: str = "") -> str:
     goal = float(wish) if isinstance(wish, int | float) else None
-    tag = " <small>(was free to)</small>" if free else ""
+    tag = f" <small>({tag})</small>" if tag else ""
     return (
         f"<tr><th>{escape(label_of(name))}{tag}</th><td>{bar(old, new, goal)}</td>"
         f"<td class='numbers'>{old * 100:.0f} → <b>{new * 100:.0f}</b></td></tr>"

@@ -84,12 +84,14 @@ def _written_edit(edit: Edit) -> dict[str, Any]:
         "editor": plan.editor,
         "wishes": dict(plan.wishes),
         "release": list(plan.release),
+        "hold": list(plan.hold),
         "max_steps": plan.max_steps,
         "step_size": plan.step_size,
         "layers": None if plan.layers is None else list(plan.layers),
         "gesture": plan.gesture,
         "note": plan.note,
         "steps": edit.steps,
+        "chosen": edit.step,
         "reason": edit.reason,
         "distance": edit.distance if math.isfinite(edit.distance) else _MOST_DISTANCE,
         "outlyingness": edit.outlyingness,
@@ -222,6 +224,9 @@ def _edit(models: Models, model_set: ModelSet, content: Mapping[str, Any]) -> Ed
     steps, reason, distance = content.get("steps"), content.get("reason"), content.get("distance")
     if type(steps) is not int or not 1 <= steps <= 200:
         _refuse("an edit in it has no number of steps")
+    chosen = content.get("chosen", steps)  # which older ones lack
+    if type(chosen) is not int or not 0 <= chosen <= steps:
+        _refuse("an edit in it does not say which step it is")
     if reason not in (*StopReason.__members__, STOPPED, TAKEN):
         _refuse("an edit in it does not say why it ended")
     if not _is_distance(distance):
@@ -230,7 +235,8 @@ def _edit(models: Models, model_set: ModelSet, content: Mapping[str, Any]) -> Ed
     if far is not None and not _is_distance(far):
         _refuse("an edit in it says something odd of how far out it lies")
     latent, plan = _latent(models, model_set, content.get("latent")), _plan(models, model_set, content)
-    return Edit(plan, latent, steps, reason, float(distance), None if far is None else float(far))  # type: ignore[arg-type]
+    far = None if far is None else float(far)
+    return Edit(plan, latent, steps, reason, float(distance), far, chosen)  # type: ignore[arg-type]
 
 
 def _is_distance(value: object) -> bool:
@@ -246,9 +252,11 @@ def _plan(models: Models, model_set: ModelSet, content: Mapping[str, Any]) -> Pl
             _refuse("an edit in it names no layers")
         layers = layers_of(layers[0] + 1, layers[1], model_set.layers)
     predictor = models.predictor(model_set.heads)
-    wishes, release = _wishes(
-        models.editor(str(editor)).predictor.spec, _object(content.get("wishes")), content.get("release")
-    )
+    spec = models.editor(str(editor)).predictor.spec
+    wishes, release = _wishes(spec, _object(content.get("wishes")), content.get("release"))
+    hold = content.get("hold", [])  # which older ones lack
+    if not isinstance(hold, list) or not all(name in spec.attributes for name in hold):
+        _refuse("an edit in it holds something that is not there")
     known = {unfamiliar(caption) for caption in getattr(predictor, "captions", ())}
     return Plan(
         str(editor),
@@ -258,6 +266,7 @@ def _plan(models: Models, model_set: ModelSet, content: Mapping[str, Any]) -> Pl
         note=content["note"] if content.get("note") in known else "",
         layers=layers,
         gesture=gesture if isinstance(gesture, str) and gesture in GESTURES else "",
+        hold=tuple(name for name in dict.fromkeys(hold) if name not in wishes and name not in release),
     )
 
 

@@ -2,17 +2,21 @@
 
 The browser's part is `static/stage.js`; the two talk through `value`. The server sends messages (`scene`, `frame`),
 each of which names only what it changes; the browser sends `{"from": "client", "moved": {name: [x, y]}}`, which
-`wishes.keypoint_wishes` checks, and `"take": step` with it where a step of the filmstrip was clicked.
+`requests.keypoint_wishes` checks, and `"take": step` with it where a step of the filmstrip was clicked (`.select`). It
+triggers `.retry` where what else changed is to be held.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from app.widgets.scripted import message, scripted
+
+if TYPE_CHECKING:
+    from app.widgets.report import Verdict
 
 Point = tuple[float, float]
 
@@ -34,6 +38,18 @@ _TEMPLATE = """
     <button type="button" class="stage-clear" disabled>Put points back</button>
   </div>
 </div>
+<div class="said" role="status" hidden>
+  <p class="said-words"></p>
+  <div class="said-beside" hidden>
+    <figure><img class="said-start" alt=""><figcaption>Before</figcaption></figure>
+    <figure><img class="said-now" alt=""><figcaption>After</figcaption></figure>
+  </div>
+  <div class="said-buttons">
+    <button type="button" class="said-hold" hidden></button>
+    <button type="button" class="said-keep" hidden>Keep</button>
+    <button type="button" class="said-back" hidden>Back</button>
+  </div>
+</div>
 <div class="reading" hidden>
   <h3 class="group-title">The picture as the model reads it</h3>
   <p class="reading-words"></p>
@@ -43,7 +59,7 @@ _TEMPLATE = """
   </div>
 </div>
 <ol class="strip" aria-label="Steps of the edit" hidden></ol>
-<p class="strip-hint" hidden>Click a step to take it as the result.</p>
+<div class="strip-hint" hidden><span></span><button type="button" class="further" hidden></button></div>
 <p class="stage-status" role="status"></p>
 </div>
 """
@@ -78,7 +94,23 @@ def frame(
     """A message: one step of a running edit. `points` and `reading` are those of `scene`."""
     run = {"step": step, "distances": _finite(distances), "busy": True}
     read = {} if reading is None else {"reading": dict(reading)}
-    return message(image=image, points=_plain(points or {}), run=run, status="Editing …", **read)
+    return message(image=image, points=_plain(points or {}), run=run, said=None, status="Editing …", **read)
+
+
+def said(verdict: Verdict, start: str = "") -> dict[str, Any]:
+    """What is said of an edit below its picture.
+
+    Args:
+        verdict: the sentence, and what can be done.
+        start: the picture before as a data URI, where it is to be seen beside it.
+    """
+    hold = {0: "", 1: "Hold it and try again"}.get(len(verdict.hold), "Hold them and try again")
+    return {"tone": verdict.tone, "words": verdict.words, "hold": hold, "start": start}
+
+
+def other_picture(image: str, status: str) -> dict[str, Any]:
+    """A message: a preview of another picture, which nothing is known of: what was said of the last one goes."""
+    return message(image=image, status=status, points={}, run=None, strip=[], said=None, reading=None)
 
 
 def scene(
@@ -93,6 +125,7 @@ def scene(
     mark: int | None = None,
     distances: Sequence[float] = (),
     done: Iterable[str] | None = None,
+    said: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A message: a picture at rest, with the filmstrip of the edit that led to it.
 
@@ -105,13 +138,16 @@ def scene(
         reading: what is said of it, from `words_read`.
         strip: the steps, each by its number and as a data URI; None leaves those that are shown.
         mark: the step that is the picture.
-        distances: of the steps.
+        distances: of the steps; what is told are those up to the one that is the picture.
         done: moved points that are done with; None for all of them.
+        said: of the edit that led to it, from `said`.
     """
-    path: dict[str, Any] = {"mark": mark}
+    run = None
+    if mark is not None and distances:
+        run = {"step": mark, "distances": _finite(distances[: mark + 1]), "busy": False}
+    path: dict[str, Any] = {"mark": mark, "run": run}
     if strip is not None:
-        run = {"step": len(distances) - 1, "distances": _finite(distances), "busy": False} if distances else None
-        path = {"mark": mark, "run": run, "strip": [list(one) for one in strip]}
+        path["strip"] = [list(one) for one in strip]
     return message(
         image=image,
         points=_plain(points or {}),
@@ -122,6 +158,7 @@ def scene(
         rest=True,
         **path,
         done=None if done is None else list(done),
+        said=None if said is None else dict(said),
     )
 
 

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from sgf_hub.baselines.components import Choice, Components
 from sgf_hub.data.pairs import Pairs
+from sgf_hub.editing.changes import CHANGED
 from sgf_hub.types import Generator, Latent, Predictor
 
 STRENGTHS = (2.0, 5.0, 10.0, 20.0)  # in standard deviations
 _FIRST, _SECOND = 10, 24  # latents of the two rounds
 _LISTED = 4  # components an attribute, those whose coordinates correlate most with its score
 _KEPT = 3  # candidates an attribute that reach the second round
-_CHANGED = 0.5  # of a probability
 
 Layers = tuple[int, int] | None
 Candidate = tuple[int, Layers]
@@ -106,7 +106,7 @@ def _score(before: Tensor, along: Tensor, against: Tensor, a: int) -> float:
     """
     rising = before[:, a] <= 0.5  # B
     change = torch.where(rising[:, None], along, against) - before
-    changed = change.abs() > _CHANGED
+    changed = change.abs() > CHANGED
     arrived = changed[..., a] & ((change[..., a] > 0) == rising)
     others = changed.sum(dim=-1) - changed[..., a].long()
     return area(arrived.float().mean(dim=1), 1 - others.float().mean(dim=1) / max(before.shape[1] - 1, 1)).item()

@@ -74,11 +74,10 @@ class InterFaceGANEditor:
         names, spec = [name for name, _ in asked], self.predictor.spec
         if self.conditions != "all":
             return [name for name in self.conditions if name not in names]
-        free = {*names, *(other for name in names for other in spec.siblings(name))}
         return [
             name
-            for i, name in enumerate(spec.attributes)
-            if name in self.boundaries.attributes and name not in free and not target.released[i]
+            for name in spec.others(names)
+            if name in self.boundaries.attributes and not target.released[spec.index(name)].any()
         ]
 
     @cached_property

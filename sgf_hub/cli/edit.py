@@ -17,6 +17,11 @@ from sgf_hub.validation import bounded, check_seed, short
 
 DIRECTION_HELP = "In place of wishes, go along a direction: .npy, .pt, .npz or .safetensors, of InterFaceGAN or e4e."
 STRENGTH_HELP = "How far along it in all, negative for back; by default 3 standard deviations of the latents."
+HOLD_HELP = "A name that is held as firmly as a wish is met; the rest is held loosely."
+CHOOSE_HELP = (
+    "The result: 'balanced' for the step that best balances wish and rest (the default of 'tuned'), or 'arrived' for "
+    "the one that the edit stopped at."
+)
 _DIRECTION_STEPS = 10
 LATENT_HELP = "Start from a latent: a file of sgf-hub, or .npz, .npy or .pt of another inverter."
 
@@ -38,9 +43,11 @@ def edit(
     wish: Annotated[list[str] | None, typer.Option("--set", help="name=1, name=0, or keypoint=x,y in [0, 1].")] = None,
     caption: Annotated[str | None, typer.Option(help="What to show, in English, for a mapping of captions.")] = None,
     release: Annotated[list[str] | None, typer.Option(help="A name that need not be held.")] = None,
+    hold: Annotated[list[str] | None, typer.Option(help=HOLD_HELP)] = None,
     direction: Annotated[Path | None, typer.Option(help=DIRECTION_HELP)] = None,
     strength: Annotated[float | None, typer.Option(help=STRENGTH_HELP)] = None,
     stepping: Annotated[str, typer.Option(help="'tuned' (ours), or 'paper' for Algorithm 1 as published.")] = "tuned",
+    choose: Annotated[str | None, typer.Option(help=CHOOSE_HELP)] = None,
     steps: Annotated[int | None, typer.Option(help="At most so many steps.")] = None,
     layers: Annotated[str | None, typer.Option(help="Edit the layers first-last of the generator only: 0-5.")] = None,
     truncation: Annotated[float, typer.Option(help="Of the picture to start from.")] = 0.8,
@@ -66,8 +73,10 @@ def edit(
         raise BadValueError("give either --seed or --latent or --seeds, to say which pictures to start from.")
     if direction is None and strength is not None:
         raise BadValueError("--strength says how far along a direction: give --direction, or leave it out.")
-    if direction is not None and (wish or caption or release or stepping != "tuned"):
-        raise BadValueError("--direction goes its own way: leave --set, --caption, --release and --stepping out.")
+    if direction is not None and (wish or caption or release or hold or choose or stepping != "tuned"):
+        raise BadValueError(
+            "--direction goes its own way: leave --set, --caption, --release, --hold, --choose and --stepping out."
+        )
     pairs = [_wish(text) for text in wish or []]
     wishes: dict[str, Any] = dict(pairs)
     if len(wishes) < len(pairs):
@@ -84,7 +93,7 @@ def edit(
         if not reader.spec.caption:
             raise BadValueError(f"{mapping} takes no sentence: give --set name=value in place of --caption.")
         wishes = {"caption": caption}
-    request = EditRequest(wishes, tuple(release or ()))
+    request = EditRequest(wishes, tuple(release or ()), tuple(hold or ()))
     moving: Editor = editor
     asked: dict[str, Any] = {} if caption is None else {"asked": caption}
     if direction is not None:
@@ -98,6 +107,7 @@ def edit(
         start = samples(editor.generator, chosen[:1], truncation=truncation)
     config = replace(
         config,
+        choose=choose or config.choose,  # type: ignore[arg-type]
         max_steps=config.max_steps if steps is None else steps,
         layers=None if layers is None else _layers(layers, editor.generator, start),
     )

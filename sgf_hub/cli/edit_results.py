@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sgf_hub.cli.evaluate import make_folder
 
 if TYPE_CHECKING:  # torch takes seconds to import: --help is shown without it
+    from sgf_hub.editing.changes import Ends
     from sgf_hub.editing.config import EditConfig, EditRequest
     from sgf_hub.editing.trajectory import Editor, EditStep, Trajectory
     from sgf_hub.types import Latent
@@ -61,9 +62,29 @@ class EditJob:
         """How far a sample of a step is from what was asked, where something was."""
         return {"distance": round(step.distance[sample].item(), 4)} if self.request.wishes else {}
 
+    def changes(self, before: Any, after: Any) -> dict[str, dict[str, list]]:
+        """What an edit changed between two pictures' c, [C] each: {name: [from, to]}, of attributes and of keypoints.
+
+        `changed` are the wishes, and whatever else moved visibly; `excluded` are attributes that had to change, since
+        they exclude one that was asked for.
+        """
+        from sgf_hub.editing.changes import changes, moved_points
+
+        spec, request = self.predictor.spec, self.request
+        found = changes(spec, before, after, request.wishes, request.release)
+        changed = _rounded({**found.asked, **found.others, **found.freed})
+        asked = [name for name in spec.keypoints if name in request.wishes]
+        for name in dict.fromkeys((*asked, *moved_points(spec, before, after))):
+            changed[name] = [[round(v, 4) for v in c[spec.index(name)].tolist()] for c in (before, after)]
+        return {"changed": changed, "excluded": _rounded(found.excluded)}
+
     def read(self, c: Any) -> dict[str, str]:
         """The caption of a picture, where the mapping is one of captions."""
         return {} if self.caption is None else {"caption": self.predictor.words(c)[0]}
+
+
+def _rounded(ends: "Ends") -> dict[str, list]:
+    return {name: [round(p, 3) for p in pair] for name, pair in ends.items()}
 
 
 def edit_one(job: EditJob, start: "Latent") -> None:
@@ -74,11 +95,10 @@ def edit_one(job: EditJob, start: "Latent") -> None:
         start: its latent.
     """
     from sgf_hub.data.pictures import save_gif, shown_side, to_pictures
-    from sgf_hub.editing.batch import changes
     from sgf_hub.editing.trajectory import Trajectory
 
     editor, predictor, caption, out = job.editor, job.predictor, job.caption, job.out
-    trajectory = Trajectory(job.config.return_best)
+    trajectory = Trajectory(predictor.spec, job.config)
     with job.console.status("editing") as status:
         for step in editor.steps(start, job.request, job.config):
             trajectory.add(step)
@@ -94,13 +114,14 @@ def edit_one(job: EditJob, start: "Latent") -> None:
     result.latent.save(out / "latent.safetensors", generator=job.generator_name)
     summary: dict[str, Any] = {
         "stop_reason": reason.value,
+        "step": trajectory.chosen[0],
         "steps": trajectory.taken[0],
         **job.distance(result),
         **_outlyingness(result),
     }
     ends = trajectory.first.c, result.c
     if caption is None:
-        summary["changed"] = changes(predictor.spec, ends[0][0], ends[1][0], job.request.wishes)
+        summary.update(job.changes(ends[0][0], ends[1][0]))
     else:
         summary["caption"] = [job.read(c)["caption"] for c in ends]
         summary["similarity"] = [round(predictor.similarity(c, caption).item(), 4) for c in ends]
@@ -186,6 +207,7 @@ class _Results:
         for at, (seed, reason) in enumerate(zip(seeds, result.reasons, strict=True)):
             ended = reason.value if reason else ""
             measured = {
+                "step": trajectory.chosen[at],
                 "steps": trajectory.taken[at],
                 **self.job.distance(result, at),
                 **_outlyingness(result, at),
@@ -200,11 +222,9 @@ class _Results:
 
     def _changes(self, before: Any, after: Any) -> list[dict[str, Any]]:
         """Each asked name before and after, and what else changed."""
-        from sgf_hub.editing.batch import changes
-
         job, rows = self.job, []
         for c0, c1 in zip(before, after, strict=True):
-            moved = changes(job.predictor.spec, c0, c1, job.request.wishes)
+            moved = job.changes(c0, c1)["changed"]
             row: dict[str, Any] = {}
             for name in job.request.wishes:
                 for when, value in zip(("before", "after"), moved[name], strict=True):

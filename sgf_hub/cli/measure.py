@@ -22,7 +22,7 @@ JUDGES = {
     "faces": ("sgf-hub/faces-judge-attributes",),
 }
 """Who measures edits of a world's generators, which are named after it."""
-Steppings = Annotated[str, typer.Option(help="'tuned', 'unconstrained' and 'paper', with commas between.")]
+Steppings = Annotated[str, typer.Option(help="'tuned', 'arrived', 'unconstrained' and 'paper', with commas between.")]
 FLOWER_JUDGE = "sgf-hub/flowers-judge-attributes"
 
 

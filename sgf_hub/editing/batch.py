@@ -10,7 +10,7 @@ import torch
 from sgf_hub.editing.config import EditConfig, EditRequest
 from sgf_hub.editing.trajectory import Editor, Trajectory
 from sgf_hub.errors import BadValueError
-from sgf_hub.types import ConditionSpec, Generator, Latent
+from sgf_hub.types import Generator, Latent
 from sgf_hub.validation import check_seed, short
 
 MOST = 1000
@@ -71,32 +71,7 @@ def edit_seeds(
     """
     for chosen in batches(seeds, editor.generator.resolution):
         start = samples(editor.generator, chosen, truncation=truncation)
-        trajectory = Trajectory(config.return_best, keep=False)
+        trajectory = Trajectory(editor.predictor.spec, config, keep=False)
         for step in editor.steps(start, request, config):
             trajectory.add(step)
             yield chosen, trajectory
-
-
-def changes(spec: ConditionSpec, before: torch.Tensor, after: torch.Tensor, wishes: Iterable[str]) -> dict[str, list]:
-    """What an edit changed: every wish, and whatever else moved visibly; {name: [from, to]}.
-
-    Attributes are probabilities, and count as moved from 0.5 on (the paper's threshold); keypoints are (x, y), and
-    count from 3% of the side on.
-
-    Args:
-        spec: the meaning of c.
-        before: [C].
-        after: [C].
-        wishes: the names that were asked for.
-    """
-    moved: dict[str, list] = {}
-    for name in spec.attributes:
-        where = spec.index(name)
-        pair = [round((c[where].item() + 1) / 2, 3) for c in (before, after)]
-        if name in wishes or abs(pair[1] - pair[0]) > 0.5:
-            moved[name] = pair
-    for name in spec.keypoints:
-        where = spec.index(name)
-        if name in wishes or (before[where] - after[where]).norm() > 0.03:
-            moved[name] = [[round(v, 4) for v in c[where].tolist()] for c in (before, after)]
-    return moved

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from sgf_hub.types import Predictor, Target, Wish
 from sgf_hub.validation import bounded, short
 
 Wishes = Mapping[str, Wish]
+Choice = Literal["balanced", "arrived"]
 
 _BOUNDS = (("max_steps", 1, 10_000), ("tolerance", 0.0, 1e6), ("certainty", 1e-6, 1.0))
 
@@ -30,7 +32,10 @@ class EditConfig:
         as_samples: where the predictor is less certain of most samples that have an attribute, or have it not, an edit
             has arrived when it is as certain (ours): beyond that, pictures become alike.
         patience: stop as stalled after so many steps without a better distance; None never does (the paper).
-        return_best: a sample that stops short gives back its closest step, not its last one (ours).
+        choose: which of the steps is the result: "balanced", the one that best balances what was asked with what else
+            changed, as the predictor sees them (ours; `choosing`), or "arrived", the one at which the edit stopped (the
+            paper). An edit goes on until it has arrived in either case; one by caption always gives the "arrived".
+        return_best: of "arrived", a sample that stops short gives back its closest step, not its last one (ours).
         release_siblings: let go of attributes that exclude one that is raised (hair colours) and aim them at absent
             (ours).
         grounded: aim at the caption of a picture that does what the sentence asks and leaves the rest as it is
@@ -52,6 +57,7 @@ class EditConfig:
     certainty: float = 0.05
     as_samples: bool = True
     patience: int | None = 15
+    choose: Choice = "balanced"
     return_best: bool = True
     release_siblings: bool = True
     grounded: bool = True
@@ -65,6 +71,9 @@ class EditConfig:
             bounded(name, getattr(self, name), low, high)
         if self.patience is not None:
             bounded("patience", self.patience, 1, 10_000)
+        if self.choose not in get_args(Choice):
+            known = " or ".join(map(repr, get_args(Choice)))
+            raise BadValueError(f"choose is {short(self.choose)}; choose {known}.")
         if self.within not in (None, *QUANTILES):
             raise BadValueError(f"within is {short(self.within)}; choose {', '.join(map(str, QUANTILES))} or None.")
         if self.layers is not None and not (
@@ -84,6 +93,7 @@ class EditConfig:
             certainty=1.0,
             as_samples=False,
             patience=None,
+            choose="arrived",
             return_best=False,
             release_siblings=False,
             grounded=False,
@@ -100,21 +110,30 @@ class EditRequest:
     Args:
         wishes: {"smile": 1, "nose_tip": (0.5, 0.6)} or {"caption": "a red flower"}.
         release: names of attributes or keypoints that need not be held.
+        hold: names that are held as firmly as wishes are met: what they are is asked for (all else is held loosely).
     """
 
     wishes: Wishes
     release: tuple[str, ...] = ()
+    hold: tuple[str, ...] = ()
 
     def target(self, predictor: Predictor, c0: Tensor) -> Target:
         """c1 for pictures that C reads as c0, [B, C].
 
         Raises:
             UnknownNameError: for a name that the predictor does not know.
-            BadValueError: for a value out of range, or no wish at all.
+            BadValueError: for a value out of range, no wish at all, or a name to be held that is asked for or released.
         """
         for name in self.wishes:
             predictor.spec.index(name)  # before they become keywords: one may be called "release"
-        return predictor.target(c0, release=self.release, **self.wishes)
+        for name in self.hold:
+            if name in self.wishes or name in self.release:
+                also = "asked for" if name in self.wishes else "released"
+                raise BadValueError(f"{short(name)} is to be held, and is {also} too: name it once.")
+        target = predictor.target(c0, release=self.release, **self.wishes)
+        for name in self.hold:
+            target.asked[predictor.spec.index(name)] = True  # at c0, which is what c1 is where nothing is asked
+        return target
 
 
 def aimed(predictor: Predictor, c0: Tensor, target: Target | EditRequest | Wishes, config: EditConfig) -> Target:

@@ -171,7 +171,7 @@ class _GainControl:
         self.rule, self.target, self.way = rule, edit.target, edit.way
         attributes = torch.zeros(edit.c0.shape[1], dtype=torch.bool, device=edit.c0.device)
         attributes[: len(edit.spec.attributes)] = True
-        self.driven = self.target.asked & attributes
+        self.driven = self.target.asked & attributes & (self.way != 0)  # what is to stay is drawn back, not driven
         self.gain = torch.full_like(edit.c0, rule.step_size)
         certainty = torch.where(self.target.c.abs() == 1, edit.config.certainty, 1.0)
         self.close = 2 * ATTRIBUTE_TOLERANCE * edit.config.tolerance * certainty  # a score is 2 p - 1
@@ -187,7 +187,7 @@ class _GainControl:
         self.before[rows] = _log_odds(state.c)
         # asked keypoints take most of what is missing at every step, whatever the gain: they need no push
         rate = torch.where(self.target.asked, 0.8, self.rule.hold_rate)
-        driven = self.driven & (towards.abs() > self.close[rows])
+        driven = self.driven[rows] & (towards.abs() > self.close[rows])
         return torch.where(driven, self.gain[rows] * self.way[rows], rate * towards)
 
     def _adapt(self, state: StepState) -> None:

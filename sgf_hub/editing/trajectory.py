@@ -8,8 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from sgf_hub.editing.choosing import worth
 from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
-from sgf_hub.types import Generator, Latent, Predictor, Target
+from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
 
 
 class StopReason(Enum):
@@ -71,29 +72,30 @@ class Trajectory:
     """The steps of an edit, and its outcome so far.
 
     Args:
-        return_best: whether samples that stop short give back their closest step.
+        spec: the meaning of c.
+        config: of the edit; it says which step is the result.
         keep: whether all steps are kept; of many pictures only the first is.
     """
 
-    def __init__(self, return_best: bool = False, *, keep: bool = True) -> None:
-        self.return_best, self.keep = return_best, keep
+    def __init__(self, spec: ConditionSpec, config: EditConfig, *, keep: bool = True) -> None:
+        self.spec, self.config, self.keep = spec, config, keep
         self.steps: list[EditStep] = []
         self.chosen: list[int] = []
-        """For each sample, the step that is its result."""
+        """For each sample, the step that is its result (`EditConfig.choose`)."""
         self.taken: list[int] = []
         """For each sample, the steps it moved before it stopped."""
 
     def add(self, step: EditStep) -> None:
         """Take in the next step."""
         moves = [int(reason is None) for reason in step.reasons]
+        before = self.steps[0].c if self.steps else step.c
+        value = worth(self.spec, self.config, before, step.c, step.target, step.distance, step.index)
         if not self.steps:
-            self.result, self.chosen, self.taken = step, [step.index] * len(moves), moves
+            self.result, self.chosen, self.taken, self._worth = step, [step.index] * len(moves), moves, value
         else:
-            better = torch.ones_like(step.distance, dtype=torch.bool)
-            if self.return_best:  # of equals, the later one
-                old, new = (one.distance.nan_to_num(nan=float("inf")) for one in (self.result, step))
-                better = new <= old
+            better = value >= self._worth
             self.result = _merged(self.result, step, better)
+            self._worth = torch.where(better, value, self._worth)
             self.chosen = [step.index if b else was for b, was in zip(better.tolist(), self.chosen, strict=True)]
             self.taken = [n + more for n, more in zip(self.taken, moves, strict=True)]
         if self.keep or not self.steps:
@@ -150,7 +152,7 @@ def edit(
 ) -> Trajectory:
     """Drain an editor's steps, and draw the outcome at full size if they were smaller."""
     config = config or EditConfig()
-    trajectory = Trajectory(config.return_best)
+    trajectory = Trajectory(editor.predictor.spec, config)
     for step in editor.steps(latent, target, config):
         trajectory.add(step)
     if config.resolution is not None:

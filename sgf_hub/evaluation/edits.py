@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from sgf_hub.editing import EditConfig, SGFEditor, StopReason
+from sgf_hub.editing.changes import CHANGED
 from sgf_hub.editing.editor import PRESETS
-from sgf_hub.evaluation.disentanglement.mds import CHANGED
 from sgf_hub.evaluation.disentanglement.sweep import flip, starts
 from sgf_hub.evaluation.pool import in_parallel
 from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
@@ -74,7 +74,7 @@ def flips(
         trajectory = editor.edit(latent, target, config)
         after = trajectory.result.images
         before = trajectory.first.images
-        others = [other for other in spec.attributes if other != name and other not in spec.siblings(name)]
+        others = list(spec.others([name]))
         moved_predictor = _moves(editor.predictor, before, after)
         moved_judge = _moves(judge, before, after)
         sees = None
@@ -347,8 +347,8 @@ def measure_in_parallel(
 
 
 _loaded: dict[str, Any] = {}  # of a worker process
-STEPPINGS = (*PRESETS, "unconstrained")
-"""What is measured: the presets, and ours without the constraint."""
+STEPPINGS = (*PRESETS, "arrived", "unconstrained")
+"""What is measured: the presets, ours with the step that arrived as the result, and ours without the constraint."""
 
 
 def _load(mapping: str, judge: tuple[str, ...], hub: HubOptions) -> None:
@@ -371,9 +371,8 @@ def measured_with(editor: SGFEditor, stepping: str, *, keypoints: bool | None = 
         stepping: one of `STEPPINGS`.
         keypoints: whether they are moved; by default whether the predictor reads any.
     """
-    free = stepping == "unconstrained"
-    editor, config = editor.preset("tuned" if free else stepping)
-    if free:
-        config = replace(config, within=None)
+    ours: dict[str, dict[str, Any]] = {"arrived": {"choose": "arrived"}, "unconstrained": {"within": None}}
+    editor, config = editor.preset("tuned" if stepping in ours else stepping)
+    config = replace(config, **ours.get(stepping, {}))
     moved = bool(editor.predictor.spec.keypoints) if keypoints is None else keypoints
     return editor, replace(config, tolerance=0.5) if moved and stepping != "paper" else config

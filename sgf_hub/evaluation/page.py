@@ -9,7 +9,12 @@ from sgf_hub.validation import read_json
 
 BEGIN, END = "<!-- measured: begin (written by `sgf-hub measure page`) -->", "<!-- measured: end -->"
 
-_STEPPINGS = {"tuned": "our stepping", "unconstrained": "ours without the constraint", "paper": "the paper's stepping"}
+_STEPPINGS = {
+    "tuned": "our stepping",
+    "arrived": "ours, the step that arrived",
+    "unconstrained": "ours without the constraint",
+    "paper": "the paper's stepping",
+}
 
 
 def headline() -> str:

@@ -9,6 +9,7 @@ from app.models.services import Models
 from app.panels import downloads
 from sgf_hub.editing import EditStep, StopReason, edit
 from sgf_hub.editing.config import EditRequest
+from sgf_hub.predictors.captions.grounding import Kept
 from sgf_hub.types import ConditionSpec, Latent, Target
 from tests.app.visits import handle
 
@@ -43,6 +44,9 @@ class FakeCaptions:
     def similarity(self, c, text):
         self.embedded.append(text)
         return 1 / (1 + (c - self.target(c, caption=text).c).norm(dim=1))
+
+    def compare(self, text, before, after):
+        return Kept(any(colour in text and colour in after for colour in COLOURS), (), ())
 
     def familiarity(self, text):
         self.embedded.append(text)

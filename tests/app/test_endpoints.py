@@ -60,7 +60,9 @@ class TestTheirDescription:
             assert next(iter(arguments)) == first and not arguments[first]["parameter_has_default"]
             defaults = {key: one["parameter_default"] for key, one in arguments.items() if key != first}
             shared = {"seed": 7, "latent": "", "layers": None, "max_steps": 60, "truncation": 0.8}
-            extra = {} if name == "/edit_caption" else {"release": None, "strength": 100, "faces": "drawn"}
+            extra = {} if name == "/edit_caption" else {
+                "release": None, "hold": None, "choose": "balanced", "strength": 100, "faces": "drawn",
+            }  # fmt: skip
             assert defaults == {**shared, **extra}
             assert arguments["max_steps"]["type"]["type"] == "integer"
 
@@ -77,9 +79,10 @@ class TestFaces:
         assert latent_of(face, tmp_path).data.shape == (1, 8)
 
     def test_edits_stream(self, client):
-        job = client.submit({"smile": 1}, 7, max_steps=3, api_name="/edit_attributes")
+        job = client.submit({"smile": 1}, 7, max_steps=3, hold=["hat"], api_name="/edit_attributes")
         result = job.result(timeout=60)
-        assert [step["step"] for step in job.outputs()] == [0, 1, 2, 3, 3]
+        assert [step["step"] for step in job.outputs()[:-1]] == [0, 1, 2, 3]
+        assert 0 <= result["step"] <= 3 == result["steps"] and not set(result["excluded"]) & set(result["changed"])
         assert all(step.keys() == {"step", "distance", "outlyingness"} for step in job.outputs()[:-1])
         assert result["stop_reason"] == "step limit"
         assert result["asked"].keys() == {"smile"} and len(result["asked"]["smile"]) == 2
@@ -88,7 +91,7 @@ class TestFaces:
 
     def test_keypoints(self, client):
         moved = client.predict({"nose_tip": [0.5, 0.6]}, max_steps=2, api_name="/edit_keypoints")
-        assert moved["step"] == 2 and moved["asked"]["nose_tip"][1] == moved["keypoints"]["nose_tip"]
+        assert moved["steps"] == 2 and moved["asked"]["nose_tip"][1] == moved["keypoints"]["nose_tip"]
 
     def test_attributes_and_keypoints_in_one_go(self, client):
         wishes = {"nose_tip": [0.5, 0.6], "smile": 1}
@@ -96,8 +99,9 @@ class TestFaces:
         assert result["asked"].keys() == {"nose_tip", "smile"}
 
     def test_edits_chain_by_latent(self, client, tmp_path):
-        first = client.predict({"smile": 1}, 7, max_steps=3, api_name="/edit_attributes")
-        again = client.submit({"glasses": 1}, latent=first["latent"], max_steps=2, api_name="/edit_attributes")
+        arrived = {"choose": "arrived", "api_name": "/edit_attributes"}  # the toys are not trained
+        first = client.predict({"smile": 1}, 7, max_steps=3, **arrived)
+        again = client.submit({"glasses": 1}, latent=first["latent"], max_steps=2, **arrived)
         second = again.result(timeout=60)
         assert second["asked"]["glasses"][0] == first["attributes"]["glasses"]
         assert not torch.equal(latent_of(first, tmp_path).data, latent_of(second, tmp_path).data)
@@ -106,7 +110,9 @@ class TestFaces:
         start = latent_of(client.predict(api_name="/new_face"), tmp_path).data[:, None]
         moved = []
         for value in (0, 1):  # the toys are not trained: one of these leads away, and the best step is none
-            result = client.predict({"smile": value}, layers=[1, 2], max_steps=2, api_name="/edit_attributes")
+            result = client.predict(
+                {"smile": value}, layers=[1, 2], max_steps=2, choose="arrived", api_name="/edit_attributes"
+            )
             far = (latent_of(result, tmp_path).data - start).abs().amax(dim=(0, 2))
             moved.append([layer for layer, way in enumerate(far) if way > 1e-6])
         assert [1, 2] in moved and all(layers in ([], [1, 2]) for layers in moved)
@@ -190,6 +196,10 @@ def _text(data: torch.Tensor, space: str = "w") -> str:
         ("/edit_attributes", {"wishes": {}}, "Nothing is asked for: name what should change"),
         ("/edit_attributes", {"wishes": [1]}, "Nothing is asked for: name what should change"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "release": ["tail"]}, "'tail'"),
+        ("/edit_attributes", {"wishes": {"smile": 1}, "choose": "best"}, "'best'; choose 'balanced' or 'arrived'"),
+        ("/edit_attributes", {"wishes": {"smile": 1}, "hold": ["tail"]}, "'tail'"),
+        ("/edit_attributes", {"wishes": {"smile": 1}, "hold": "hat"}, "hold takes a list of attributes"),
+        ("/edit_attributes", {"wishes": {"smile": 1}, "hold": ["smile"]}, "Smile is to be held, and asked for"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "max_steps": 0}, "number of steps is 0"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "strength": 500}, "strength is 5"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "layers": [3, 1]}, "two whole numbers, the first and the last"),

@@ -1,6 +1,7 @@
 """The handlers behind the page, on a toy zoo, without a browser."""
 
 import itertools
+from dataclasses import replace
 
 import gradio as gr
 import numpy as np
@@ -9,10 +10,10 @@ import torch
 
 from app.core.errors import UserError, as_notices
 from app.core.session import STOPPED, Edit, Origin, Plan, Session
-from app.panels import history, links
+from app.panels import edits, history, links
 from app.panels.panel import EditorPanel
 from app.widgets.code import as_python
-from app.widgets.report import report, side_effects
+from app.widgets.report import Verdict, report, verdict
 from sgf_hub.errors import SGFError
 from sgf_hub.types import Latent
 from tests.app.fakes import saved
@@ -170,12 +171,101 @@ def test_undo_shows_the_face_before(panel):
 
 
 def test_report_names_what_else_changed(panel):
-    a, b = (panel.models.read(panel.model_set, face(panel, seed).latent) for seed in (1, 2))
+    a, b = faces_read(panel, bald=1.0, hat=1.0)
     edit = Edit(plan(), face(panel).latent, 4, "STALLED", 3.0)
-    moved = side_effects(edit, a, b)
-    assert all(name != "smile" and abs(new - old) > 0.25 for name, old, new in moved)
-    assert "None of the other 24 attributes changed." in report(edit, a, a)
-    assert "Stalled after 4 steps" in report(edit, a, b)
+    said = verdict(edit, a, b)
+    assert "None of the other 24 attributes changed." in report(edit, a, a, said)
+    told = report(edit, a, b, said)
+    assert "Stalled after 4 steps." in told and "<th>Bald</th>" in told and "<th>Hat</th>" in told
+    assert said.words in told and 'class="verdict fair"' in told
+
+
+def faces_read(panel, asked: float = 0.0, **after: float):
+    """A face that shows nothing, and one that shows what is said: smile `asked`, and others."""
+    now = panel.models.read(panel.model_set, face(panel).latent)
+    count = len(now.spec.attributes)
+
+    def reading(shown: dict[str, float], tint: float):
+        c = torch.cat([torch.full((count,), -1.0), now.c[count:]])
+        for name, p in shown.items():
+            c[now.spec.index(name)] = 2 * p - 1
+        return replace(now, image=now.image + tint, c=c)
+
+    return reading({}, 0.0), reading({"smile": asked, **after}, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "after", "tone", "words"),
+    [
+        (0.95, {}, "good", "Smile reached; nothing else changed."),
+        (0.95, {"hat": 0.4}, "good", "Smile reached; nothing else changed."),
+        (0.95, {"hat": 0.9}, "fair", "Smile reached; 1 other thing changed: hat."),
+        (0.95, {"hat": 0.8, "bald": 0.9}, "fair", "Smile reached; 2 other things changed: bald, hat."),
+        (0.5, {}, "fair", "Smile at 50 of the 100 asked; nothing else changed."),
+    ],
+)
+@pytest.mark.parametrize("reason", ["TARGET_REACHED", "STALLED", "STEP_LIMIT", STOPPED])
+def test_the_sentence_says_what_came_of_it(panel, asked, after, tone, words, reason):
+    said = verdict(Edit(plan(), "latent", 4, reason, 3.0), *faces_read(panel, asked, **after))
+    assert (said.tone, said.words) == (tone, words) and set(said.hold) == {n for n, p in after.items() if p > 0.5}
+    assert said.met == (asked > 0.9) and said.worse == (len(said.hold) > asked)
+
+
+def test_what_excludes_a_wish_is_told_apart(panel):
+    _, start = faces_read(panel, bald=1.0)
+    _, now = faces_read(panel, black_hair=1.0)
+    assert {"bald", "black_hair"} <= set(now.spec.attributes)
+    spec = replace(now.spec, groups=(("bald", "black_hair"),))
+    start, now = (replace(one, spec=spec) for one in (start, now))
+    edit = Edit(plan(wishes={"bald": 0.0}), "latent", 4, "TARGET_REACHED", 0.5)
+    said = verdict(edit, start, replace(now, image=now.image + 0.1))
+    assert said.words == "Bald gone, black hair came instead; nothing else changed."
+    assert (said.tone, said.hold, said.worse) == ("good", (), False)
+
+
+def test_an_edit_that_went_away_is_worse(panel):
+    _, there = faces_read(panel, 0.6)
+    _, away = faces_read(panel, 0.2)
+    said = verdict(Edit(plan(), "latent", 4, "STALLED", 8.0), there, replace(away, image=away.image + 0.1))
+    assert said.worse and said.tone == "fair"
+
+
+def test_one_that_came_out_right_is_not_called_stalled(panel):
+    a, b = faces_read(panel, 0.95)
+    edit = Edit(plan(), "latent", 14, "STALLED", 3.0, chosen=9)
+    assert "Step 9 of 14." in report(edit, a, b, verdict(edit, a, b)) and "talled" not in report(
+        edit, a, b, verdict(edit, a, b)
+    )
+
+
+def test_a_worse_result_is_shown_beside_the_start(panel, monkeypatch):
+    session = edited(panel, face(panel), plan())
+    monkeypatch.setattr(
+        "app.panels.views.verdict", lambda *_: Verdict("fair", "So it is.", ("hat", "bald"), worse=True)
+    )
+    said = panel.show(panel.view_of(), session)[panel.stage]["said"]
+    assert (said["words"], said["hold"]) == ("So it is.", "Hold them and try again")
+    assert said["start"].startswith("data:image/jpeg")
+    monkeypatch.setattr("app.panels.views.verdict", lambda *_: Verdict("good", "Well."))
+    assert panel.show(panel.view_of(), session)[panel.stage]["said"] == {
+        "tone": "good", "words": "Well.", "hold": "", "start": "",
+    }  # fmt: skip
+    assert panel.show(panel.view_of(), session.undone())[panel.stage]["said"] is None
+
+
+def test_what_changed_beside_is_held_from_the_start_of_the_edit(panel, monkeypatch):
+    session = edited(panel, face(panel), plan(wishes={"smile": 1.0}))
+    monkeypatch.setattr("app.panels.views.verdict", lambda *_: Verdict("fair", "So it is.", ("hat", "bald")))
+    *_, last = edits.held_again(panel, panel.view_of(), session, "me")
+    after = last[panel.session]
+    assert after.last.plan == replace(session.last.plan, hold=("hat", "bald")) and after.cursor == 1
+    assert torch.equal(after.before.data, session.before.data)
+    *_, last = edits.held_again(panel, panel.view_of(), after, "me")
+    assert last[panel.session].last.plan.hold == ("hat", "bald"), "nothing is held twice"
+    monkeypatch.setattr("app.panels.views.verdict", lambda *_: Verdict("good", "Well."))
+    for nothing in (session, session.undone()):
+        with pytest.raises(UserError, match="there is nothing to hold"):
+            list(edits.held_again(panel, panel.view_of(), nothing, "me"))
 
 
 # -- files and code ----------------------------------------------------------------------------------------------------
@@ -226,7 +316,7 @@ def test_latents_of_other_tools_are_opened(panel, tmp_path):
         links.opened(panel, view, None, str(tmp_path / "many.pt"))
 
 
-@pytest.mark.parametrize("kind", ["plain", "release", "keypoints", "chain", "stopped", "file", "no edit"])
+@pytest.mark.parametrize("kind", ["plain", "release", "hold", "keypoints", "chain", "stopped", "file", "no edit"])
 def test_copied_python_gives_the_same_latent(panel, tmp_path, monkeypatch, kind):
     monkeypatch.chdir(tmp_path)
     session = face(panel)
@@ -239,7 +329,8 @@ def test_copied_python_gives_the_same_latent(panel, tmp_path, monkeypatch, kind)
         panel.stops.ask("me")
         session = next(steps)[panel.session]
     elif kind != "no edit":
-        session = edited(panel, session, plan(release=("hat", "bald") if kind == "release" else (), step_size=0.15))
+        some = {kind: ("hat", "bald")} if kind in ("release", "hold") else {}
+        session = edited(panel, session, plan(**some, step_size=0.15))
     if kind in ("keypoints", "chain"):
         wishes = {"nose_tip": (0.51, 0.62), "chin": (0.5, 0.9)}
         session = edited(panel, session, plan(editor="sgf-avatars-keypoints", wishes=wishes, release=("jaw_left",)))

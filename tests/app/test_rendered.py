@@ -221,21 +221,26 @@ def test_outside_of_the_distribution_is_fair_and_never_done(panel, session, view
     monkeypatch.setattr(edit_run, "steps", outside)
     after, shown = edited(panel, session, plan_of(view, session, SLIDERS, None, STEPS))
     assert after.last.reason == "OUT_OF_DISTRIBUTION" and list(shown[panel.sliders]["done"]) == []
-    assert '<div class="verdict fair"><strong>Outside of what the generator draws' in shown[panel.verdict]
+    assert '<div class="verdict fair">' in shown[panel.verdict] and "draws, after 2 steps" in shown[panel.verdict]
     assert "Outside of what the generator draws: at 1.23 of how far out" in shown[panel.verdict]
     assert "trust your eyes" in shown[panel.verdict]
 
 
 @pytest.mark.parametrize("reason", StopReason.__members__)
-def test_every_reason_has_a_tone_and_words(panel, session, view, reason):
+def test_every_reason_has_words_and_what_came_of_it_a_tone(panel, session, view, reason):
     plan = Plan(panel.rendered.attributes, {"smile": 1.0})
-    tone, words, advice = headline(Edit(plan, session.latent, 4, reason, 2.0))
-    assert tone in ("good", "fair", "bad") and "after 4 steps" in words and advice.endswith(".")
-    assert (tone == "good") == (reason == "TARGET_REACHED")
+    words, advice = headline(Edit(plan, session.latent, 4, reason, 2.0))
+    assert "after 4 steps" in words and advice.endswith(".")
     reading = view.read(session.latent)
-    html = report(Edit(plan, session.latent, 4, reason, 2.0, 0.87), reading, reading)
-    assert "Within what the generator draws: at 0.87" in html and f"verdict {tone}" in html
-    assert "whereabouts" not in report(Edit(plan, session.latent, 4, reason, 2.0), reading, reading)
+    c = reading.c.clone()
+    c[reading.spec.index("smile")] = 1.0
+    now = replace(reading, c=c, image=reading.image + 0.1)
+    edit = Edit(plan, session.latent, 4, reason, 2.0, 0.87)
+    said = view.verdict(edit, reading, now)
+    assert said.tone == {"OUT_OF_DISTRIBUTION": "fair", "NOT_FINITE": "bad"}.get(reason, "good")
+    html = report(edit, reading, now, said)
+    assert "Within what the generator draws: at 0.87" in html and f"verdict {said.tone}" in html
+    assert "whereabouts" not in report(Edit(plan, session.latent, 4, reason, 2.0), reading, now, said)
 
 
 def test_a_step_tells_how_far_out_it_lies(panel, session, view):

@@ -18,7 +18,7 @@ from app.panels import history, links
 from app.panels.faces import plan_of
 from app.tabs.options import Options
 from app.widgets.code import as_python
-from app.widgets.report import report
+from app.widgets.report import report, verdict
 from app.widgets.timeline import LONGEST, wishes_in_words
 from sgf_hub.editing.trajectory import Trajectory
 from tests.app.fakes import drained, saved
@@ -125,6 +125,8 @@ def test_a_step_is_taken_to_the_bit(panel, session, step):
     assert after.cursor == 2 and after.before is session.before, "it takes the place of the edit's result"
     assert taken[panel.stage]["mark"] == step and "strip" not in taken[panel.stage], "the filmstrip stays"
     assert f"Step {step}, taken by you" in taken[panel.verdict]
+    run = taken[panel.stage]["run"]
+    assert (run["step"], len(run["distances"])) == (step, step + 1), "what is told is told of the step that is shown"
     again = drained(handle(panel, history.step_taken, after, {"take": 2}))[panel.session]
     assert again.last.steps == 2, "another step can be taken after it"
 
@@ -197,7 +199,7 @@ def test_a_film_ends_with_the_result(panel, session):
 
 def test_an_edit_of_some_layers_leaves_the_others(panel, tmp_path):
     start = face(panel)
-    after = edited(panel, start, plan(layers=(1, 3)))
+    after = edited(panel, start, plan(layers=(1, 3), choose="arrived"))
     assert after.latent.space == "w+"
     rows, before = after.latent.data[0], start.latent.data[0]
     assert torch.equal(rows[[0, 3, 4, 5]], before.expand(4, -1)) and not torch.equal(rows[1], before)
@@ -306,14 +308,14 @@ def test_a_gesture_is_known_again(panel):
 
 def said(panel, reason: str, before, after, wishes=None, **changes) -> str:
     edit = Edit(plan(wishes, **changes), face(panel).latent, 4, reason, 3.0)
-    return report(edit, before, after)
+    return report(edit, before, after, verdict(edit, before, after))
 
 
 def test_a_weak_edit_is_explained(panel):
     here = panel.view_of().read(face(panel).latent)
     close = replace(here, image=here.image * 0.999)
-    assert "Hardly anything came of it. The steps ran out: press Edit again" in said(panel, "STEP_LIMIT", here, close)
-    assert "the picture is as it was" in said(panel, "STEP_LIMIT", here, here)
+    assert "Step limit after 4 steps. The steps ran out: press Edit again" in said(panel, "STEP_LIMIT", here, close)
+    assert "it is as it was" in said(panel, "STEP_LIMIT", here, here)
     assert "open the locks" in said(panel, "STALLED", here, here)
     assert "open the locks" not in said(panel, "STALLED", here, here, release=("hat",))
     assert "take in more of them" in said(panel, "STALLED", here, here, layers=(0, 2))

@@ -69,6 +69,7 @@ def test_a_drawn_face_is_found_and_another_tab_edits_it(tab):
     move_slider(tab, "glasses", 100)
     finish_edit(tab, "attributes")
     assert tab.get_attribute(".stage-picture", "src") != found
+    assert tab.locator(".photo-found .verdict").count() == 0, "the similarity was that of another picture"
 
 
 def test_what_is_no_face_is_told(tab):

@@ -12,9 +12,8 @@ from PIL import Image
 
 from sgf_hub.cli.main import main
 from sgf_hub.data.pictures import to_pictures
-from sgf_hub.editing.batch import changes
 from sgf_hub.generators import load_generator
-from sgf_hub.types import ConditionSpec, Latent
+from sgf_hub.types import Latent
 from tests.toys import edit_config
 
 ATTRIBUTES, KEYPOINTS = "sgf-toy-attributes", "sgf-toy-keypoints"
@@ -65,7 +64,7 @@ class TestEdit:
 
     def test_prints_one_line_of_json(self, edited) -> None:
         told, _ = edited
-        assert told.keys() == {"stop_reason", "steps", "distance", "changed"}
+        assert told.keys() == {"stop_reason", "step", "steps", "distance", "changed", "excluded"}
         assert told["stop_reason"] in ("target reached", "step limit", "stalled")
         assert 0 <= told["steps"] <= 4 and told["distance"] >= 0
 
@@ -149,7 +148,11 @@ class TestEdit:
         [
             (("--strength", 2), "--strength says how far along a direction: give --direction"),
             (("--direction", "x.npy", "--set", "smile=1"), "--direction goes its own way: leave --set"),
-            (("--direction", "x.npy", "--stepping", "paper"), "leave --set, --caption, --release and --stepping out"),
+            (
+                ("--direction", "x.npy", "--stepping", "paper"),
+                "leave --set, --caption, --release, --hold, --choose and --stepping out",
+            ),
+            (("--direction", "x.npy", "--choose", "arrived"), "--hold, --choose and --stepping out"),
             (("--direction", "none.npy"), "there is no file at none.npy"),
             (("--direction", "x.npy"), "and latents of this generator are 'w' of 16 dimensions"),
         ],
@@ -296,23 +299,6 @@ class TestBadInput:
         told = run.refused("edit", ATTRIBUTES, "--seed", "7", "--set", "smile=1", "--out", "taken")
         assert "taken cannot be made a folder" in told
         assert Path("taken").read_text() == "mine"
-
-
-class TestChanges:
-    spec = ConditionSpec(("smile", "hat"), ("nose", "chin"))
-
-    def test_wishes_and_what_moved_visibly(self) -> None:
-        before = torch.tensor([-1.0, -1.0, 0.5, 0.5, 0.5, 0.9])
-        after = torch.tensor([-0.9, 0.1, 0.5, 0.5, 0.5, 0.94])
-        assert changes(self.spec, before, after, {"smile": 1}) == {
-            "smile": [0.0, 0.05],
-            "hat": [0.0, 0.55],
-            "chin": [[0.5, 0.9], [0.5, 0.94]],
-        }
-
-    def test_small_moves_are_left_out(self) -> None:
-        c = torch.tensor([-1.0, -1.0, 0.5, 0.5, 0.5, 0.9])
-        assert changes(self.spec, c, c + 0.02, {}) == {}
 
 
 class TestZooList:

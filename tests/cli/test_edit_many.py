@@ -62,7 +62,7 @@ def test_without_its_steps_a_trajectory_tells_the_same(in_toy_zoo, config: EditC
     start = samples(editor.generator, range(6))
     wishes = {"smile": 1, "nose": (0.5, 0.5)}
     whole = edit(editor, start, wishes, config)
-    outcome = Trajectory(config.return_best, keep=False)
+    outcome = Trajectory(editor.predictor.spec, config, keep=False)
     for step in whole.steps:
         outcome.add(step)
     assert outcome.steps == [whole.first] and (outcome.taken, outcome.chosen) == (whole.taken, whole.chosen)
@@ -92,8 +92,8 @@ class TestMany:
         _, rows, _ = edited
         assert [int(row["seed"]) for row in rows] == [4, *(n for n in range(17) if n != 4)]
         assert list(rows[0]) == [
-            "seed", "stop_reason", "steps", "distance", "smile_before", "smile_after", "nose.x_before", "nose.y_before",
-            "nose.x_after", "nose.y_after", "others_changed", "which_others",
+            "seed", "stop_reason", "step", "steps", "distance", "smile_before", "smile_after", "nose.x_before",
+            "nose.y_before", "nose.x_after", "nose.y_after", "others_changed", "which_others",
         ]  # fmt: skip
         for row in rows:
             assert len(row["which_others"].split()) == int(row["others_changed"])

@@ -166,7 +166,7 @@ class TestCommand:
         code, out, err = run("edit", NAME, "--seed", 3, "--caption", f"  {text}\n", "--steps", 3, "--out", "o")
         told = json.loads(out)
         assert code == 0 and out.count("\n") == 1 and "no picture is known" not in err
-        assert told.keys() == {"stop_reason", "steps", "distance", "caption", "similarity"}
+        assert told.keys() == {"stop_reason", "step", "steps", "distance", "caption", "similarity"}
         assert all(caption.startswith("a ") for caption in told["caption"])
         assert all(-1 <= value <= 1 for value in told["similarity"])
         detail = json.loads(Path("o/trajectory.json").read_text())
@@ -188,7 +188,7 @@ class TestCommand:
         with Path("o/results.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         assert [row["seed"] for row in rows] == ["0", "1", "2"]
-        assert list(rows[0])[4:] == ["caption_before", "similarity_before", "caption_after", "similarity_after"]
+        assert list(rows[0])[5:] == ["caption_before", "similarity_before", "caption_after", "similarity_after"]
         _, one, _ = run("edit", NAME, "--seed", 2, "--caption", "a blue flower", "--steps", 2)
         assert json.loads(one)["caption"] == [rows[2]["caption_before"], rows[2]["caption_after"]]
 

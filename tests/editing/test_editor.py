@@ -351,8 +351,9 @@ class TestOurs:
         assert trajectory.result.latent.data.flatten().tolist() == pytest.approx([0.8, 2.6])
 
     def test_a_partly_drained_trajectory_has_a_result(self) -> None:
-        trajectory = Trajectory(return_best=True)
-        steps = identity_editor(1).steps(start((-1.0,)), {"a0": 1}, EditConfig.paper())
+        editor, config = identity_editor(1), EditConfig.paper(return_best=True)
+        trajectory = Trajectory(editor.predictor.spec, config)
+        steps = editor.steps(start((-1.0,)), {"a0": 1}, config)
         for _ in range(2):
             trajectory.add(next(steps))
         assert (trajectory.reasons, trajectory.chosen, trajectory.taken) == ((None,), [1], [2])

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from sgf_hub.predictors.captions.grounding import Grounding, content, grams
+from sgf_hub.predictors.captions.grounding import Grounding, Kept, content, grams
 from tests.caption_toys import WordCounter
 
 BANK = [
@@ -33,6 +33,31 @@ def grounding() -> Grounding:
 
 def picked(grounding: Grounding, prompt: str, now: str = NOW) -> str:
     return BANK[grounding.pick(prompt, now, embed(BANK) @ embed([prompt])[0])]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "after", "says", "lost", "gained"),
+    [
+        ("purple", "this flower has small purple round petals with a yellow center", True, (), ()),
+        (
+            "purple", "this flower has small purple pointed petals with a white center", True,
+            ("round", "yellow"), ("pointed", "white"),
+        ),
+        ("purple", "this flower has small red and purple round petals with a yellow center", False, (), ()),
+        ("large", "this flower has large red round petals", True, ("yellow", "center"), ()),
+        ("tiny purple", "this flower has small purple round petals with a yellow center", True, (), ()),
+    ],
+)  # fmt: skip
+def test_what_became_of_a_caption(grounding: Grounding, prompt, after, says, lost, gained) -> None:
+    assert grounding.compare(prompt, NOW, after) == Kept(says, lost, gained)
+
+
+def test_two_words_give_way_to_one_as_one_thing() -> None:
+    sizes = ("medium sized", "small", "large")
+    colors = ("white", "red", "white and red", "red and white")
+    bank = [f"this flower has {size} {color} petals" for size in sizes for color in colors]
+    found = Grounding(bank, embed).compare("large", bank[2], "this flower has large red petals")
+    assert found == Kept(True, ("white",), ())
 
 
 class TestPick:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sgf_hub.editing.changes import CHANGED
 from sgf_hub.errors import BadValueError
-
-CHANGED = 0.5  # an attribute has changed if its score moved by more (Section 4.4.1)
 
 
 @dataclass(frozen=True)

@@ -127,8 +127,7 @@ def probabilities(c: Tensor, spec: ConditionSpec) -> Tensor:
 
 def held(spec: ConditionSpec, attribute: str) -> list[int]:
     """Which attributes should stay as they are when one is flipped: all others but those that exclude it."""
-    free = {attribute, *spec.siblings(attribute)}
-    return [index for index, name in enumerate(spec.attributes) if name not in free]
+    return [spec.index(name).start for name in spec.others([attribute])]
 
 
 def flip(predictor: Predictor, c0: Tensor, attribute: str) -> Target:

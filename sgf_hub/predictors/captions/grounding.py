@@ -19,6 +19,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import pairwise
 
 import torch
@@ -30,6 +32,8 @@ PAIR = 2.0  # what a pair counts, beside a word's -log(share)
 BOUND = 0.25  # share of the captions with both words of a pair that have them side by side, from which it is one thing
 KIND = 0.7  # likeness of two words' neighbours from which they are of a kind: red and yellow, large and small
 ALIKE = 0.4  # cosine from which a word that no caption has is read as one that captions have: "huge", "large"
+ONE = 0.9  # likewise, from which they are never apart: "medium sized"
+SAYS = 0.9  # share of a prompt's weight from which a caption says it
 _COMMON = 0.003  # share of the captions that such a word is in
 
 _EMPTY = frozenset(
@@ -56,6 +60,21 @@ def pairs_of(sentence: str) -> list[tuple[str, str]]:
 def grams(sentence: str) -> frozenset[Gram]:
     """Words, and pairs of neighbours."""
     return frozenset((*content(sentence), *pairs_of(sentence)))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What became of a caption.
+
+    Args:
+        says: whether it now says what was asked.
+        lost: words that it no longer says, without need: nothing that was asked has taken their place.
+        gained: words that it says now though nobody asked for them.
+    """
+
+    says: bool
+    lost: tuple[str, ...]
+    gained: tuple[str, ...]
 
 
 class Grounding:
@@ -117,8 +136,45 @@ class Grounding:
         )
         return int((similarity + (SAID * said / total - CHANGED * changed).to(similarity)).argmax())
 
+    def compare(self, prompt: str, before: str, after: str) -> Kept:
+        """Whether a caption says what a prompt asked, and what became of the rest of the one before."""
+        asked = [word for word in map(self._translated, content(prompt)) if word]
+        old, new = content(before), content(after)
+        weights = {word: math.log(len(self.grams) / max(self.counts[word], 1)) for word in asked}
+        said = sum(weight for word, weight in weights.items() if self._says(word, asked)(new, grams(after)))
+        replaced = set(asked).union(*map(self.rivals, asked)) | self._displaced(asked, old, new)
+        return Kept(
+            bool(asked) and said >= SAYS * sum(weights.values()),
+            tuple(dict.fromkeys(word for word in old if word not in new and word not in replaced)),
+            tuple(dict.fromkeys(word for word in new if word not in old and word not in asked)),
+        )
+
+    def _displaced(self, asked: Sequence[str], old: Sequence[str], new: Sequence[str]) -> set[str]:
+        """The words of a caption in whose place a word that was asked stands now, though they are not of its kind.
+
+        "medium sized" gives way to "large" as one thing: it takes two words to say what that says in one.
+        """
+        gone: set[str] = set()
+        for kind, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+            came = [word for word in new[k:m] if word in asked and self.rivals(word).isdisjoint(old)]
+            if kind != "replace" or not came:
+                continue
+            units: list[list[str]] = []
+            for at, word in enumerate(old[i:j], i):
+                if units and self._bond((old[at - 1], word)) >= ONE:
+                    units[-1].append(word)
+                else:
+                    units.append([word])
+            gone.update(*units[: len(came)])
+        return gone
+
     def _first(self, word: str, prompt: Sequence[str]) -> Tensor:
-        """Which captions say a word of the prompt: it is the first of its kind there, or in the prompt's own pair."""
+        """Which captions say a word of the prompt."""
+        says = self._says(word, prompt)
+        return torch.tensor([says(words, one) for words, one in zip(self.words, self.grams, strict=True)])
+
+    def _says(self, word: str, prompt: Sequence[str]) -> Callable[[Sequence[str], frozenset[Gram]], bool]:
+        """Whether words, and their grams, say one of the prompt: the first of its kind, or in the prompt's own pair."""
         pairs = [
             self._as_said(pair)
             for pair in pairwise(prompt)
@@ -126,14 +182,9 @@ class Grounding:
             or (word in pair and self._of_a_kind(pair) and self._as_said(pair) in self.counts)
         ]
         rivals = self.rivals(word) - set(prompt)
-        return torch.tensor(
-            [
-                any(pair in one for pair in pairs)
-                if pairs
-                else word in one and rivals.isdisjoint(words[: words.index(word)])
-                for words, one in zip(self.words, self.grams, strict=True)
-            ]
-        )
+        if pairs:
+            return lambda words, one: any(pair in one for pair in pairs)
+        return lambda words, one: word in one and rivals.isdisjoint(words[: words.index(word)])
 
     def _as_said(self, pair: tuple[str, str]) -> tuple[str, str]:
         """A pair in the order in which captions have it; two of a kind may change places."""

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from sgf_hub.errors import BadValueError, CorruptFileError, UnknownNameError
 from sgf_hub.hub.kinds import MINILM
 from sgf_hub.hub.module import HubModule
-from sgf_hub.predictors.captions.grounding import Grounding
+from sgf_hub.predictors.captions.grounding import Grounding, Kept
 from sgf_hub.predictors.captions.sentences import Recent, clean, load_embedder, scripts
 from sgf_hub.types import ConditionSpec, Target, Wish
 from sgf_hub.validation import bounded, names_of, short
@@ -248,6 +248,14 @@ class CaptionPredictor(HubModule):
         best, place = (self.bank @ self.embed([text])[0]).max(dim=0)
         known = scripts(text) <= self._scripts and (best.item() >= self.floor or self._grounding().knows(text))
         return Familiarity(best.item(), self.captions[int(place)], known)
+
+    def compare(self, text: str, before: str, after: str) -> Kept:
+        """What became of a picture's caption that was to say a text: see `Kept`.
+
+        Raises:
+            BadValueError: if it is no sentence.
+        """
+        return self._grounding().compare(clean(text), before, after)
 
     def _grounding(self) -> Grounding:
         if self._search is None:

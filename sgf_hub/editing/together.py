@@ -228,7 +228,7 @@ class RowByRow(TorchFunctionMode):
         if func in _PRODUCTS:
             apart = args and args[0].ndim > 1 and (func is F.linear or args[1].ndim < 3)
         else:
-            apart = func in _CONVOLUTIONS and args and args[0][0].numel() * max(self.sizes) <= SMALL
+            apart = func in _CONVOLUTIONS and args and args[0][0].numel() <= SMALL
         if not apart or len(args[0]) % self.batch:
             return func(*args, **kwargs)
         each = len(args[0]) // self.batch  # rows of a sample

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor
 
 MOST = 4  # pictures drawn in one piece of work
+REMEMBERED = 16  # readings: a picture that is shown is read again when an edit of it is asked for
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,17 @@ class Models:
         """
         import torch
 
-        generator, predictor = self.generator(model_set.generator), self.predictor(model_set.heads)
-        with self.computing, torch.no_grad():
-            return _read(predictor, generator.synthesize(latent))
+        from sgf_hub.predictors.captions.sentences import Recent
+
+        known = self.once("readings", lambda: Recent(REMEMBERED))
+        key = (model_set.generator, model_set.heads, latent.space, latent.data.numpy().tobytes())
+        reading: Reading | None = known.get(key)
+        if reading is None:
+            generator, predictor = self.generator(model_set.generator), self.predictor(model_set.heads)
+            with self.computing, torch.no_grad():
+                reading = _read(predictor, generator.synthesize(latent))
+            known.put(key, reading)
+        return reading
 
     def read_image(self, model_set: ModelSet, images: Tensor) -> Reading:
         """A picture that is drawn, [1, 3, R, R], and what is read in it."""

@@ -1,8 +1,8 @@
 """What programs may call: pictures and the kinds of edit, by plain values. The page's own events are private.
 
 The docstring of an endpoint is what a program's author reads: Gradio shows it in its API page, and gives it to MCP
-clients as the description of a tool and its arguments. All endpoints are streams: while other visitors compute they
-yield {"waiting": how many are ahead}, an edit yields its steps, and the last item is the result.
+clients as the description of a tool and its arguments. All endpoints are streams: an edit yields its steps, and the
+last item is the result.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import gradio as gr
 from app.api.answers import face, face_edit, flower_edit, run, words_of
 from app.core.errors import UserError, as_notices
 from app.core.model_sets import DRAWN
-from app.core.queue import Queued
 from app.core.requests import caption_of, choice_of, held_of, options_of, seed_of, strength_of, truncation_of
 from app.core.session import Origin, Plan, Session
 from app.models import latents
@@ -239,9 +238,8 @@ def build(panel: FacePanel, flowers: FlowerPanel) -> None:
 
 
 def _in_turn(models: Models, request: gr.Request, steps: Stream) -> Stream:
-    """The items of `steps`, each computed when it is this program's turn."""
-    for item in models.queue.work(str(request.session_hash), steps):
-        yield {"waiting": item.ahead} if isinstance(item, Queued) else item
+    """The items of `steps`, once this program's earlier work is over."""
+    yield from models.queue.work(str(request.session_hash), steps)
 
 
 def _start(view: ConditionView, seed: object, truncation: object, latent: object = "") -> Callable[[], Any]:

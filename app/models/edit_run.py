@@ -1,17 +1,16 @@
 """An edit of a visitor's picture: its steps as they are taken, and what came of it. No Gradio in here.
 
 On a Space with ZeroGPU, the package `spaces` runs what is marked `on_gpu` in a process that it forks off, where a GPU
-is: arguments and results are pickled. That is done for edits; one picture is quicker drawn here than a GPU is lent.
+is: arguments and results are pickled. There an edit runs by itself; elsewhere it runs with all others (`edit_loop`).
+One picture is quicker drawn here than a GPU is lent.
 """
 
 from __future__ import annotations
 
-import contextvars
 import copy
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 try:
     from spaces import GPU as on_gpu  # before torch is imported; elsewhere than on ZeroGPU it changes nothing
@@ -28,8 +27,6 @@ from app.models.services import Models
 if TYPE_CHECKING:
     from sgf_hub.editing import EditConfig, EditStep, SGFEditor, Trajectory
     from sgf_hub.types import Latent
-
-Item = TypeVar("Item")
 
 
 class EditRun:
@@ -55,10 +52,20 @@ class EditRun:
 
     def steps(self) -> Iterator[EditStep]:
         """The steps, each kept as it is given; closing the iterator ends the work."""
-        for step in prefetched(steps(self.models, self.plan, self.latent)):
-            self.trajectory.add(step)
-            self.distances.append(float(step.distance[0]))
+        for step in steps(self.models, self.plan, self.latent):
+            self._add(step)
             yield step
+
+    def newest(self) -> Iterator[EditStep]:
+        """The step that it has come to, as often as a page can show it; all are kept."""
+        for some in _arriving(self.models, self.plan, self.latent, paced=True):
+            for step in some:
+                self._add(step)
+            yield some[-1]
+
+    def _add(self, step: EditStep) -> None:
+        self.trajectory.add(step)
+        self.distances.append(float(step.distance[0]))
 
     @property
     def taken(self) -> int:
@@ -81,31 +88,44 @@ class EditRun:
 
 def steps(models: Models, plan: Plan, latent: Latent) -> Iterator[EditStep]:
     """The steps of a plan, begun at `latent`; closing the iterator ends the work."""
-    # what a caption's predictor read it remembers, and the page asks for it here
-    here = models.editor(plan.editor).predictor.spec.caption
-    yield from (steps_on if here else steps_on_gpu)(models, plan, latent)
+    for some in _arriving(models, plan, latent):
+        yield from some
 
 
-@on_gpu
-def steps_on_gpu(models: Models, plan: Plan, latent: Latent) -> Iterator[EditStep]:
-    """`steps`, where the GPU is."""
-    import torch
-
-    yield from steps_on(models, plan, latent, device="cuda" if torch.cuda.is_available() else "cpu")
-
-
-def steps_on(models: Models, plan: Plan, latent: Latent, *, device: str = "cpu") -> Iterator[EditStep]:
-    """`steps` on a device; those that come out are on the CPU."""
+def _arriving(models: Models, plan: Plan, latent: Latent, *, paced: bool = False) -> Iterator[list[EditStep]]:
+    """The steps, as many at a time as have come."""
     from sgf_hub.editing import EditRequest
 
+    editor, config = config_of(plan, models.editor(plan.editor))
+    # what a caption's predictor read it remembers, and the page asks for it here
+    if steps_on_gpu is not steps_on and not editor.predictor.spec.caption:
+        for step in steps_on_gpu(models, plan, latent):
+            yield [step]
+        return
+    work = editor.work(latent, EditRequest(plan.wishes, plan.release, plan.hold), config)
+    yield from models.edits.steps(editor.generator, work, paced=paced)
+
+
+def steps_on(models: Models, plan: Plan, latent: Latent, device: str | None = None) -> Iterator[EditStep]:
+    """The steps on a device, by themselves; those that come out are on the CPU.
+
+    Args:
+        models: what edits.
+        plan: what is asked.
+        latent: where it begins.
+        device: the GPU, if there is one, by default.
+    """
+    import torch
+
+    from sgf_hub.editing import EditRequest
+
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     editor, config = config_of(plan, editor_on(models, plan.editor, device))
-    path = editor.steps(_moved(latent, device), EditRequest(plan.wishes, plan.release, plan.hold), config)
-    while True:
-        with models.computing:
-            step = next(path, None)
-        if step is None:
-            return
+    for step in editor.steps(_moved(latent, device), EditRequest(plan.wishes, plan.release, plan.hold), config):
         yield _moved(step, "cpu")
+
+
+steps_on_gpu = on_gpu(steps_on)
 
 
 def editor_on(models: Models, name: str, device: str) -> SGFEditor:
@@ -139,29 +159,3 @@ def _moved(value: Any, device: str) -> Any:
         if isinstance(part, torch.Tensor) or name in ("latent", "target")
     }
     return replace(value, **parts)
-
-
-def prefetched(items: Iterator[Item]) -> Iterator[Item]:
-    """The items, each computed while the one before it is drawn and sent.
-
-    Where a turn passes on, one item is computed in the next visitor's turn: everybody gives and takes that one.
-
-    Args:
-        items: an iterator; closed at the end, once the item that it computes is there.
-    """
-    over = object()
-    here = contextvars.copy_context()  # says whose event it is, to Gradio and to ZeroGPU
-
-    def compute() -> Any:
-        return here.run(next, items, over)
-
-    try:
-        with ThreadPoolExecutor(1, "prefetch") as thread:
-            coming = thread.submit(compute)
-            while (item := coming.result()) is not over:
-                coming = thread.submit(compute)
-                yield item
-    finally:
-        close = getattr(items, "close", None)
-        if close is not None:
-            close()

@@ -65,7 +65,7 @@ class HubModels:
     """Who is open: the models of mappings that came from the Hub, the few used last.
 
     Args:
-        models: the page's own, which entries of the zoo run on, and whose queue and lock the others share.
+        models: the page's own, which entries of the zoo run on, and whose queue, lock and edits the others share.
         limits: what may be fetched; by default what SGF_HUB_GUEST_MB and SGF_HUB_GUEST_SIDE say.
         kept: how many to keep in memory.
     """
@@ -236,7 +236,7 @@ class HubModels:
         with torch.no_grad():  # what is loaded at its first use
             editor.predictor(editor.generator.synthesize(editor.generator.sample(1, seed=0)))
         models = Models()
-        models.queue, models.computing = self.models.queue, self.models.computing
+        models.queue, models.computing, models.edits = self.models.queue, self.models.computing, self.models.edits
         models.once(("editor", model_set.mapping), lambda: editor)
         models.once(("generator", model_set.generator), lambda: editor.generator)
         models.once(("predictor", model_set.heads), lambda: editor.predictor)

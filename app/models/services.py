@@ -1,7 +1,7 @@
 """The models behind the page: loaded at first use, once, shared by every visitor.
 
 Loading has one lock a model, so that two visitors wait for one load and two models can load side by side. Computing
-has one lock in all: the page runs on a few cores, and a step is short.
+has one lock in all (`app.core.queue`), held for a short piece of work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.core.model_sets import ModelSet
-from app.core.queue import FairQueue
+from app.core.queue import FairLock, VisitorQueues
+from app.models.edit_loop import EditLoop
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from sgf_hub.editing import SGFEditor
     from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor
 
-MOST = 24  # pictures drawn in one pass
+MOST = 4  # pictures drawn in one piece of work
+REMEMBERED = 16  # readings: a picture that is shown is read again when an edit of it is asked for
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Models:
 
     def __init__(self) -> None:
         self._loaded: dict[object, Any] = {}
-        self.queue = FairQueue()
+        self.queue = VisitorQueues()
         self.new_locks()
         _ALL[id(self)] = self
 
@@ -70,7 +72,8 @@ class Models:
         """Forget who holds which lock; a forked process begins with that, for nobody there will give them back."""
         self._locks: dict[object, threading.Lock] = {}
         self._register = threading.Lock()
-        self.computing = threading.Lock()
+        self.computing = FairLock()
+        self.edits = EditLoop(self.computing)
 
     def __reduce__(self) -> Any:
         """Pickled by name alone: a forked process finds the models that this one had loaded."""
@@ -125,9 +128,7 @@ class Models:
 
     def sample(self, model_set: ModelSet, seed: int, truncation: float) -> Latent:
         """The latent of a seed."""
-        generator = self.generator(model_set.generator)
-        with self.computing:
-            return generator.sample(1, seed=seed, truncation=truncation)
+        return self.generator(model_set.generator).sample(1, seed=seed, truncation=truncation)
 
     def read(self, model_set: ModelSet, latent: Latent) -> Reading:
         """The picture of a latent (one sample) and what is read in it.
@@ -137,21 +138,25 @@ class Models:
         """
         import torch
 
-        generator = self.generator(model_set.generator)
-        with self.computing, torch.no_grad():
-            images = generator.synthesize(latent)
-        return self.read_image(model_set, images)
+        from sgf_hub.predictors.captions.sentences import Recent
+
+        known = self.once("readings", lambda: Recent(REMEMBERED))
+        key = (model_set.generator, model_set.heads, latent.space, latent.data.numpy().tobytes())
+        reading: Reading | None = known.get(key)
+        if reading is None:
+            generator, predictor = self.generator(model_set.generator), self.predictor(model_set.heads)
+            with self.computing, torch.no_grad():
+                reading = _read(predictor, generator.synthesize(latent))
+            known.put(key, reading)
+        return reading
 
     def read_image(self, model_set: ModelSet, images: Tensor) -> Reading:
         """A picture that is drawn, [1, 3, R, R], and what is read in it."""
         import torch
 
-        from sgf_hub.predictors import BasePredictor
-
         predictor = self.predictor(model_set.heads)
         with self.computing, torch.no_grad():
-            readable = not isinstance(predictor, BasePredictor) or bool(predictor.readable(images)[0])
-            return Reading(images[0], predictor(images)[0], predictor.spec, readable)
+            return _read(predictor, images)
 
     def draw(self, model_set: ModelSet, latent: Latent) -> Tensor:
         """The picture of a latent, [3, R, R]."""
@@ -162,7 +167,7 @@ class Models:
             return generator.synthesize(latent)[0]
 
     def draw_all(self, model_set: ModelSet, latents: Sequence[Latent]) -> list[Tensor]:
-        """The pictures of latents (one sample each, of any space), [3, R, R]: one pass for `MOST` of a space."""
+        """The pictures of latents (one sample each, of any space), [3, R, R]: `MOST` of a space at a time."""
         import torch
 
         from sgf_hub.types import Latent
@@ -177,6 +182,13 @@ class Models:
                     for i, image in zip(part, generator.synthesize(batch), strict=True):
                         images[i] = image
         return images
+
+
+def _read(predictor: Predictor, images: Tensor) -> Reading:
+    from sgf_hub.predictors import BasePredictor
+
+    readable = not isinstance(predictor, BasePredictor) or bool(predictor.readable(images)[0])
+    return Reading(images[0], predictor(images)[0], predictor.spec, readable)
 
 
 _ALL: weakref.WeakValueDictionary[int, Models] = weakref.WeakValueDictionary()

@@ -1,4 +1,4 @@
-"""An edit on the page: its steps as updates, in the visitor's turn, and how it ends."""
+"""An edit on the page: its steps as updates, and how it ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app.core.errors import UserError
-from app.core.queue import Queued
 from app.core.session import Plan, Session
 from app.core.stopping import Stop
 from app.models.edit_run import EditRun
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def run(panel: EditorPanel, view: ConditionView, session: Session, plan: Plan, who: str) -> Iterator[Updates]:
-    """Edit when it is the visitor's turn, one update a step; the last one shows the result.
+    """Edit, with an update a picture that is shown; the last one shows the result.
 
     Args:
         panel: the picture's.
@@ -31,18 +30,9 @@ def run(panel: EditorPanel, view: ConditionView, session: Session, plan: Plan, w
         plan: what to do with it.
         who: the visitor, by the page's session.
     """
-    event, begun = panel.stops.begin(who), False
+    event = panel.stops.begin(who)
     try:
-        for item in view.models.queue.work(who, _edit(panel, view, session, plan, event)):
-            if not isinstance(item, Queued):
-                begun = True
-                yield item
-            elif begun or not event.is_set():
-                yield {**panel.queued(item), **panel.running(True)}
-            else:
-                stopped = stage.message(status="Stopped before its turn came.")
-                yield {panel.stage: stopped, **panel.running(False)}
-                return
+        yield from view.models.queue.work(who, _edit(panel, view, session, plan, event))
     finally:
         panel.stops.end(who, event)
 
@@ -72,10 +62,13 @@ def _edit(
     try:
         plan = yield from _considered(panel, view, plan)
         edit_run = EditRun(view.models, plan, session.latent)
-        for step in edit_run.steps():
-            now = view.read_step(step, plan)
-            start = start or now
-            yield _frame(panel, view, plan, step.index, start, now, edit_run.distances)
+        for step in edit_run.newest():
+            begun, now = start is not None, view.read_step(step, plan)
+            start = start or view.read_step(edit_run.trajectory.first, plan)
+            yield {
+                **_frame(panel, view, plan, start, now, edit_run.distances),
+                **({} if begun else panel.running(True)),
+            }
             if event.is_set():
                 break
     except Exception:
@@ -128,11 +121,10 @@ def _considered(panel: EditorPanel, view: ConditionView, plan: Plan) -> Generato
 
 
 def _frame(
-    panel: EditorPanel, view: ConditionView, plan: Plan, index: int, start: Any, now: Any, distances: list[float]
+    panel: EditorPanel, view: ConditionView, plan: Plan, start: Any, now: Any, distances: list[float]
 ) -> Updates:
     preview = render.jpeg_uri(render.picture(now.image, render.PREVIEW), 82)
-    updates: Updates = {
-        panel.stage: stage.frame(preview, index, distances, **view.marks(now, start)),
+    return {
+        panel.stage: stage.frame(preview, len(distances) - 1, distances, **view.marks(now, start)),
         **view.controls(now, plan, ()),
     }
-    return {**updates, **panel.running(True)} if index == 0 else updates

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.core.errors import as_notices
-from app.core.queue import FairQueue, Queued
+from app.core.queue import VisitorQueues
 from app.core.session import Session, present
 from app.panels import downloads, edits, history, links
 from app.panels.components import Offer
@@ -17,28 +17,23 @@ from app.panels.panel import EditorPanel
 from app.panels.views import Updates
 
 COMPUTE: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 32}
-"""All that computes: so many may stand in the queue of `app.core.queue`, which lets one work at a time."""
+"""All that computes: so many at once; when each does is `app.core.queue`'s matter."""
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 FETCH: dict[str, Any] = {"concurrency_id": "fetch", "concurrency_limit": 8, **QUIET}
 """What waits for a fetch stands in a line of its own: edits go on beside it."""
 
 
-def in_turn(queue: FairQueue, handler: Callable, queued: Callable[[Queued], Any] | None = None) -> Callable:
-    """A handler that computes when it is its visitor's turn, and tells mistakes; a generator, whatever it was.
+def in_turn(queue: VisitorQueues, handler: Callable) -> Callable:
+    """A handler that begins when its visitor's earlier work is over, and tells mistakes; a generator, whatever it was.
 
     Args:
-        queue: where visitors wait.
+        queue: of the visitors.
         handler: a function or a generator.
-        queued: what the page shows meanwhile; None shows nothing.
     """
 
     @as_notices
     def stream(request: gr.Request, *values: Any) -> Iterator[Any]:
-        for item in queue.work(str(request.session_hash), _steps(handler, values)):
-            if not isinstance(item, Queued):
-                yield item
-            elif queued is not None:
-                yield queued(item)
+        yield from queue.work(str(request.session_hash), _steps(handler, values))
 
     return stream
 
@@ -63,14 +58,14 @@ def handled(panel: EditorPanel, handler: Callable[..., Any]) -> Callable:
     """A panel's handler as a listener to `panel.inputs` and more: its session is there, then it computes in its turn.
 
     Args:
-        panel: whose stage says how the wait goes.
+        panel: whose picture it is.
         handler: (panel, view, session, *values), a function or a generator.
     """
 
     def ready(session: Session | None, *values: Any) -> Generator[Any, None, Any]:
         return (yield from _steps(handler, (panel, panel.view_of(session), session, *values)))
 
-    waiting = in_turn(panel.models.queue, ready, panel.queued)
+    waiting = in_turn(panel.models.queue, ready)
 
     @as_notices
     def stream(request: gr.Request, session: Session | None, sent: object, *values: Any) -> Iterator[Updates]:

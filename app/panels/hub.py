@@ -13,7 +13,6 @@ import gradio as gr
 
 from app.core.errors import UserError
 from app.core.model_sets import HubModelSet, ModelSet
-from app.core.queue import Queued, place_in_words
 from app.core.requests import caption_of, options_of
 from app.core.session import STEP_SIZES, VARIETY, Plan, Session
 from app.core.stopping import Stops
@@ -158,7 +157,7 @@ class HubPanel(EditorPanel):
                 yield {**self.begin(view, seed, VARIETY), **self.opened_sections(view)}
 
             for item in self.models.queue.work(who, first()):
-                yield place_in_words(item) if isinstance(item, Queued) else (news, item)
+                yield news, item
 
     def plan_of(
         self, view: ConditionView, session: Session, sliders: object, points: object, words: object, *stepping: object

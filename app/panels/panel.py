@@ -13,7 +13,6 @@ from typing import Any
 import gradio as gr
 
 from app.core.model_sets import ModelSet
-from app.core.queue import Queued, place_in_words
 from app.core.requests import seed_of, truncation_of
 from app.core.session import Origin, Session
 from app.core.stopping import Stops
@@ -150,10 +149,6 @@ class EditorPanel(Components):
             updates[offer.edit] = gr.Button(visible=not running)
             updates[offer.stop] = gr.Button(visible=running, interactive=running)
         return updates
-
-    def queued(self, place: Queued) -> Updates:
-        """What the stage says while it is somebody else's turn."""
-        return {self.stage: stage.message(status=place_in_words(place))}
 
     # -- pictures to begin with -----------------------------------------------------------------------------------
 

@@ -140,7 +140,7 @@ class Choice:
             wanted, link = faces.drawn, ""
         yield {**self.shown(wanted.kind), **faces.fitted(wanted)}
         begin = partial(links.opening, faces, faces.view_on(wanted), None)
-        yield from in_turn(faces.models.queue, begin, faces.queued)(request, link)
+        yield from in_turn(faces.models.queue, begin)(request, link)
 
     # -- another choice ------------------------------------------------------------------------------------------------
 
@@ -171,7 +171,7 @@ class Choice:
         else:
             face = yield from links.recovered(self.faces, face, face_sent)
             show = partial(self._face, self.faces.kinds[kind], face, kept)
-            first = in_turn(self.faces.models.queue, show, self.faces.queued)(request)
+            first = in_turn(self.faces.models.queue, show)(request)
         # no other choice until this one has its picture, or theirs would stand beside it
         waiting = {**self.shown(kind, tab), self.radio: gr.Radio(value=kind, interactive=False)}
         yield from gathered(chain([waiting], first))

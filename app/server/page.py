@@ -180,6 +180,14 @@ def share_memory() -> None:
         ctypes.CDLL("libc.so.6").mallopt(-8, 2)  # M_ARENA_MAX
 
 
+def share_interpreter() -> None:
+    """Have threads pass the interpreter on every half millisecond, not every five.
+
+    Each of the hundreds of operations of a step lets it go, and would wait so long for a thread that encodes a picture.
+    """
+    sys.setswitchinterval(0.0005)
+
+
 def launch(demo: gr.Blocks, load: Callable[[], None] | None = None, **changes: Any) -> Any:
     """Serve the page. Who computes when is `app.core.queue`'s matter; Gradio's queue takes all in.
 
@@ -190,6 +198,7 @@ def launch(demo: gr.Blocks, load: Callable[[], None] | None = None, **changes: A
     """
     check_tools(changes.get("mcp_server"))
     share_memory()
+    share_interpreter()
     demo.queue(max_size=64, default_concurrency_limit=8, api_open=False)  # there is no way around the line
     waits = not changes.pop("prevent_thread_lock", False)
     app_kwargs = {"middleware": guards()}  # anew: Gradio writes into it

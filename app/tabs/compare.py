@@ -20,7 +20,6 @@ from app.compare.paths import Missing, Path, Progress, picture
 from app.core.errors import UserError, as_notices
 from app.core.gestures import GESTURES
 from app.core.model_sets import DRAWN, FIRST, FLOWERS, ModelSet
-from app.core.queue import Queued, place_in_words
 from app.core.requests import caption_of
 from app.core.session import VARIETY, Origin, Session, present
 from app.core.stopping import Stops
@@ -281,17 +280,9 @@ class CompareTab:
     def _run(
         self, who: str, wish: Wish, face: Session | None, flower: Session | None, direction: Direction | None
     ) -> Iterator[Updates]:
-        event, begun = self.stops.begin(who), False
+        event = self.stops.begin(who)
         try:
-            for item in self.faces.models.queue.work(who, self._steps(wish, face, flower, event, direction)):
-                if not isinstance(item, Queued):
-                    begun = True
-                    yield item
-                elif begun or not event.is_set():
-                    yield {self.board: message(open=True, note=place_in_words(item)), **self._running(True)}
-                else:
-                    yield {self.board: message(note="Stopped before its turn came."), **self._running(False)}
-                    return
+            yield from self.faces.models.queue.work(who, self._steps(wish, face, flower, event, direction))
         except Exception:
             yield {self.board: message(open=False), **self._running(False)}
             raise
@@ -318,8 +309,6 @@ class CompareTab:
             elif time.monotonic() - shown_at > _NEWS:
                 shown_at = time.monotonic()
                 yield {card: message(state="waiting", says=f"Step {item.step} …" if item.step else "Loading …")}
-            else:
-                yield {}  # nothing to show; here a turn may pass on
             if not isinstance(item, Progress):
                 waiting.remove(item.method)
             if event.is_set() and waiting:

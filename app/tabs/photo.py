@@ -8,7 +8,6 @@ from typing import Any
 import gradio as gr
 
 from app.core.errors import UserError
-from app.core.queue import Queued
 from app.core.session import Origin, Session, present
 from app.panels.components import Offer
 from app.panels.faces import FacePanel
@@ -66,9 +65,7 @@ def _found(panel: FacePanel, session: Session, search: Search, found: gr.HTML, w
         for step in panel.models.queue.work(who, search.steps()):
             if event.is_set():
                 break
-            if isinstance(step, Queued):
-                yield {**panel.queued(step), **panel.running(True)}
-            elif pace.due():
+            if pace.due():
                 preview = render.jpeg_uri(render.picture(step.images[0], render.PREVIEW), 82)
                 words = f"Finding your picture: step {step.index} of {search.total}."
                 buttons = {} if shown else panel.running(True)

@@ -11,7 +11,6 @@ import gradio as gr
 from app.compare.comparison import METHODS, Comparison
 from app.compare.vote import Pair, VotePair, VoteService, revealed
 from app.core.errors import as_notices
-from app.core.queue import Queued, place_in_words
 from app.panels.components import IDLE
 from app.panels.events import COMPUTE, QUIET
 
@@ -42,9 +41,7 @@ def build(comparison: Comparison) -> VoteService:
     def draw(request: gr.Request) -> Iterator[dict[Any, Any]]:
         yield {pair: "<p class='hint' role='status'>Drawing a pair …</p>", choices: gr.Row(visible=False), result: ""}
         for item in comparison.models.queue.work(str(request.session_hash), service.draw()):
-            if isinstance(item, Queued):
-                yield {pair: f"<p class='hint' role='status'>{place_in_words(item)}</p>"}
-            elif isinstance(item, Pair):
+            if isinstance(item, Pair):
                 yield {
                     vote_pair: item.vote_pair, pair: shown(item), choices: gr.Row(visible=True), result: "",
                     more: gr.Button("Skip this pair"),

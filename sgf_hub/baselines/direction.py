@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
 from sgf_hub.editing.loop import Stepper, edit_loop
+from sgf_hub.editing.together import alone
 from sgf_hub.editing.trajectory import EditStep
 from sgf_hub.errors import BadValueError
 from sgf_hub.latents import read_direction
@@ -70,7 +71,7 @@ class DirectionEditor:
             return lambda state: self.step_size * direction.expand_as(state.z)
 
         by_layer = self.direction.ndim == 2
-        yield from edit_loop(self.generator, self.predictor, latent, target, config, begin, by_layer=by_layer)
+        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin, by_layer=by_layer))
 
     @torch.no_grad()
     def _nothing_asked(self, latent: Latent, config: EditConfig) -> Target:

@@ -9,6 +9,7 @@ from sgf_hub.baselines.components import Components
 from sgf_hub.baselines.fitted import signs
 from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
 from sgf_hub.editing.loop import Stepper, edit_loop
+from sgf_hub.editing.together import alone
 from sgf_hub.editing.trajectory import EditStep
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.types import Generator, Latent, Predictor, Target
@@ -55,7 +56,7 @@ class GANSpaceEditor:
             return lambda state: self.step_size * velocity[state.rows]
 
         by_layer = self.generator.latent_space == "w"
-        yield from edit_loop(self.generator, self.predictor, latent, target, config, begin, by_layer=by_layer)
+        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin, by_layer=by_layer))
 
     def edit_component(
         self, latent: Latent, component: int, sigmas: float, layers: tuple[int, int] | None = None

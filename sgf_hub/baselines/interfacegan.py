@@ -11,6 +11,7 @@ from sgf_hub.baselines.boundaries import Boundaries
 from sgf_hub.baselines.fitted import signs
 from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
 from sgf_hub.editing.loop import Stepper, edit_loop
+from sgf_hub.editing.together import alone
 from sgf_hub.editing.trajectory import EditStep
 from sgf_hub.errors import UnknownNameError
 from sgf_hub.types import Generator, Latent, Predictor, Target
@@ -67,7 +68,7 @@ class InterFaceGANEditor:
                 velocity += signs(c0, target, column)[:, None] * direction
             return lambda state: self.step_size * velocity[state.rows]
 
-        yield from edit_loop(self.generator, self.predictor, latent, target, config, begin)
+        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin))
 
     def _held(self, asked: list[tuple[str, int]], target: Target) -> list[str]:
         """The conditions of a move: those given, or all that the target holds."""

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
 from sgf_hub.editing.loop import StepState, edit_loop
+from sgf_hub.editing.together import alone
 from sgf_hub.editing.trajectory import EditStep
 from sgf_hub.errors import BadValueError
 from sgf_hub.predictors.base import ATTRIBUTE_TOLERANCE, KEYPOINT_TOLERANCE
@@ -69,7 +70,7 @@ class LatentDescentEditor:
             pull = self.prior / self.spread.to(z0).square()
             return _Descent(self.predictor.spec, z0, target, weight, pull, self.step_size)
 
-        yield from edit_loop(self.generator, self.predictor, latent, target, config, begin)
+        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin))
 
     @cached_property
     def spread(self) -> Tensor:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 
 from sgf_hub.editing.config import EditConfig, EditRequest
+from sgf_hub.editing.together import at_once
 from sgf_hub.editing.trajectory import Editor, Trajectory
 from sgf_hub.errors import BadValueError
 from sgf_hub.types import Generator, Latent
@@ -15,8 +16,6 @@ from sgf_hub.validation import check_seed, short
 
 MOST = 1000
 """Seeds of one run."""
-_PIXELS = 2**20  # of a batch: 16 pictures of 256 px, or one of 1024 px
-_LARGEST = 16
 
 
 def seeds_of(text: str) -> list[int]:
@@ -49,7 +48,7 @@ def samples(generator: Generator, seeds: Iterable[int], *, truncation: float = 0
 
 def batches(seeds: Sequence[int], resolution: int) -> Iterator[Sequence[int]]:
     """The seeds in groups that are edited at once: the larger the pictures, the smaller."""
-    size = max(1, min(_LARGEST, _PIXELS // resolution**2))
+    size = at_once(resolution)
     for at in range(0, len(seeds), size):
         yield seeds[at : at + size]
 

@@ -15,6 +15,7 @@ from sgf_hub.editing.distribution import LatentDistribution
 from sgf_hub.editing.following import followed
 from sgf_hub.editing.loop import Stepper, edit_loop
 from sgf_hub.editing.stepping import EditContext, Fixed, SteppingRule, tuned
+from sgf_hub.editing.together import Work, alone
 from sgf_hub.editing.trajectory import EditStep, Trajectory, edit
 from sgf_hub.errors import BadValueError, SpaceError, UnknownNameError
 from sgf_hub.generators import load_generator
@@ -156,6 +157,10 @@ class SGFEditor:
         Raises:
             SpaceError: if the latent is in another space.
         """
+        yield from alone(self.work(latent, target, config))
+
+    def work(self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None) -> Work:
+        """The edit that `steps` makes, for `together.Together`, which makes many at once."""
         config = config or EditConfig()
 
         def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
@@ -163,7 +168,7 @@ class SGFEditor:
                 target = followed(self.mapping.c_factors, self.predictor.spec, c0, target)
             return self.stepping.begin(EditContext(self.mapping, self.predictor.spec, c0, target, config))
 
-        yield from edit_loop(
+        return edit_loop(
             self.generator, self.predictor, latent, target, config, begin,
             distribution=self.distribution, typical=self.typical,
         )  # fmt: skip

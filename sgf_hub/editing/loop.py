@@ -1,10 +1,13 @@
 """The loop that every method shares: it moves a batch of latents until each sample meets its target.
 
-A method brings its stepper and nothing else. Drawing, reading, stopping sample by sample, layers and W+ are here.
+A method brings its stepper and nothing else. Drawing, reading, stopping sample by sample, layers and W+ are here. What
+is to be drawn and read it leaves to `together`, which does it for many edits at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from collections.abc import Generator as Asking
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +16,7 @@ from sgf_hub.editing.config import EditConfig, EditRequest, Wishes, aimed
 from sgf_hub.editing.distribution import Border, LatentDistribution
 from sgf_hub.editing.layers import LayerMask
 from sgf_hub.editing.stopping import StoppingCriterion
+from sgf_hub.editing.together import Call, Stage, Work, at_once
 from sgf_hub.editing.trajectory import EditStep, StopReason
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.types import Generator, Latent, Predictor, Target
@@ -53,7 +57,7 @@ def edit_loop(
     by_layer: bool = False,
     distribution: LatentDistribution | None = None,
     typical: Tensor | None = None,
-) -> Iterator[EditStep]:
+) -> Work:
     """Edit a batch of latents; each sample stops by itself.
 
     Args:
@@ -68,7 +72,8 @@ def edit_loop(
         typical: how high attributes score in samples without and with them, [2, A] (`StoppingCriterion`).
 
     Yields:
-        The picture before (index 0), then one step after another; the last one has a reason for every sample.
+        The picture before (index 0), then one step after another; the last one has a reason for every sample. Before
+        each, the calls that it takes.
 
     Raises:
         SpaceError: if the latent is in another space.
@@ -79,11 +84,16 @@ def edit_loop(
     def draw(latent: Latent) -> Tensor:
         return generator.synthesize(latent, resolution=config.resolution)
 
+    def look(latent: Latent) -> Asking[Call, Any, tuple[Tensor, Tensor]]:
+        space, most = latent.space, at_once(config.resolution or generator.resolution)
+        kind = (id(generator), space, config.resolution)
+        images = yield Call(Stage.DRAW, lambda data: draw(Latent(data, space)), (latent.data,), kind, most)
+        return images, (yield Call(Stage.READ, predictor, (images,), (id(predictor),), most))
+
     z, index = mask.start, 0
     everyone = torch.ones(len(z), dtype=torch.bool, device=z.device)
     latent = mask.latent(z, everyone)
-    images = draw(latent)
-    c = predictor(images)
+    images, c = yield from look(latent)
     target = aimed(predictor, c, target, config)
     stepper = begin(z, c, target)
     criterion = StoppingCriterion(predictor, target, config, len(c), c.device, typical)
@@ -106,8 +116,7 @@ def edit_loop(
         moved = border.held(z[rows] + stepper(StepState(index, rows, z[rows], c[rows], read)), rows)
         numbers = torch.isfinite(moved)
         moved = torch.where(numbers, moved, z[rows])  # a sample that ends here only has to be one that can be drawn
-        drawn = draw(mask.latent(moved, rows))
-        conditions = predictor(drawn)
+        drawn, conditions = yield from look(mask.latent(moved, rows))
         finite = numbers.flatten(1).all(dim=1) & torch.isfinite(conditions).all(dim=1)
         kept = rows.clone()
         kept[rows] = finite

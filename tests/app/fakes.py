@@ -9,6 +9,7 @@ from app.models.services import Models
 from app.panels import downloads
 from sgf_hub.editing import EditStep, StopReason, edit
 from sgf_hub.editing.config import EditRequest
+from sgf_hub.editing.together import alone
 from sgf_hub.predictors.captions.grounding import Kept
 from sgf_hub.types import ConditionSpec, Latent, Target
 from tests.app.visits import handle
@@ -64,6 +65,9 @@ class FakeEditor:
         return edit(self, latent, target, config)
 
     def steps(self, latent, target, config):
+        return alone(self.work(latent, target, config))
+
+    def work(self, latent, target, config):
         if not isinstance(target, Target):
             asked = target if isinstance(target, EditRequest) else EditRequest(target)
             target = asked.target(self.predictor, self.predictor(self.generator.synthesize(latent)))

@@ -1,6 +1,5 @@
-"""An edit's run: steps are computed ahead, and its end uses what they have drawn and read."""
+"""An edit's run: what its steps have drawn and read is used."""
 
-import threading
 from dataclasses import replace
 
 import pytest
@@ -8,63 +7,9 @@ import torch
 
 from app.core.model_sets import Flowers
 from app.core.session import Plan
-from app.models.edit_run import prefetched, steps
+from app.models.edit_run import EditRun, steps
 from tests.app.fakes import with_fake_flowers
 from tests.app.visits import begin, run
-
-
-def test_an_item_is_computed_while_the_one_before_is_used():
-    begun = [threading.Event() for _ in range(3)]
-
-    def items():
-        for i, event in enumerate(begun):
-            event.set()
-            yield i
-
-    for i in prefetched(items()):
-        assert i == 2 or begun[i + 1].wait(5)
-
-
-def test_mistakes_come_where_they_happen_and_the_items_are_closed():
-    closed = []
-
-    def items():
-        try:
-            yield 0
-            raise ValueError("broken")
-        finally:
-            closed.append(True)
-
-    steps = prefetched(items())
-    assert next(steps) == 0
-    with pytest.raises(ValueError, match="broken"):
-        next(steps)
-    assert closed
-
-
-def test_closing_waits_for_what_is_being_computed():
-    computed, closed, go = [], [], threading.Event()
-
-    def items():
-        try:
-            for i in range(9):
-                if i:
-                    go.wait(5)
-                computed.append(i)
-                yield i
-        finally:
-            closed.append(list(computed))
-
-    steps = prefetched(items())
-    assert next(steps) == 0
-    threading.Timer(0.1, go.set).start()
-    steps.close()
-    assert closed == [[0, 1]]
-
-
-def test_nothing_is_nothing():
-    assert list(prefetched(item for item in ())) == []
-
 
 PLANS = {
     "attributes": Plan("sgf-avatars-attributes", {"smile": 1.0}, max_steps=3),
@@ -112,7 +57,7 @@ def test_the_result_draws_nothing_again(panel, name, monkeypatch):
 
     monkeypatch.setattr(generator, "synthesize", counted)
     *frames, last = run(panel, session, PLANS[name], "me")
-    assert len(drawn) == len(frames)
+    assert 1 <= len(frames) <= len(drawn) == len(last[panel.stage]["strip"])
     monkeypatch.undo()
     plain = panel.show(panel.view_of(None), last[panel.session])
     for part in (panel.verdict, panel.code):
@@ -120,3 +65,12 @@ def test_the_result_draws_nothing_again(panel, name, monkeypatch):
     assert last[panel.sliders]["reads"] == plain[panel.sliders]["reads"]
     assert last[panel.stage]["points"] == plain[panel.stage]["points"]
     assert last[panel.timeline]["items"] == plain[panel.timeline]["items"]
+
+
+def test_steps_that_are_not_shown_are_kept(panel):
+    latent = begin(panel, "7", 0.8)[panel.session].latent
+    all_of_them = [step.index for step in steps(panel.models, PLANS["points"], latent)]
+    edit_run = EditRun(panel.models, PLANS["points"], latent)
+    shown = [step.index for step in edit_run.newest()]
+    assert [step.index for step in edit_run.trajectory.steps] == all_of_them == list(range(len(edit_run.distances)))
+    assert shown == sorted(set(shown)) and shown[-1] == all_of_them[-1]

@@ -168,19 +168,6 @@ class TestFlowers:
         assert not odd["known"] and odd["nearest"] == "this flower has red petals"
 
 
-def test_waiting_is_told(client, models, monkeypatch):
-    """While another visitor computes, a program hears how many are ahead."""
-    monkeypatch.setattr(models.queue, "patience", 600)  # however busy the machine: the other is not taken for absent
-    other = models.queue.work("somebody", iter(range(2)))
-    next(other)
-    try:
-        job = client.submit(7, api_name="/new_face")
-        assert next(job) == {"waiting": 1}
-    finally:
-        other.close()
-    assert "image" in job.result(timeout=60)
-
-
 def _text(data: torch.Tensor, space: str = "w") -> str:
     return as_text(Latent(data, space), "avatars-stylegan2")  # type: ignore[arg-type]
 

@@ -248,7 +248,7 @@ def test_a_session_that_went_is_told(hub_panel, session):
 def test_other_names_are_told_and_what_was_open_stays(hub_panel, name, words):
     with pytest.raises(UserError, match=words):
         list(hub_panel.open_model(name, "me"))
-    assert not hub_panel.models.queue._visitors
+    assert not hub_panel.models.queue._pieces
 
 
 def test_the_tab_tells_how_it_goes_and_ends_at_the_picture(hub_panel):

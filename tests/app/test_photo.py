@@ -14,7 +14,6 @@ from PIL import Image
 
 import sgf_hub.hub.names
 from app.core.model_sets import Faces, Flowers
-from app.core.queue import Queued
 from app.core.stopping import Stops
 from app.models.services import Models
 from app.panels.events import edited_by
@@ -123,16 +122,6 @@ def test_another_picture_takes_its_place(faces, offer, found, session, press):
     faces.give_way(WHO)
     last = list(running)[-1]
     assert last[faces.session] is session and last[found] == ""
-
-
-def test_a_place_in_the_line_is_told(faces, offer, session, monkeypatch, press):
-    def busy(who, steps):
-        yield Queued(2)
-        yield from steps
-
-    monkeypatch.setattr(faces.models.queue, "work", busy)
-    first = next(press(WHO, session, None, {"picture": uri()}))
-    assert first[faces.stage]["status"] == "Waiting: 2 edits are ahead of yours." and first[offer.stop].visible
 
 
 @pytest.mark.parametrize(

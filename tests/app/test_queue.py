@@ -1,85 +1,75 @@
-"""The line for all that computes: whose turn it is, and for how long."""
+"""Who computes when: a lock for whoever has waited longest, and a visitor's pieces of work in their order."""
 
 import threading
 import time
 
 import pytest
 
-from app.core.queue import FairQueue, Queued, place_in_words
+from app.core.queue import FairLock, VisitorQueues
 
 
-def pieces(log, name, count, seconds=0.0):
-    for i in range(count):
-        time.sleep(seconds)
-        log.append((name, i))
-        yield i
+def until(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
-def drain(turns, who, steps, out=None):
-    for item in turns.work(who, steps):
-        if out is not None:
-            out.append(item)
+def test_the_lock_goes_to_who_has_waited_longest():
+    lock, order = FairLock(), []
 
+    def take(name):
+        with lock:
+            order.append(name)
 
-def together(*jobs):
-    threads = [threading.Thread(target=job) for job in jobs]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.05)
+    threads = []
+    with lock:
+        for name in "abc":
+            threads.append(threading.Thread(target=take, args=name))
+            threads[-1].start()
+            until(lambda: len(lock._waiting) == len(threads))  # noqa: B023
+    with lock:  # at once again: three have waited longer
+        order.append("again")
     for thread in threads:
         thread.join(10)
-        assert not thread.is_alive()
+    assert order == ["a", "b", "c", "again"] and not lock.locked()
 
 
-def test_alone_nobody_waits():
-    turns = FairQueue()
-    assert list(turns.work("anna", iter(range(3)))) == [0, 1, 2]
-    assert list(turns.work("anna", iter(range(2)))) == [0, 1]
+def test_the_lock_is_given_back_after_a_mistake():
+    lock = FairLock()
+    with pytest.raises(ValueError, match="broken"), lock:
+        assert lock.locked()
+        raise ValueError("broken")
+    assert not lock.locked()
 
 
-def test_a_short_piece_behind_a_long_one_waits_for_a_slice_only():
-    turns, log = FairQueue(slice=0.2), []
-    together(
-        lambda: drain(turns, "long", pieces(log, "long", 30, 0.03)),
-        lambda: drain(turns, "short", pieces(log, "short", 3, 0.03)),
-    )
-    last_short = log.index(("short", 2))
-    assert 3 < last_short < 20 and len(log) == 33
-    # and it is not torn apart: a turn lasts for as long as its slice
-    assert log[last_short - 2 : last_short + 1] == [("short", 0), ("short", 1), ("short", 2)]
+def test_items_come_and_what_is_returned_last():
+    queues = VisitorQueues()
 
-
-def test_a_visitor_with_many_pieces_gets_no_more_than_the_others():
-    turns, log = FairQueue(slice=0.05), []
-    greedy = [lambda i=i: drain(turns, "greedy", pieces(log, f"greedy{i}", 6, 0.02)) for i in range(4)]
-    together(*greedy, lambda: drain(turns, "modest", pieces(log, "modest", 6, 0.02)))
-    at = [i for i, (name, _) in enumerate(log) if name == "modest"]
-    assert at[-1] - at[0] <= 18  # of 24 others: about as many turns each
-    # pieces of one visitor are done one after another
-    assert [name for name, _ in log if name != "modest"] == [f"greedy{i}" for i in range(4) for _ in range(6)]
-
-
-def test_the_place_in_the_line_is_told():
-    turns, heard = FairQueue(), []
-    release = threading.Event()
-
-    def busy():
-        release.wait(5)
+    def steps():
         yield 0
+        return "result"
 
-    def wait_and_release():
-        for item in turns.work("second", iter([1])):
-            heard.append(item)
-            release.set()
-
-    together(lambda: drain(turns, "first", busy()), wait_and_release)
-    assert heard == [Queued(1), 1]
-    assert place_in_words(Queued(1)) == "Waiting: 1 edit is ahead of yours."
-    assert place_in_words(Queued(3)) == "Waiting: 3 edits are ahead of yours."
+    assert list(queues.work("anna", steps())) == [0, "result"]
+    assert list(queues.work("anna", iter(range(2)))) == [0, 1]
+    assert not queues._pieces
 
 
-def test_closing_leaves_the_line_and_closes_the_work():
-    turns, closed = FairQueue(), []
+def test_a_visitors_pieces_come_one_after_another_and_others_do_not_wait():
+    queues, heard = VisitorQueues(), []
+    first = queues.work("anna", iter(range(2)))
+    next(first)
+    second = threading.Thread(target=lambda: heard.extend(queues.work("anna", iter([7]))))
+    second.start()
+    until(lambda: len(queues._pieces["anna"]) == 2)
+    assert list(queues.work("berta", iter([5]))) == [5] and heard == []
+    assert list(first) == [1]
+    second.join(10)
+    assert heard == [7] and not queues._pieces
+
+
+def test_closing_ends_the_work():
+    queues, closed = VisitorQueues(), []
 
     def steps():
         try:
@@ -88,56 +78,27 @@ def test_closing_leaves_the_line_and_closes_the_work():
         finally:
             closed.append(True)
 
-    work = turns.work("anna", steps())
+    work = queues.work("anna", steps())
     assert next(work) == 0
     work.close()
-    assert closed
-    assert list(turns.work("berta", iter([5]))) == [5]
+    assert closed and not queues._pieces
 
 
-@pytest.mark.parametrize("returns", [True, False])
-def test_the_last_word_is_no_wait(returns):
-    turns, heard = FairQueue(slice=0.01), []
-
-    def steps():
-        for i in range(5):
-            time.sleep(0.02)
-            yield i
-        if returns:
-            return "result"
-        yield "result"
-        time.sleep(0.02)
-
-    with_others = [lambda n=n: drain(turns, f"other{n}", pieces([], "x", 8, 0.15)) for n in range(2)]
-    together(*with_others, lambda: drain(turns, "me", steps(), heard))
-    assert Queued(1) in heard and heard[-1] == "result"
-    assert heard.count("result") <= (1 if returns else 2)
-
-
-def test_one_who_fails_holds_nobody_up():
-    turns = FairQueue()
+def test_one_who_fails_holds_nothing_up():
+    queues = VisitorQueues()
 
     def steps():
         yield 0
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        list(turns.work("anna", steps()))
-    assert list(turns.work("berta", iter([5]))) == [5]
+        list(queues.work("anna", steps()))
+    assert list(queues.work("anna", iter([5]))) == [5]
 
 
-def test_one_who_went_away_loses_the_turn_and_may_come_back():
-    turns = FairQueue(patience=0.3)
-    gone = turns.work("gone", iter(range(3)))
+def test_one_who_went_away_holds_up_no_later_piece():
+    queues = VisitorQueues(patience=0.05)
+    gone = queues.work("anna", iter(range(3)))
     assert next(gone) == 0  # and nobody asks for more
-    items = [item for item in turns.work("here", iter([7])) if not isinstance(item, Queued)]
-    assert items == [7]
+    assert list(queues.work("anna", iter([7]))) == [7]
     assert list(gone) == [1, 2]
-
-
-def test_many_at_once_all_finish():
-    turns, done = FairQueue(slice=0.01), []
-    jobs = [lambda i=i: (drain(turns, f"v{i % 7}", pieces([], "x", 20, 0.001)), done.append(i)) for i in range(25)]
-    together(*jobs)
-    assert sorted(done) == list(range(25))
-    assert not turns._visitors and not turns._work

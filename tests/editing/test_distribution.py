@@ -9,6 +9,7 @@ from torch import Tensor
 from sgf_hub.editing import EditConfig, Fixed, SGFEditor, StopReason, Trajectory
 from sgf_hub.editing.distribution import CAPTIONS_REACH, QUANTILES, Border, LatentDistribution, fit_statistics
 from sgf_hub.editing.loop import edit_loop
+from sgf_hub.editing.together import alone
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.mapping import SGFMapping
 from sgf_hub.types import Latent
@@ -352,10 +353,12 @@ class TestEdits:
         editor, push = editor_of(), torch.tensor([0.1, 0.2])
         config = EditConfig.paper(within=0.95)
         steps = list(
-            edit_loop(
-                editor.generator, editor.predictor, start((-1.0, 0.0)), {"a0": 1}, config,
-                lambda *_: lambda state: torch.stack([2 * push, 0 * push, push, push])[None].expand_as(state.z),
-                by_layer=True, distribution=plain_distribution(),
+            alone(
+                edit_loop(
+                    editor.generator, editor.predictor, start((-1.0, 0.0)), {"a0": 1}, config,
+                    lambda *_: lambda state: torch.stack([2 * push, 0 * push, push, push])[None].expand_as(state.z),
+                    by_layer=True, distribution=plain_distribution(),
+                )
             )
         )  # fmt: skip
         assert steps[-1].reasons == (StopReason.TARGET_REACHED,) and steps[-1].latent.data.shape == (1, 4, 2)

@@ -78,7 +78,8 @@ def test_a_mapping_is_opened_by_its_id(here: World, hub_models: HubModels) -> No
     models = hub_models.models_of(last)
     latent = models.sample(last, 7, 0.8)
     assert set(models.read(last, latent).attributes) == {"smile", "black_hair", "blond_hair"}
-    assert models.queue is hub_models.models.queue and models.computing is hub_models.models.computing
+    for shared in ("queue", "computing", "edits"):
+        assert getattr(models, shared) is getattr(hub_models.models, shared)
     assert not Path(constants.HF_HUB_CACHE).exists(), "the cache of the Hub's client would never be emptied"
 
 

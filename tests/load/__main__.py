@@ -1,9 +1,9 @@
-"""Many at once: `python -m tests.load [--sessions 8] [--edits 25] [--write]`, or `make load-test`.
+"""Many at once: `python -m tests.load [--sessions 8] [--edits 25] [--against FOLDER] [--write]`, or `make load-test`.
 
 Serves the demo in a process of its own and opens so many pages on it with Gradio's client. Each edits, without a pause,
 its own few pictures over and over; some edits are stopped, some cancelled by the client, and some pages go away in the
-middle. Every picture that comes must be the one that the same edit gives when nobody else is there. `--write` puts the
-figures into docs/load.md.
+middle. Every picture that comes must be the one that the same edit gives when nobody else is there, byte by byte.
+`--against` measures another checkout of the project beside it; `--write` puts the figures into docs/load.md.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def run(server: Server, sessions: int, edits: int) -> dict[str, Any]:
         "seconds": seconds,
         "errors": tally.errors,
         "wrong": tally.wrong,
-        "waited": sum(outcome.waited for _, outcome in tally.outcomes),
+        "frames": statistics.mean(outcome.frames for _, outcome in tally.outcomes),
         "times": {
             tab: _times([o for at, o in tally.outcomes if at == tab]) for tab in ("attributes", "keypoints", "captions")
         },
@@ -181,8 +181,8 @@ def _times(outcomes: list[Outcome]) -> dict[str, float]:
     return found
 
 
-def table(figures: dict[str, Any]) -> str:
-    """The figures as Markdown."""
+def table(figures: dict[str, Any], against: dict[str, Any] | None = None) -> str:
+    """The figures as Markdown, beside those of another checkout."""
 
     def row(name: str, times: dict[str, float]) -> str:
         if not times["count"]:
@@ -200,14 +200,27 @@ def table(figures: dict[str, Any]) -> str:
         + "".join(row(tab, times) for tab, times in figures["times"].items())
         + row("attributes, alone, before", figures["alone"])
         + row("attributes, alone, afterwards", figures["afterwards"])
+        + (row("before: all that finished", against["all"]) if against else "")
+        + (row("before: attributes, alone", against["alone"]) if against else "")
         + "\n| | |\n| --- | --- |\n"
         f"| errors | {len(figures['errors'])} |\n"
         f"| pictures that were another's, or not those of the same edit alone | {len(figures['wrong'])} |\n"
-        f"| edits that were told their place in the line | {figures['waited']} |\n"
+        f"| pictures of an edit that are shown, the result among them | {figures['frames']:.1f} |\n"
+        f"| edits a second | {_rate(figures):.2f}{_than(figures, against)} |\n"
         f"| memory, before: every kind of edit made already | {before['memory']:.0f} MB |\n"
         f"| memory, after each eighth of the edits | {', '.join(f'{one:.0f}' for one in figures['memory'])} MB |\n"
         f"| files, before and after | {before['disk']:.1f} MB, {after['disk']:.1f} MB |\n"
     )
+
+
+def _rate(figures: dict[str, Any]) -> float:
+    return figures["edits"] / figures["seconds"]
+
+
+def _than(figures: dict[str, Any], against: dict[str, Any] | None) -> str:
+    if not against:
+        return ""
+    return f"; before {_rate(against):.2f}, {_rate(figures) / _rate(against):.1f} times as many"
 
 
 def write(text: str, page: Path = PAGE) -> None:
@@ -223,11 +236,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sessions", type=int, default=8)
     parser.add_argument("--edits", type=int, default=25, help="of each session")
+    parser.add_argument("--against", type=Path, help="another checkout, measured in the same run")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/load.md")
     options = parser.parse_args()
     with served() as server:
         figures = run(server, options.sessions, options.edits)
-    print(text := table(figures))
+    against = None
+    if options.against:
+        with served(options.against) as server:
+            against = run(server, options.sessions, options.edits)
+    print(text := table(figures, against))
     for line in (*figures["errors"], *figures["wrong"]):
         print(line, file=sys.stderr)
     if options.write:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-APP = Path(__file__).parents[2] / "app.py"
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,13 @@ class Server:
 
 
 @contextmanager
-def served(**environment: str) -> Iterator[Server]:
-    """The demo on the embedded zoo, for as long as the block lasts."""
+def served(root: Path = ROOT, **environment: str) -> Iterator[Server]:
+    """The demo on the embedded zoo, for as long as the block lasts.
+
+    Args:
+        root: of the checkout whose demo it is.
+        environment: variables.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -60,7 +65,7 @@ def served(**environment: str) -> Iterator[Server]:
             **environment,
         }
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen([sys.executable, str(APP)], env=os.environ | settings, **quiet)
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=root, env=os.environ | settings, **quiet)
         try:
             url = f"http://127.0.0.1:{port}/"
             _wait_for(url, process)

@@ -18,14 +18,14 @@ class Outcome:
     Args:
         preview_s: until the first picture of the edit came, in seconds.
         result_s: until its result stood.
-        waited: whether the page told of others who came first.
+        frames: how many pictures of it came.
         image: the result, a data URI.
         status: the line below it.
     """
 
     preview_s: float
     result_s: float
-    waited: bool
+    frames: int
     image: str
     status: str
 
@@ -61,10 +61,9 @@ class Visitor:
         """
         button, begun = f"edit-{tab}", time.monotonic()
         job = self._submit(button, "click", values)
-        preview, frames, waited = None, 0, False
+        preview, frames = None, 0
         for shown in job:
             stage = self._stage(button, "click", shown)
-            waited = waited or "ahead of yours" in str(stage.get("status"))
             if stage.get("image"):
                 frames += 1
                 preview = preview or time.monotonic() - begun
@@ -72,7 +71,7 @@ class Visitor:
                 self._submit(f"stop-{tab}", "click", {}).result(timeout=300)
         stage = self._stage(button, "click", job.result(timeout=300))  # raises what went wrong
         result = time.monotonic() - begun
-        return Outcome(preview or result, result, waited, str(stage.get("image")), str(stage.get("status")))
+        return Outcome(preview or result, result, frames, str(stage.get("image")), str(stage.get("status")))
 
     def undo(self) -> dict:
         """Press Undo, after nothing runs any more."""

@@ -102,9 +102,7 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x: [B, width, R, R], w: [B, D] => [B, colours, R, R]."""
-        style = self.affine(w)[:, :, None, None]
-        # whichever is smaller is scaled
-        y = F.conv2d(x, self.weight * style, self.bias) if len(x) == 1 else F.conv2d(x * style, self.weight, self.bias)
+        y = F.conv2d(x * self.affine(w)[:, :, None, None], self.weight, self.bias)
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
 
 

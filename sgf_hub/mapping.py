@@ -37,10 +37,10 @@ class SGFMapping(
         keypoints: names of c's keypoints.
         groups: sets of mutually exclusive attributes.
         caption: how many components of a caption's embedding c holds, in place of all these.
-        latent_statistics: whether it keeps what its pairs say of samples (`editing.distribution`): the latents'
+        latent_statistics: whether it keeps what its pairs say of samples (`editing.statistics`): the latents'
             covariance and radii, and how high an attribute scores in those that have it; older ones do not.
         class_label: of the generator, a conditional network; None for one without classes.
-        condition_factors: how many principal directions of c it keeps (`editing.following`); 0 for none.
+        condition_factors: how many principal directions of c it keeps (`editing.statistics`); 0 for none.
 
     Raises:
         BadValueError: if a number is out of range or a list is not one of names.

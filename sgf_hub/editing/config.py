@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from sgf_hub.editing.distribution import QUANTILES
+from sgf_hub.editing.statistics.distribution import QUANTILES
 from sgf_hub.errors import BadValueError
 from sgf_hub.types import Predictor, Target, Wish
 from sgf_hub.validation import bounded, short

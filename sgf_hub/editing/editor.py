@@ -11,9 +11,9 @@ from torch import Tensor
 from typing_extensions import Self
 
 from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
-from sgf_hub.editing.distribution import LatentDistribution
-from sgf_hub.editing.following import followed
 from sgf_hub.editing.loop import Stepper, edit_loop
+from sgf_hub.editing.statistics.distribution import LatentDistribution
+from sgf_hub.editing.statistics.following import followed
 from sgf_hub.editing.stepping import EditContext, Fixed, SteppingRule, tuned
 from sgf_hub.editing.together import Work, alone
 from sgf_hub.editing.trajectory import EditStep, Trajectory, edit

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from sgf_hub.editing.config import EditConfig, EditRequest, Wishes, aimed
-from sgf_hub.editing.distribution import Border, LatentDistribution
 from sgf_hub.editing.layers import LayerMask
+from sgf_hub.editing.statistics.distribution import Border, LatentDistribution
 from sgf_hub.editing.stopping import StoppingCriterion
 from sgf_hub.editing.together import Call, Stage, Work, at_once
 from sgf_hub.editing.trajectory import EditStep, StopReason

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from sgf_hub.data.distributed import ALONE, Group
 from sgf_hub.data.pairs import Pairs, PairsInfo
-from sgf_hub.editing.distribution import fit_statistics
-from sgf_hub.editing.following import FACTORS
+from sgf_hub.editing.statistics.distribution import fit_statistics
+from sgf_hub.editing.statistics.following import FACTORS
 from sgf_hub.errors import BadValueError, CorruptFileError, DegenerateMappingError
 from sgf_hub.field import contraction
 from sgf_hub.mapping import SGFMapping

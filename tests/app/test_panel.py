@@ -131,7 +131,8 @@ def test_closing_the_stream_ends_the_work(panel):
     next(steps)
     steps.close()
     assert not panel.stops._events
-    assert not panel.models.computing.locked()
+    with panel.models.computing:  # the step that was being made has come to its end
+        assert panel.models.edits._under_way == 0
 
 
 def test_a_wish_that_holds_already_changes_nothing(panel):
@@ -149,7 +150,8 @@ def test_bad_plans_are_told_and_leave_no_trace(panel, wishes, words):
     with pytest.raises(SGFError, match=words):
         list(run(panel, face(panel), plan(wishes=wishes), "me"))
     assert not panel.stops._events
-    assert not panel.models.computing.locked()
+    with panel.models.computing:  # the step that was being made has come to its end
+        assert panel.models.edits._under_way == 0
 
 
 def test_an_expired_session_is_told(panel):

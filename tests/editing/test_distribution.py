@@ -7,8 +7,14 @@ import torch
 from torch import Tensor
 
 from sgf_hub.editing import EditConfig, Fixed, SGFEditor, StopReason, Trajectory
-from sgf_hub.editing.distribution import CAPTIONS_REACH, QUANTILES, Border, LatentDistribution, fit_statistics
 from sgf_hub.editing.loop import edit_loop
+from sgf_hub.editing.statistics.distribution import (
+    CAPTIONS_REACH,
+    QUANTILES,
+    Border,
+    LatentDistribution,
+    fit_statistics,
+)
 from sgf_hub.editing.together import alone
 from sgf_hub.errors import BadValueError, CorruptFileError
 from sgf_hub.mapping import SGFMapping

@@ -7,8 +7,8 @@ import torch
 
 from sgf_hub.data.pairs import PairsInfo
 from sgf_hub.editing import EditConfig, SGFEditor
-from sgf_hub.editing import following as following_module
-from sgf_hub.editing.following import fit_factors, followed
+from sgf_hub.editing.statistics import following as following_module
+from sgf_hub.editing.statistics.following import fit_factors, followed
 from sgf_hub.training.mapping import PRESETS, mapping_for
 from sgf_hub.types import ConditionSpec, Target
 from tests.toys import coupled_editor, toy_mapping

@@ -8,7 +8,7 @@ latents lie is taken back onto its border.
 import torch
 from torch import Tensor
 
-from sgf_hub.editing.following import fit_factors
+from sgf_hub.editing.statistics.following import fit_factors
 from sgf_hub.mapping import SGFMapping
 
 QUANTILES = (0.5, 0.95, 0.99)

@@ -71,15 +71,10 @@ class InterFaceGANEditor:
 
     def _held(self, asked: list[tuple[str, int]], target: Target) -> list[str]:
         """The conditions of a move: those given, or all that the target holds."""
-        names, spec = [name for name, _ in asked], self.predictor.spec
-        if self.conditions != "all":
-            return [name for name in self.conditions if name not in names]
-        free = {*names, *(other for name in names for other in spec.siblings(name))}
-        return [
-            name
-            for i, name in enumerate(spec.attributes)
-            if name in self.boundaries.attributes and name not in free and not target.released[i]
-        ]
+        if self.conditions == "all":
+            return self.boundaries.kept(self.predictor, target)
+        names = [name for name, _ in asked]
+        return [name for name in self.conditions if name not in names]
 
     @cached_property
     def step_size(self) -> float:

@@ -11,6 +11,8 @@ TITLES = {
     "interfacegan": "InterFaceGAN",
     "interfacegan-conditional": "InterFaceGAN, conditional",
     "ganspace": "GANSpace",
+    "lace": "LACE",
+    "stylespace": "StyleSpace",
     "latent-descent": "Latent descent",
 }
 OBSERVERS = {"predictor": "the steering predictor", "judge": "the judge, which no method has seen"}

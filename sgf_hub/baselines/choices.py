@@ -1,9 +1,9 @@
 """What edits an attribute best is found by pictures of training latents, and scored as the metric scores an edit.
 
 The score of Section 4.4 is the area under 1 - (share of other attributes that changed) over the share of samples whose
-attribute changed to the other side, at a few strengths. GANSpace's authors looked which component edits what, over which
-layers; `choose` measures: the few best candidates for each attribute meet again on other latents, more of them, and the
-best of those is the choice. With one round the winner is often a lucky one.
+attribute changed to the other side, at a few strengths. GANSpace's authors looked which component edits what, over
+which layers; `choose` measures: the few best candidates for each attribute meet again on other latents, more of them,
+and the best of those is the choice. With one round the winner is often a lucky one.
 """
 
 import torch

@@ -72,7 +72,7 @@ class Fitted(HubModule):
         return names
 
     def kept(self, predictor: Predictor, target: Target) -> list[str]:
-        """The attributes that an edit holds: those fitted here, neither asked, nor released, nor exclusive of one asked."""
+        """The attributes that an edit holds: neither asked, nor released, nor exclusive of what is asked."""
         spec = predictor.spec
         asked = [name for i, name in enumerate(spec.attributes) if target.asked[i]]
         free = {*asked, *(other for name in asked for other in spec.siblings(name))}

@@ -1,17 +1,17 @@
 """LACE (Nie, Vahdat and Anandkumar, NeurIPS 2021) as an editor: the flow of an energy-based model of latents.
 
-The joint density of a latent u ~ N(0, I) and attributes c is p(u) times the product of p(c_i | u) of latent classifiers.
-Diffused so that N(0, I) stays as it is, its probability flow is
+The joint density of a latent u ~ N(0, I) and attributes c is p(u) times the product of p(c_i | u) of latent
+classifiers. Diffused so that N(0, I) stays as it is, its probability flow is
 
     du / dt = beta(t) / 2 * sum over i of grad log p(c_i | u)
 
-from t = 1 to 0: what pulls to the prior and what spreads from it cancel. For an edit after others (the paper's sequential
-editing) two regularisers join the energy,
+towards the data: what pulls to the prior and what spreads from it cancel. For an edit after others (the paper's
+sequential editing) two regularisers join the energy,
 
     held * sum over other attributes j of (f_j(u) - f_j(u0))^2 + near * |u - u0|^2
 
-with f_j the log-odds and u0 where the edit began. beta(t) says how fast the path is gone along and not where it leads, so
-a step here goes along it by a length: that is the strength of an edit. Latents whose prior is another Gaussian, or a
+with f_j the log-odds and u0 where the edit began. beta(t) says how fast the path is gone along and not where it leads,
+so a step here goes along it by a length: that is the strength of an edit. Latents whose prior is another Gaussian, or a
 mixture that is taken for one, are whitened first.
 """
 
@@ -70,12 +70,12 @@ class LACEEditor:
         config = config or self.sweep
 
         def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
-            flow = Flow(self.classifiers, z0, *self._aims(target), step_size=self.step_size)
+            flow = Flow(self.classifiers, z0, *self.aims(target), step_size=self.step_size)
             return lambda state: flow(state.z, state.rows)
 
         yield from edit_loop(self.generator, self.predictor, latent, target, config, begin)
 
-    def _aims(self, target: Target) -> tuple[Tensor, Tensor, Tensor]:
+    def aims(self, target: Target) -> tuple[Tensor, Tensor, Tensor]:
         """What a `Flow` is told of a target: wanted, asked, held."""
         names, scores = self.classifiers.attributes, self.predictor.spec.attributes
         asked = dict(self.classifiers.asked(self.predictor, target))
@@ -124,7 +124,7 @@ class Flow:
         return (u - begun) @ self.classifiers.factor.T
 
     def drift(self, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the flow goes from u, [b, D], and how fast that turns at most, [b]: an Euler step's time is under 1 / it."""
+        """Where the flow goes from u, [b, D], and how fast that turns, [b], at most: a bound for a step's time."""
         f, slopes = self.classifiers.linearised(u)
         asked, held, near = self.asked[rows], self.held[rows], self.classifiers.near
         residual = asked * (self.wanted[rows] - f.sigmoid()) - 2 * held * (f - self.f0[rows])  # b, A
@@ -154,7 +154,7 @@ def choose_settings(
         asked = torch.arange(spec.dimension) == a
         c1 = torch.zeros(len(before), spec.dimension)
         c1[:, a] = torch.where(before[:, a] > 0.5, -1.0, 1.0)
-        flips.append(editor._aims(Target(c1, asked, torch.zeros_like(asked))))
+        flips.append(editor.aims(Target(c1, asked, torch.zeros_like(asked))))
     wanted, asked, held = (torch.cat(parts) for parts in zip(*flips, strict=True))  # A B, A: all flips as one batch
     z0 = start.data.repeat(len(names), 1)
 

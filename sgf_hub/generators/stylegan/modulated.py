@@ -1,8 +1,9 @@
 """The layers of StyleGAN2's synthesis: modulated convolutions, RGB skips, and the filter that resamples.
 
-A layer holds the affine map that makes its style of w, and is called with the style. Public code builds one modulated weight a sample and convolves in as many groups. Here, a small map is multiplied by the
-styles before the convolution, and by the demodulation after it, so that a batch shares one weight; a large map is
-larger than its weight, and drawn a sample at a time with a weight of its own, bias and gain included.
+A layer has the affine map that makes its style of w, and is called with the style. Public code builds one modulated
+weight a sample and convolves in as many groups. Here, a small map is multiplied by the styles before the convolution,
+and by the demodulation after it, so that a batch shares one weight; a large map is larger than its weight, and drawn a
+sample at a time with a weight of its own, bias and gain included.
 """
 
 import math

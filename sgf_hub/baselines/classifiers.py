@@ -75,12 +75,16 @@ class LatentClassifiers(Fitted, pipeline_tag="image-to-image", tags=["gan", "lac
 
     def forward(self, u: Tensor) -> Tensor:
         """The log-odds of every attribute at whitened latents: [..., D] => [..., A]."""
-        first, second, last = self.layers
+        first, second, last = self._dense
         return last(F.silu(second(F.silu(first(u)))))  # smooth: its slope is what moves a latent
+
+    @property
+    def _dense(self) -> list[nn.Linear]:
+        return list(self.layers)  # type: ignore[arg-type]
 
     def linearised(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """The log-odds at whitened latents [b, D], and their slopes: => [b, A], [b, A, D]."""
-        first, second, last = self.layers
+        first, second, last = self._dense
         x, a = _silu(first(u))
         y, b = _silu(second(x))
         slopes = (last.weight * b[:, None]) @ second.weight  # b, A, width
@@ -117,9 +121,9 @@ def fit_classifiers(pairs: Pairs, *, seed: int = 0) -> LatentClassifiers:
     made = LatentClassifiers(**described(pairs))
     made.mean.copy_(z.mean(dim=0))
     made.factor.copy_(_factor(z))
-    for layer in made.layers:
-        nn.init.normal_(layer.weight, std=layer.in_features**-0.5, generator=rng)  # type: ignore[arg-type, operator]
-        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    for layer in made._dense:
+        nn.init.normal_(layer.weight, std=layer.in_features**-0.5, generator=rng)
+        nn.init.zeros_(layer.bias)
     order = torch.randperm(len(z), generator=rng)
     held = order[: max(1, int(_HELD_OUT * len(z)))]
     train = order[len(held) :]

@@ -50,13 +50,13 @@ class TestFit:
         styles[present, 3] += 10  # the surest
         styles[present, 1] -= 8
         found = candidates(styles, present)
-        singles, two = found[:5], found[5]
+        singles, two = found[:4], found[4]
         assert [row.nonzero().flatten().tolist() for row in singles[:2]] == [[3], [1]]
         std = styles.std(dim=0)
         assert singles[0, 3].item() == pytest.approx(std[3]) and singles[1, 1].item() == pytest.approx(-std[1])
         assert set(two.nonzero().flatten().tolist()) == {1, 3}
         assert (two / std).norm().item() == pytest.approx(1)
-        assert len(found) == 5 + 2  # no more together than there are
+        assert len(found) == 4 + 2  # no more together than there are
 
     def test_it_finds_the_channel_that_draws_an_attribute(self) -> None:
         matrix = torch.zeros(2, 6)

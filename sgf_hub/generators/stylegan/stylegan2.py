@@ -121,8 +121,8 @@ class StyleGAN2(StyleBasedGenerator):
     def _modulated(self, count: int) -> Iterator[tuple[int, ModulatedConv | ToRGB]]:
         """The layers of the first blocks that take a style, as drawn, each with its row of W+."""
         for i, block in enumerate(self.blocks[:count]):
-            last = 2 * i + 1
-            yield from zip(range(last - len(block.modulated) + 1, last + 1), block.modulated, strict=True)
+            layers: list[ModulatedConv | ToRGB] = block.modulated  # type: ignore[assignment]
+            yield from zip(range(2 * i + 2 - len(layers), 2 * i + 2), layers, strict=True)
 
     @property
     def mixture(self) -> GaussianMixture:

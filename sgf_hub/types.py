@@ -18,7 +18,8 @@ from torch import Tensor
 from sgf_hub.errors import BadValueError, CorruptFileError, SpaceError, UnknownNameError
 from sgf_hub.validation import nearest, short
 
-Space = Literal["z", "w", "w+"]
+Space = Literal["z", "w", "w+", "s"]
+"""Of latents: a generator's own is Z or W; W+ has one w a layer, S the styles that they make (StyleSpace)."""
 Wish = float | Sequence[float] | str
 
 _MAX_LATENT_FILE = 64 * 2**20  # bytes; a w+ latent of a 1024 px StyleGAN2 is 36 KB
@@ -29,8 +30,8 @@ class Latent:
     """A batch of latent codes and the space they live in.
 
     Args:
-        data: [B, D] for spaces "z" and "w", [B, L, D] for "w+"; floating point and finite.
-        space: "z", "w" or "w+".
+        data: [B, D] for spaces "z" and "w", [B, L, D] for "w+", [B, S] for "s"; floating point and finite.
+        space: "z", "w", "w+" or "s".
 
     Raises:
         SpaceError: if the space is unknown.
@@ -42,7 +43,7 @@ class Latent:
 
     def __post_init__(self) -> None:
         if self.space not in get_args(Space):
-            raise SpaceError(f"latent space {self.space!r} is unknown: use 'z', 'w' or 'w+'.")
+            raise SpaceError(f"latent space {self.space!r} is unknown: use 'z', 'w', 'w+' or 's'.")
         dims = 3 if self.space == "w+" else 2
         if self.data.ndim != dims:
             shape = "[batch, layers, dimension]" if dims == 3 else "[batch, dimension]"

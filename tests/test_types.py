@@ -21,10 +21,12 @@ SPEC = ConditionSpec(("smile", "black_hair", "blond_hair"), ("nose", "chin"), ((
 class TestLatent:
     @pytest.mark.parametrize("space", ["", "W", "x", None, ["w"]])
     def test_unknown_space(self, space: object) -> None:
-        with pytest.raises(SpaceError, match=r"use 'z', 'w' or 'w\+'"):
+        with pytest.raises(SpaceError, match=r"use 'z', 'w', 'w\+' or 's'"):
             Latent(torch.zeros(1, 4), space)  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize(("space", "shape"), [("z", (4,)), ("w", (1, 2, 4)), ("w+", (1, 4)), ("w+", (1, 1, 2, 4))])
+    @pytest.mark.parametrize(
+        ("space", "shape"), [("z", (4,)), ("w", (1, 2, 4)), ("w+", (1, 4)), ("w+", (1, 1, 2, 4)), ("s", (1, 2, 4))]
+    )
     def test_shape_must_fit_the_space(self, space: str, shape: tuple[int, ...]) -> None:
         with pytest.raises(BadValueError, match=r"has shape \[batch, .*dimension\], not \[") as caught:
             Latent(torch.zeros(shape), space)

@@ -1,4 +1,5 @@
-"""The methods that the paper compares with (Section 4.1), and the one it argues against, as editors like SGF's.
+"""The methods that SGF is compared with, as editors like it: the paper's (Section 4.1), what it argues against, and two
+of the same year, LACE and StyleSpace.
 
 `baseline` gives one by its name in METHODS, fitted where it needs to be. Fitting takes scikit-learn; editing does not.
 A direction that somebody else found is an editor, too: `DirectionEditor.read`.
@@ -11,13 +12,17 @@ from typing import Protocol
 import torch
 
 from sgf_hub.baselines.boundaries import Boundaries, fit_boundaries
+from sgf_hub.baselines.channels import StyleChannels, fit_channels
 from sgf_hub.baselines.choices import choose
+from sgf_hub.baselines.classifiers import LatentClassifiers, fit_classifiers
 from sgf_hub.baselines.components import Choice, Components, fit_components
 from sgf_hub.baselines.direction import DirectionEditor
 from sgf_hub.baselines.fitted import Fitted
 from sgf_hub.baselines.ganspace import GANSpaceEditor
 from sgf_hub.baselines.interfacegan import InterFaceGANEditor
+from sgf_hub.baselines.lace import LACEEditor, choose_settings
 from sgf_hub.baselines.latent_descent import LatentDescentEditor
+from sgf_hub.baselines.stylespace import StyleSpaceEditor
 from sgf_hub.data.pairs import Pairs
 from sgf_hub.editing.config import EditConfig
 from sgf_hub.editing.trajectory import Editor
@@ -27,8 +32,13 @@ from sgf_hub.hub.files import CONFIG
 from sgf_hub.types import Generator, Latent, Predictor
 from sgf_hub.validation import short
 
-METHODS = ("interfacegan", "interfacegan-conditional", "ganspace", "latent-descent")
-FITTED: dict[str, type[Fitted]] = {"interfacegan": Boundaries, "ganspace": Components}
+METHODS = ("interfacegan", "interfacegan-conditional", "ganspace", "lace", "stylespace", "latent-descent")
+FITTED: dict[str, type[Fitted]] = {
+    "interfacegan": Boundaries,
+    "ganspace": Components,
+    "lace": LatentClassifiers,
+    "stylespace": StyleChannels,
+}
 
 
 class Baseline(Editor, Protocol):
@@ -65,10 +75,10 @@ def baseline(
         seed: of the fit.
 
     Raises:
-        BadValueError: if there is no such method, or the pairs are of another generator.
+        BadValueError: if there is no such method, or the generator has no styles for it, or the pairs are of another
+            generator.
     """
-    if method not in METHODS:
-        raise BadValueError(f"the method is {short(method)}; choose {' or '.join(map(repr, METHODS))}.")
+    check_method(method, generator, generator_name)
     if method == "latent-descent":
         return LatentDescentEditor(generator, predictor)
     kind = method.removesuffix("-conditional")
@@ -83,8 +93,25 @@ def baseline(
             directions.save_pretrained(Path(fitted) / name)
     if isinstance(directions, Components):
         return GANSpaceEditor(generator, predictor, directions)
+    if isinstance(directions, LatentClassifiers):
+        return LACEEditor(generator, predictor, directions)
+    if isinstance(directions, StyleChannels):
+        return StyleSpaceEditor(generator, predictor, directions)
     assert isinstance(directions, Boundaries)
     return InterFaceGANEditor(generator, predictor, directions, conditions="all" if method != kind else ())
+
+
+def check_method(method: str, generator: Generator, generator_name: str) -> None:
+    """Raise a BadValueError if there is no such method, or it cannot edit the generator's latents."""
+    if method not in METHODS:
+        raise BadValueError(f"the method is {short(method)}; choose {' or '.join(map(repr, METHODS))}.")
+    if not suits(method, generator):
+        raise BadValueError(f"{method!r} moves the styles of a StyleGAN2, and {generator_name} has none: leave it out.")
+
+
+def suits(method: str, generator: Generator) -> bool:
+    """Whether a method can edit a generator's latents: StyleSpace's are styles."""
+    return method != "stylespace" or hasattr(generator, "to_s")
 
 
 def fitted_name(generator: str, kind: str) -> str:
@@ -95,7 +122,7 @@ def fitted_name(generator: str, kind: str) -> str:
 def fit(
     kind: str, generator: Generator, predictor: Predictor, pairs: Pairs, *, generator_name: str, seed: int = 0
 ) -> Fitted:
-    """Fit the directions of "interfacegan" or "ganspace" on pairs.
+    """Fit what a method of FITTED needs on pairs.
 
     Raises:
         BadValueError: if the pairs are of another generator, lack an attribute of the predictor, or were sampled
@@ -113,6 +140,10 @@ def fit(
         )
     if kind == "interfacegan":
         return fit_boundaries(pairs, seed=seed)
+    if kind == "lace":
+        return choose_settings(generator, predictor, fit_classifiers(pairs, seed=seed), pairs, seed=seed)
+    if kind == "stylespace":
+        return fit_channels(generator, predictor, pairs, seed=seed)
     components = fit_components(generator, pairs, seed=seed)
     return components.with_choices(choose(generator, predictor, components, pairs, seed=seed))
 
@@ -136,11 +167,19 @@ __all__ = [
     "DirectionEditor",
     "GANSpaceEditor",
     "InterFaceGANEditor",
+    "LACEEditor",
+    "LatentClassifiers",
     "LatentDescentEditor",
+    "StyleChannels",
+    "StyleSpaceEditor",
     "baseline",
+    "check_method",
     "choose",
     "fit",
     "fit_boundaries",
+    "fit_channels",
+    "fit_classifiers",
     "fit_components",
     "fitted_name",
+    "suits",
 ]

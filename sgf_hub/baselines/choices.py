@@ -1,9 +1,9 @@
-"""Which component edits which attribute, over which layers: GANSpace's authors looked; this measures.
+"""What edits an attribute best is found by pictures of training latents, and scored as the metric scores an edit.
 
-Every candidate (a component and a range of layers) moves some latents both ways at a few strengths, and is scored for
-every attribute as the metric scores an edit (Section 4.4): the area under 1 - (share of other attributes that changed)
-over the share of samples whose attribute changed to the other side. The few best for each attribute meet again on other
-latents, more of them, and the best of those is the choice: with one round the winner is often a lucky one.
+The score of Section 4.4 is the area under 1 - (share of other attributes that changed) over the share of samples whose
+attribute changed to the other side, at a few strengths. GANSpace's authors looked which component edits what, over
+which layers; `choose` measures: the few best candidates for each attribute meet again on other latents, more of them,
+and the best of those is the choice. With one round the winner is often a lucky one.
 """
 
 import torch
@@ -14,7 +14,7 @@ from sgf_hub.data.pairs import Pairs
 from sgf_hub.editing.changes import CHANGED
 from sgf_hub.types import Generator, Latent, Predictor
 
-STRENGTHS = (2.0, 5.0, 10.0, 20.0)  # in standard deviations
+STRENGTHS = (2, 5, 10, 20)  # in standard deviations, or in steps of an editor's sweep
 _FIRST, _SECOND = 10, 24  # latents of the two rounds
 _LISTED = 4  # components an attribute, those whose coordinates correlate most with its score
 _KEPT = 3  # candidates an attribute that reach the second round
@@ -39,8 +39,7 @@ def choose(
     names = predictor.spec.attributes
     columns = [pairs.info.spec.attributes.index(name) for name in names]
     listed = short_list(components(pairs.z), pairs.info.spec.scores(pairs.c)[:, columns])
-    order = torch.randperm(len(pairs.z), generator=torch.Generator().manual_seed(seed))
-    start = Latent(pairs.z[order[: _FIRST + _SECOND]], components.latent_space)  # type: ignore[arg-type]
+    start = some(pairs, _FIRST + _SECOND, seed=seed)
     ranges: list[Layers] = [None]
     if components.latent_space == "w":
         start = generator.to_w_plus(start)  # type: ignore[attr-defined]
@@ -63,22 +62,36 @@ def _measure(
     generator: Generator, predictor: Predictor, components: Components, candidates: list[Candidate], start: Latent
 ) -> Tensor:
     """The scores of K candidates, along the component and against it, for every attribute: [K, 2, A]."""
-
-    def seen(latent: Latent) -> Tensor:
-        return (predictor.spec.scores(predictor(generator.synthesize(latent))) + 1) / 2
-
-    before = seen(start)  # B, A
+    before = seen(generator, predictor, start)  # B, A
     found = []
     for component, layers in candidates:
         shift = torch.zeros_like(start.data)
         shift[:, slice(*layers) if layers else slice(None)] = components.direction(component)
         up, down = (
-            torch.stack([seen(Latent(start.data + sign * k * shift, start.space)) for k in STRENGTHS])
+            torch.stack(
+                [seen(generator, predictor, Latent(start.data + sign * k * shift, start.space)) for k in STRENGTHS]
+            )
             for sign in (1, -1)
         )  # S, B, A
-        columns = range(before.shape[1])
-        found.append([[_score(before, *ways, a) for a in columns] for ways in ((up, down), (down, up))])
+        rising = before <= 0.5  # B, A; the others are asked to lose it
+        found.append(
+            [
+                [score(before, torch.where(rising[:, a, None], along, against), a) for a in range(before.shape[1])]
+                for along, against in ((up, down), (down, up))
+            ]
+        )
     return torch.tensor(found)
+
+
+def some(pairs: Pairs, count: int, *, seed: int) -> Latent:
+    """Latents of the pairs to try edits on."""
+    order = torch.randperm(len(pairs.z), generator=torch.Generator().manual_seed(seed))
+    return Latent(pairs.z[order[:count]], pairs.info.space)
+
+
+def seen(generator: Generator, predictor: Predictor, latent: Latent) -> Tensor:
+    """The probabilities of the attributes in the pictures of latents, [B, A]."""
+    return (predictor.spec.scores(predictor(generator.synthesize(latent))) + 1) / 2
 
 
 def short_list(x: Tensor, scores: Tensor) -> list[int]:
@@ -95,17 +108,16 @@ def layer_ranges(count: int) -> list[tuple[int, int]]:
     return sorted(ranges, key=lambda ends: ends[0] - ends[1])  # the widest first: it wins a tie
 
 
-def _score(before: Tensor, along: Tensor, against: Tensor, a: int) -> float:
-    """The score of one candidate for attribute a.
+def score(before: Tensor, after: Tensor, a: int) -> float:
+    """What edits are worth that flip attribute a.
 
     Args:
         before: probabilities, [B, A].
-        along: the same after moves in the candidate's direction, [S, B, A].
-        against: and in the opposite one, where samples go that have the attribute and are asked to lose it.
+        after: the same at S strengths, [S, B, A].
         a: its column.
     """
     rising = before[:, a] <= 0.5  # B
-    change = torch.where(rising[:, None], along, against) - before
+    change = after - before
     changed = change.abs() > CHANGED
     arrived = changed[..., a] & ((change[..., a] > 0) == rising)
     others = changed.sum(dim=-1) - changed[..., a].long()

@@ -14,7 +14,7 @@ from sgf_hub.editing.together import alone
 from sgf_hub.editing.trajectory import EditStep
 from sgf_hub.errors import BadValueError
 from sgf_hub.latents import read_direction
-from sgf_hub.types import Generator, Latent, Predictor, Target
+from sgf_hub.types import Generator, Latent, Predictor, Space, Target
 from sgf_hub.validation import bounded
 
 _SIGMAS = 0.7  # a step, in standard deviations of the latents along the direction: InterFaceGAN's here
@@ -70,8 +70,8 @@ class DirectionEditor:
             direction = self.direction.to(z0)
             return lambda state: self.step_size * direction.expand_as(state.z)
 
-        by_layer = self.direction.ndim == 2
-        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin, by_layer=by_layer))
+        moves: Space | None = "w+" if self.direction.ndim == 2 else None
+        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin, moves=moves))
 
     @torch.no_grad()
     def _nothing_asked(self, latent: Latent, config: EditConfig) -> Target:

@@ -1,4 +1,4 @@
-"""What both sets of fitted directions share: whose latents they move, and which attributes they know."""
+"""What all that is fitted for a method shares: whose latents they move, and which attributes they know."""
 
 import importlib
 from collections.abc import Sequence
@@ -70,6 +70,17 @@ class Fitted(HubModule):
                     f"{', '.join(self.attributes)}."
                 )
         return names
+
+    def kept(self, predictor: Predictor, target: Target) -> list[str]:
+        """The attributes that an edit holds: neither asked, nor released, nor exclusive of what is asked."""
+        spec = predictor.spec
+        asked = [name for i, name in enumerate(spec.attributes) if target.asked[i]]
+        free = {*asked, *(other for name in asked for other in spec.siblings(name))}
+        return [
+            name
+            for i, name in enumerate(spec.attributes)
+            if name in self.attributes and name not in free and not target.released[i]
+        ]
 
 
 def described(pairs: Pairs) -> dict[str, Any]:

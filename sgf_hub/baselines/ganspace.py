@@ -55,8 +55,7 @@ class GANSpaceEditor:
                 velocity[:, rows] += sign * self.components.direction(choice.component).to(z0)
             return lambda state: self.step_size * velocity[state.rows]
 
-        by_layer = self.generator.latent_space == "w"
-        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin, by_layer=by_layer))
+        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin, moves="w+"))
 
     def edit_component(
         self, latent: Latent, component: int, sigmas: float, layers: tuple[int, int] | None = None

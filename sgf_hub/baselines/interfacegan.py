@@ -72,14 +72,10 @@ class InterFaceGANEditor:
 
     def _held(self, asked: list[tuple[str, int]], target: Target) -> list[str]:
         """The conditions of a move: those given, or all that the target holds."""
-        names, spec = [name for name, _ in asked], self.predictor.spec
-        if self.conditions != "all":
-            return [name for name in self.conditions if name not in names]
-        return [
-            name
-            for name in spec.others(names)
-            if name in self.boundaries.attributes and not target.released[spec.index(name)].any()
-        ]
+        if self.conditions == "all":
+            return self.boundaries.kept(self.predictor, target)
+        names = [name for name, _ in asked]
+        return [name for name in self.conditions if name not in names]
 
     @cached_property
     def step_size(self) -> float:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -81,11 +82,14 @@ def evaluate(
         hub=hub,
     )
     make_folder(out)
+    opened = plan.open()
+    if methods == "all":
+        plan = replace(plan, methods=opened.suited)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", visible=False)
-        for what, done, total in plan.open().fit(plan.methods):
+        for what, done, total in opened.fit(plan.methods):
             progress.update(bar, description=what, completed=done, total=total, visible=True)
         bar = progress.add_task("editing", total=len(plan.tasks))
         records = []

@@ -248,13 +248,16 @@ def mapping(
 def baselines(
     mapping: Annotated[str, typer.Argument(help="The mapping to compare with, such as sgf-avatars-attributes.")],
     pairs: Annotated[Path, typer.Option(help="Folder written by sample-pairs.")],
+    methods: Annotated[str, typer.Option(help="Names with commas between them, or 'all'.")] = "all",
     seed: Annotated[int, typer.Option(help="Of splits and samples.")] = 0,
     out: Out = Path("zoo"),
     revision: Revision = None,
     token: Token = None,
 ) -> None:
-    """Fit InterFaceGAN's boundaries and GANSpace's components to a mapping's generator and predictor."""
-    from sgf_hub.baselines import FITTED, fit, fitted_name
+    """Fit what the methods to compare with need to a mapping's generator and predictor: InterFaceGAN's boundaries,
+    GANSpace's components, LACE's classifiers, and StyleSpace's channels where there are styles.
+    """
+    from sgf_hub.baselines import FITTED, check_method, fit, fitted_name, suits
     from sgf_hub.data.pairs import load_pairs, select
     from sgf_hub.editing.editor import SGFEditor
 
@@ -263,7 +266,12 @@ def baselines(
     if not editor.predictor.spec.keypoints:
         data = select(data, keypoints=False)
     name = editor.mapping.generator_name
-    for kind in FITTED:
+    suited = [kind for kind in FITTED if suits(kind, editor.generator)]
+    kinds = suited if methods == "all" else methods.split(",")
+    for kind in kinds:
+        _known("the method", kind, tuple(FITTED))
+        check_method(kind, editor.generator, name)
+    for kind in kinds:
         start = time.monotonic()
         with Console(stderr=True).status(f"fitting {kind}"):
             fitted = fit(kind, editor.generator, editor.predictor, data, generator_name=name, seed=seed)

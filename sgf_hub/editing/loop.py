@@ -19,7 +19,7 @@ from sgf_hub.editing.stopping import StoppingCriterion
 from sgf_hub.editing.together import Call, Stage, Work, at_once
 from sgf_hub.editing.trajectory import EditStep, StopReason
 from sgf_hub.predictors.base import BasePredictor
-from sgf_hub.types import Generator, Latent, Predictor, Target
+from sgf_hub.types import Generator, Latent, Predictor, Space, Target
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class StepState:
     Args:
         index: the step about to be taken, from 1.
         rows: which samples they are, a mask [B].
-        z: [b, D] (or [b, L, D] in a loop by layer).
+        z: [b, D] ([b, L, D] in a loop by layer, [b, S] in one by styles).
         c: C of their pictures, [b, C].
         read: z' like z => C(G(z')), [b, C]; it can be differentiated.
     """
@@ -54,7 +54,7 @@ def edit_loop(
     config: EditConfig,
     begin: Callable[[Tensor, Tensor, Target], Stepper],
     *,
-    by_layer: bool = False,
+    moves: Space | None = None,
     distribution: LatentDistribution | None = None,
     typical: Tensor | None = None,
 ) -> Work:
@@ -63,11 +63,12 @@ def edit_loop(
     Args:
         generator: G.
         predictor: C.
-        latent: in the generator's space, or "w+" where that is "w".
+        latent: in the generator's space, or "w+" where that is "w", or "s" where that moves.
         target: a `Target`, a request, or wishes such as {"smile": 1} or {"caption": "a red flower"}.
         config: when to stop, which layers to move.
         begin: z0, c0 and the target => the method's stepper; called once.
-        by_layer: z has a row a layer where the space is "w", [B, L, D].
+        moves: what z is of, other than the generator's space: "w+" for a row a layer where that is "w", [B, L, D], "s"
+            for styles, [B, S].
         distribution: of the latents; without it no step is taken back, and none is called out of distribution.
         typical: how high attributes score in samples without and with them, [2, A] (`StoppingCriterion`).
 
@@ -79,7 +80,7 @@ def edit_loop(
         SpaceError: if the latent is in another space.
         BadValueError: if it has another dimension, or lacks the layers.
     """
-    mask = LayerMask(generator, latent, config.layers, by_layer)
+    mask = LayerMask(generator, latent, config.layers, moves)
 
     def draw(latent: Latent) -> Tensor:
         return generator.synthesize(latent, resolution=config.resolution)

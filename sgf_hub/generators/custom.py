@@ -103,7 +103,7 @@ class CustomGenerator(nn.Module):
     def to_w(self, latent: Latent, *, truncation: float = 1.0) -> Latent:
         """A latent of Z (or W, unchanged) as one of W, drawn towards the mean w by `truncation` in [0, 1]."""
         bounded("truncation", truncation, 0.0, 1.0)
-        if self.mapping is None or latent.space == "w+":
+        if self.mapping is None or latent.space not in ("z", "w"):
             raise SpaceError(
                 f"this generator draws from {self.latent_space!r}, and a {latent.space!r} latent stays so."
             )

@@ -7,7 +7,6 @@ None of them says in which space it is: the shape does, or the name.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from sgf_hub.validation import short
 # what tools call a latent, among other things that they save beside it
 _NAMES = ("latent", "latents", "latent_in", "latent_code", "latent_codes", "codes",
           "z", "w", "ws", "wp", "w+", "w_plus")  # fmt: skip
+_SPACES = ("z", "w", "w+")  # that a file's latents are in
 _LISTED = 5  # latents that a sentence names
 
 
@@ -58,11 +58,11 @@ def read_latent(
         SeveralError: if it holds several and no index says which.
         BadValueError: for values that are not finite.
     """
-    if space is not None and space not in get_args(Space):
+    if space is not None and space not in _SPACES:
         raise SpaceError(f"latent space {short(space)} is unknown: use 'z', 'w' or 'w+'.")
     file, sizes = read_tensors(path), Sizes.of(generator)
     said = space or file.metadata.get("space")
-    if said is not None and said not in get_args(Space):
+    if said is not None and said not in _SPACES:
         raise SpaceError(f"{file.name} says that it is in the space {short(said)}: use 'z', 'w' or 'w+'.")
     found = [one for one in _samples(file, sizes, said) if len(one[2])]
     if not found:

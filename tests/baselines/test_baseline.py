@@ -11,6 +11,7 @@ from sgf_hub.baselines import (
     METHODS,
     GANSpaceEditor,
     InterFaceGANEditor,
+    LACEEditor,
     LatentDescentEditor,
     baseline,
     fitted_name,
@@ -21,9 +22,17 @@ from sgf_hub.generators import load_generator
 from sgf_hub.predictors import load_predictor
 from sgf_hub.types import ConditionSpec
 from tests.baselines.toys import boundaries_of, pairs_of, sampled_pairs
-from tests.toys import PlainGenerator, PlainPredictor
+from tests.toys import PlainGenerator, PlainPredictor, toy_mapping
 
 G, C = PlainGenerator(3), PlainPredictor(torch.eye(3))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fits of LACE that take a moment."""
+    monkeypatch.setattr("sgf_hub.baselines.classifiers._STEPS", 50)
+    monkeypatch.setattr("sgf_hub.baselines.lace.HELD", (0.01,))
+    monkeypatch.setattr("sgf_hub.baselines.lace.NEAR", (0.0,))
 
 
 def pairs():
@@ -37,7 +46,7 @@ def never():
 @pytest.mark.parametrize(
     ("method", "kind", "conditions"),
     [("interfacegan", InterFaceGANEditor, ()), ("interfacegan-conditional", InterFaceGANEditor, "all"),
-     ("ganspace", GANSpaceEditor, None), ("latent-descent", LatentDescentEditor, None)],
+     ("ganspace", GANSpaceEditor, None), ("lace", LACEEditor, None), ("latent-descent", LatentDescentEditor, None)],
 )  # fmt: skip
 def test_fitted_once(in_toy_zoo: Path, tmp_path: Path, method: str, kind: type, conditions: object) -> None:
     first = baseline(method, G, C, generator_name="sgf-hub/plain", pairs=pairs, fitted=tmp_path)
@@ -83,9 +92,28 @@ def test_the_command(in_toy_zoo: Path, tmp_path: Path) -> None:
     run = CliRunner().invoke(app, ["train", "baselines", "sgf-toy-attributes", "--pairs", str(tmp_path / "pairs"),
                                    "--out", str(tmp_path / "zoo")])  # fmt: skip
     assert run.exit_code == 0, run.output
-    for kind in ("interfacegan", "ganspace"):
+    for kind in ("interfacegan", "ganspace", "lace", "stylespace"):
         made = json.loads((tmp_path / "zoo" / f"toy-stylegan2-{kind}" / "training.json").read_text())
         assert made["pairs"] == 300 and made["measured"]
     generator, predictor = load_generator("toy-stylegan2"), load_predictor("toy-attributes")
     for method in METHODS:
         baseline(method, generator, predictor, generator_name="toy-stylegan2", pairs=never, fitted=tmp_path / "zoo")
+
+
+def test_the_command_for_a_generator_without_styles(in_toy_zoo: Path, tmp_path: Path) -> None:
+    toy_mapping(generator="sgf-hub/toy-progan", latent_space="z").save_pretrained(in_toy_zoo / "sgf-toy-z")
+    run = CliRunner().invoke(app, ["sample-pairs", "--out", str(tmp_path / "pairs"), "--count", "60", "--generator",
+                                   "sgf-hub/toy-progan", "--predictor", "sgf-hub/toy-attributes"])  # fmt: skip
+    assert run.exit_code == 0, run.output
+    command = ["train", "baselines", "sgf-toy-z", "--pairs", str(tmp_path / "pairs"), "--out", str(tmp_path / "zoo")]
+    run = CliRunner().invoke(app, command)
+    assert run.exit_code == 0, run.output
+    assert sorted(one.name for one in (tmp_path / "zoo").iterdir()) == [
+        "toy-progan-ganspace", "toy-progan-interfacegan", "toy-progan-lace",
+    ]  # fmt: skip
+    run = CliRunner().invoke(app, [*command, "--methods", "stylespace"])
+    assert str(run.exception) == (
+        "'stylespace' moves the styles of a StyleGAN2, and sgf-hub/toy-progan has none: leave it out."
+    )
+    run = CliRunner().invoke(app, [*command, "--methods", "lace,latent-descent"])
+    assert "the method is 'latent-descent'; choose 'interfacegan' or" in str(run.exception)

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sgf_hub.baselines import METHODS, Choice, DirectionEditor, baseline
+from sgf_hub.baselines import METHODS, Choice, DirectionEditor, StyleSpaceEditor, baseline
 from sgf_hub.editing import EditConfig, Editor, EditStep, Fixed, SGFEditor, StopReason, edit
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators import load_generator
 from sgf_hub.predictors import load_predictor
 from sgf_hub.types import Latent, Target
-from tests.baselines.toys import boundaries_of, components_of
+from tests.baselines.toys import boundaries_of, channels_of, classifiers_of, components_of
 
 
 @pytest.fixture
@@ -24,6 +24,10 @@ def fitted(in_toy_zoo, tmp_path):
     choices = {name: Choice(i, (2 * i, 8), 1 - 2 * (i % 2)) for i, name in enumerate(names)}
     directions = torch.linalg.qr(torch.randn(16, 16, generator=rng)).Q[:4]
     components_of(directions, [1.0, 0.5, 0.2, 0.1], choices).save_pretrained(tmp_path / "toy-stylegan2-ganspace")
+    classifiers_of(16, names).save_pretrained(tmp_path / "toy-stylegan2-lace")
+    styles = load_generator("toy-stylegan2").style_dim  # type: ignore[union-attr]
+    few = torch.randn(3, styles, generator=rng) * (torch.rand(3, styles, generator=rng) < 0.2)
+    channels_of(few, names).save_pretrained(tmp_path / "toy-stylegan2-stylespace")
     return tmp_path
 
 
@@ -102,6 +106,10 @@ def test_layers(editor: Editor, space: str) -> None:
     config = EditConfig.paper(layers=(2, 5), max_steps=2, tolerance=0.0)
     target = flip(editor, latent)
     result = edit(editor, latent if space == "w" else start, target, config).result.latent
+    if isinstance(editor, StyleSpaceEditor):
+        styles, rows = result.data - editor.generator.to_s(latent).data, editor.generator.style_rows  # type: ignore
+        assert set(rows[styles[0] != 0].tolist()) == {2, 3, 4} and result.space == "s"
+        return
     moved = (result.data - start.data).abs().sum(dim=(0, 2)) > 0
     assert (result.space, moved.tolist()) == ("w+", [2 <= i < 5 for i in range(8)])
 
@@ -111,6 +119,9 @@ def test_w_plus(editor: Editor) -> None:
     noise = 0.1 * torch.randn(start.data.shape, generator=torch.Generator().manual_seed(0))
     latent = Latent(start.data + noise, "w+")
     steps = list(editor.steps(latent, flip(editor, latent), EditConfig.paper(max_steps=2, tolerance=0.0)))
+    if isinstance(editor, StyleSpaceEditor):
+        assert torch.equal(steps[0].latent.data, editor.generator.to_s(latent).data)  # type: ignore[attr-defined]
+        return
     assert torch.equal(steps[0].latent.data, latent.data) and steps[-1].latent.space == "w+"
     moved = steps[-1].latent.data - latent.data
     shared = moved[:, -1:] * (torch.linspace(0.5, 1, 8)[:, None] if _by_layer(editor) else 1)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sgf_hub.baselines import Boundaries, Choice, Components
+from sgf_hub.baselines import Boundaries, Choice, Components, LatentClassifiers, StyleChannels
 from sgf_hub.baselines.components import shapes
 from sgf_hub.data.pairs import Pairs, PairsInfo
 from sgf_hub.types import ConditionSpec, Generator, Predictor, Target
@@ -44,6 +44,27 @@ def components_of(
     for name in ("act_stdev", "lat_stdev"):
         getattr(made, name).copy_(torch.tensor(stdev))
     return made.with_choices(choices or {})
+
+
+def classifiers_of(size: int, attributes: list[str], *, seed: int = 0, **changes: object) -> LatentClassifiers:
+    """Classifiers with weights, a mean and a factor drawn by lot."""
+    made = LatentClassifiers(
+        **{**NAMES, "latent_dim": size, "attributes": attributes, "width": 8, "held": 0.02, "near": 0.05, **changes}
+    )
+    rng = torch.Generator().manual_seed(seed)
+    for value in (*made.parameters(), made.mean):
+        value.data.copy_(torch.randn(value.shape, generator=rng) * (0.7 if value.ndim > 1 else 0.3))
+    made.factor.copy_(torch.randn(size, size, generator=rng).tril(-1) * 0.1)
+    made.factor.fill_diagonal_(0.5)
+    return made.eval().requires_grad_(False)
+
+
+def channels_of(directions: Tensor, attributes: list[str], **changes: object) -> StyleChannels:
+    """Channels along the rows of `directions`."""
+    sizes = {"latent_dim": 16, "styles": directions.shape[1], "attributes": attributes}
+    made = StyleChannels(**{**NAMES, **sizes, **changes})
+    made.directions.copy_(directions)
+    return made
 
 
 def towards(c: list[list[float]], asked: list[bool]) -> Target:

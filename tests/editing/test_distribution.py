@@ -363,7 +363,7 @@ class TestEdits:
                 edit_loop(
                     editor.generator, editor.predictor, start((-1.0, 0.0)), {"a0": 1}, config,
                     lambda *_: lambda state: torch.stack([2 * push, 0 * push, push, push])[None].expand_as(state.z),
-                    by_layer=True, distribution=plain_distribution(),
+                    moves="w+", distribution=plain_distribution(),
                 )
             )
         )  # fmt: skip

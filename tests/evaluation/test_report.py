@@ -130,12 +130,15 @@ class TestReport:
     def test_baselines_are_fitted_on_pairs_sampled_for_them(self, run: Run, monkeypatch) -> None:
         monkeypatch.setattr("sgf_hub.evaluation.disentanglement.methods.PAIRS", 400)
         monkeypatch.setattr("sgf_hub.baselines.choices.STRENGTHS", (5.0,))
+        monkeypatch.setattr("sgf_hub.baselines.channels.STRENGTHS", (5.0,))
+        monkeypatch.setattr("sgf_hub.baselines.classifiers._STEPS", 50)
+        monkeypatch.setattr("sgf_hub.baselines.lace.HELD", (0.01,))
         some = ("--methods", "all", "--attributes", "smile", "--samples", 2, "--seeds", 1)
         told = evaluated(run, *some)
         assert list(told["mds"]) == ["sgf", "sgf-paper", "interfacegan", "interfacegan-conditional", "ganspace",
-                                     "latent-descent"]  # fmt: skip
+                                     "lace", "stylespace", "latent-descent"]  # fmt: skip
         assert sorted(path.name for path in Path("report/fitted").glob("*/*")) == [
-            "toy-stylegan2-ganspace", "toy-stylegan2-interfacegan",
+            "toy-stylegan2-ganspace", "toy-stylegan2-interfacegan", "toy-stylegan2-lace", "toy-stylegan2-stylespace",
         ]  # fmt: skip
         held = results()
         assert held["methods"]["interfacegan"]["tolerance"] == 0

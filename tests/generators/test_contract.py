@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sgf_hub.errors import BadValueError
+from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.generators import load_generator
 from sgf_hub.generators.progan import ProGAN
 from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
@@ -127,6 +127,14 @@ class TestLatents:
         generator = make()
         with pytest.raises(BadValueError, match=rf"has shape \[batch, 16\], not \[1, {width}\]\.$"):
             generator.synthesize(Latent(torch.zeros(1, width), generator.latent_space))
+
+    def test_styles_are_refused_where_there_are_none(self, make: Make) -> None:
+        generator = make()
+        if isinstance(generator, StyleGAN2):
+            return
+        with pytest.raises(SpaceError) as caught:
+            generator.synthesize(Latent(torch.zeros(1, 16), "s"))
+        assert "'s'" in str(caught.value) and "give" in str(caught.value)
 
     @pytest.mark.parametrize("truncation", [-0.1, 1.1, math.nan, "1", None])
     def test_truncation_is_checked(self, make: Make, truncation: object) -> None:

@@ -67,7 +67,7 @@ class TestModulatedConvolution:
     def test_equals_a_weight_per_sample(self, monkeypatch, up: bool, noise: bool, clamp: float | None) -> None:
         monkeypatch.setattr(ModulatedConv, "_alone", None)
         conv, x, w = random_conv(up=up, side=(16 if up else 8) if noise else None, clamp=clamp)
-        torch.testing.assert_close(conv(x, w), weight_per_sample(conv, x, w), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(conv(x, conv.affine(w)), weight_per_sample(conv, x, w), rtol=1e-9, atol=1e-9)
 
     @pytest.mark.parametrize("up", [False, True])
     @pytest.mark.parametrize("noise", [False, True])
@@ -79,7 +79,10 @@ class TestModulatedConvolution:
         monkeypatch.setattr(ModulatedConv, "_together", None)
         monkeypatch.setattr(modulated, "LARGE", 1)
         for b in range(len(x)):
-            ours, plain = conv(x[b : b + 1], w[b : b + 1]), weight_per_sample(conv, x[b : b + 1], w[b : b + 1])
+            ours, plain = (
+                conv(x[b : b + 1], conv.affine(w[b : b + 1])),
+                weight_per_sample(conv, x[b : b + 1], w[b : b + 1]),
+            )
             torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-9)
 
     @pytest.mark.parametrize("large", [1, 1 << 30])
@@ -87,13 +90,13 @@ class TestModulatedConvolution:
         monkeypatch.setattr(modulated, "LARGE", large)
         conv, x, w = random_conv(up=True, side=16)
         x, w = x[:1].requires_grad_(), w[:1].requires_grad_()
-        torch.autograd.gradcheck(conv, (x, w), atol=1e-6)
+        torch.autograd.gradcheck(lambda x, w: conv(x, conv.affine(w)), (x, w), atol=1e-6)
 
     def test_a_weight_that_changes_is_read_anew(self) -> None:
         conv, x, w = random_conv(up=True)
-        conv(x, w)
+        conv(x, conv.affine(w))
         conv.weight.mul_(torch.rand_like(conv.weight))
-        torch.testing.assert_close(conv(x, w), weight_per_sample(conv, x, w), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(conv(x, conv.affine(w)), weight_per_sample(conv, x, w), rtol=1e-9, atol=1e-9)
 
     def test_upsampling_convolution_is_the_published_one(self) -> None:
         """With a delta for a kernel it is plain filtered upsampling."""
@@ -103,27 +106,27 @@ class TestModulatedConvolution:
         style = conv.affine(w)[:, :4, None, None]
         expected = zero_insertion(x[:, :4], 4 * FILTER, 2) * style.sign() + conv.bias[:, None, None]
         expected = F.leaky_relu(expected, 0.2) * math.sqrt(2)
-        torch.testing.assert_close(conv(x, w), expected, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(conv(x, conv.affine(w)), expected, rtol=1e-6, atol=1e-6)
 
     def test_demodulation_makes_the_scale_of_styles_irrelevant(self) -> None:
         conv, x, w = random_conv()
-        before = conv(x, w)
+        before = conv(x, conv.affine(w))
         for part in (conv.affine.weight, conv.affine.bias):
             part.mul_(50)
-        torch.testing.assert_close(conv(x, w), before, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(conv(x, conv.affine(w)), before, rtol=1e-6, atol=1e-6)
 
     def test_energy_follows_a_changed_weight(self) -> None:
         conv, x, w = random_conv()
-        conv(x, w)
+        conv(x, conv.affine(w))
         conv.weight.mul_(torch.rand_like(conv.weight))
-        torch.testing.assert_close(conv(x, w), weight_per_sample(conv, x, w), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(conv(x, conv.affine(w)), weight_per_sample(conv, x, w), rtol=1e-9, atol=1e-9)
 
     def test_rgb_is_modulated_and_not_demodulated(self) -> None:
         rgb = ToRGB(5, 6).double()
         _, x, w = random_conv()
         weight = rgb.weight * rgb.affine(w)[:, None, :, None, None]
         expected = torch.stack([F.conv2d(x[i : i + 1], weight[i], rgb.bias)[0] for i in range(3)])
-        torch.testing.assert_close(rgb(x, w), expected)
+        torch.testing.assert_close(rgb(x, rgb.affine(w)), expected)
 
 
 class TestResampling:
@@ -257,6 +260,43 @@ class TestLatents:
         generator = toy_generator()
         with pytest.raises(SpaceError, match="a 'w\\+' latent has no 'w'"):
             generator.to_w(generator.to_w_plus(generator.sample(1, seed=0)))
+
+    @pytest.mark.parametrize("resolution", [None, 16])
+    def test_styles_give_the_same_picture(self, resolution: int | None) -> None:
+        generator = toy_generator()
+        w = generator.sample(2, seed=0)
+        plus = Latent(generator.to_w_plus(w).data + 0.3 * torch.randn(2, 8, 16), "w+")
+        for latent in (w, plus):
+            styles = generator.to_s(latent)
+            assert (styles.space, tuple(styles.data.shape)) == ("s", (2, generator.style_dim))
+            expected = generator.synthesize(latent, resolution=resolution)
+            torch.testing.assert_close(generator.synthesize(styles, resolution=resolution), expected)
+        assert torch.equal(generator.to_s(styles).data, styles.data)
+
+    def test_every_layer_has_a_style_a_channel(self) -> None:
+        generator = toy_generator()  # two layers of 4 px; then three a block, one of them as wide as the block before
+        assert generator.style_dim == (12 + 12) + (12 + 8 + 8) + (8 + 8 + 8) + (8 + 6 + 6)
+        assert generator.style_rows.bincount().tolist() == [12, 12 + 12, 8, 8 + 8, 8, 8 + 8, 6, 6]
+        plus = generator.to_w_plus(generator.sample(1, seed=0)).data
+        for row in range(8):
+            moved = plus.clone()
+            moved[:, row] += 1
+            change = generator.to_s(Latent(moved, "w+")).data - generator.to_s(Latent(plus, "w+")).data
+            assert torch.equal(change[0] != 0, generator.style_rows == row)
+
+    def test_styles_up_to_a_side(self) -> None:
+        generator = toy_generator()
+        ws = generator.to_w_plus(generator.sample(2, seed=0)).data
+        assert torch.equal(generator.styles(ws, resolution=16), generator.styles(ws)[:, : 24 + 28 + 24])
+
+    def test_styles_are_no_w(self) -> None:
+        generator = toy_generator()
+        styles = generator.to_s(generator.sample(1, seed=0))
+        for call in (generator.to_w, generator.to_w_plus):
+            with pytest.raises(SpaceError, match="in 's' holds a StyleGAN2's styles, which no w makes: give one in"):
+                call(styles)
+        with pytest.raises(BadValueError, match=r"of this generator in 's' has shape \[batch, 96\], not \[1, 95\]"):
+            generator.synthesize(Latent(styles.data[:, 1:], "s"))
 
     @pytest.mark.parametrize(("space", "shape"), [("z", (1, 8)), ("w", (1, 17)), ("w+", (1, 7, 16)), ("w+", (1, 8, 8))])
     def test_shapes_are_checked(self, space: str, shape: tuple[int, ...]) -> None:

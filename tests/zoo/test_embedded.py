@@ -28,6 +28,8 @@ NAMES = {
     "avatars-stylegan2-encoder",
     "avatars-stylegan2-ganspace",
     "avatars-stylegan2-interfacegan",
+    "avatars-stylegan2-lace",
+    "avatars-stylegan2-stylespace",
     "flowers-captioner",
     "flowers-captions",
     "flowers-guide-backbone",

@@ -10,7 +10,7 @@ from typing import Any
 
 from safetensors.torch import save
 
-from sgf_hub.baselines import FITTED, Baseline, baseline, fitted_name
+from sgf_hub.baselines import FITTED, Baseline, baseline, check_method, fitted_name, suits
 from sgf_hub.baselines import METHODS as BASELINES
 from sgf_hub.baselines.fitted import Fitted
 from sgf_hub.data.pairs import Pairs, PairsInfo, load_pairs, sample_pairs
@@ -67,12 +67,23 @@ class Methods:
         texts = [json.dumps(one.config(), sort_keys=True).encode() + save(one.state_dict()) for one in fitted]
         return hashlib.sha256(b"".join(texts)).hexdigest()[:16] if texts else ""
 
+    @property
+    def suited(self) -> tuple[str, ...]:
+        """The methods that can edit the generator's latents."""
+        return tuple(name for name in METHODS if name in SGF or suits(name, self.sgf.generator))
+
     def fit(self, names: Sequence[str]) -> Iterator[tuple[str, int, int]]:
         """Sample pairs and fit baselines on them, where neither this folder nor the embedded zoo holds them.
 
         Yields:
             What is being done, how much of it, of how much.
+
+        Raises:
+            BadValueError: if one of the methods cannot edit the generator's latents.
         """
+        for name in names:
+            if name not in SGF:
+                check_method(name, self.sgf.generator, self.sgf.mapping.generator_name)
         for name in names:
             kind = name.removesuffix("-conditional")
             entry = fitted_name(self.sgf.mapping.generator_name, kind)

@@ -11,6 +11,8 @@ TITLES = {
     "interfacegan": "InterFaceGAN",
     "interfacegan-conditional": "InterFaceGAN, conditional",
     "ganspace": "GANSpace",
+    "lace": "LACE",
+    "stylespace": "StyleSpace",
     "latent-descent": "Latent descent",
 }
 MEASURES = (  # part of the figures, key, title, which is better, format

@@ -1,8 +1,9 @@
 """The layers of StyleGAN2's synthesis: modulated convolutions, RGB skips, and the filter that resamples.
 
-Public code builds one modulated weight a sample and convolves in as many groups. Here, a small map is multiplied by the
-styles before the convolution, and by the demodulation after it, so that a batch shares one weight; a large map is
-larger than its weight, and drawn a sample at a time with a weight of its own, bias and gain included.
+A layer has the affine map that makes its style of w, and is called with the style. Public code builds one modulated
+weight a sample and convolves in as many groups. Here, a small map is multiplied by the styles before the convolution,
+and by the demodulation after it, so that a batch shares one weight; a large map is larger than its weight, and drawn a
+sample at a time with a weight of its own, bias and gain included.
 """
 
 import math
@@ -21,7 +22,7 @@ LARGE = 1 << 20  # numbers in a sample's map from which on a CPU gains from a we
 
 
 class ModulatedConv(nn.Module):
-    """3 x 3 convolution whose input channels are scaled by w, demodulated, biased, noised, rectified."""
+    """3 x 3 convolution whose input channels are scaled by a style, demodulated, biased, noised, rectified."""
 
     noise_const: Tensor
 
@@ -56,9 +57,8 @@ class ModulatedConv(nn.Module):
         """The weight as a transposed convolution takes it, [in, out, 3, 3]; kept while it is frozen."""
         return self.weight.transpose(0, 1) if self.weight.requires_grad else self._transposed(self.weight)
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x: [B, in, R, R], w: [B, D] => [B, out, R, R], or 2 R when upsampling."""
-        style = self.affine(w)  # B, in
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """x: [B, in, R, R], style: [B, in] => [B, out, R, R], or 2 R when upsampling."""
         gain = (F.linear(style.square(), self.energy()) + 1e-8).rsqrt() * GAIN  # B, out: demodulation and gain
         bias = self.bias * GAIN
         outputs = len(self.weight) * x.shape[2] * x.shape[3] * (4 if self.up else 1)
@@ -100,9 +100,9 @@ class ToRGB(nn.Module):
         self.weight = nn.Parameter(normal(colours, width, 1, 1, std=1 / math.sqrt(width)))
         self.bias = nn.Parameter(torch.zeros(colours))
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x: [B, width, R, R], w: [B, D] => [B, colours, R, R]."""
-        y = F.conv2d(x * self.affine(w)[:, :, None, None], self.weight, self.bias)
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """x: [B, width, R, R], style: [B, width] => [B, colours, R, R]."""
+        y = F.conv2d(x * style[:, :, None, None], self.weight, self.bias)
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
 
 

@@ -85,9 +85,9 @@ class StyleBasedGenerator(HubModule):
     def to_w(self, latent: Latent, *, truncation: float = 1.0) -> Latent:
         """A latent of Z (or W, unchanged) as one of W, drawn towards the mean by `truncation` in [0, 1]."""
         bounded("truncation", truncation, 0.0, 1.0)
+        data = self._checked(latent)
         if latent.space == "w+":
             raise SpaceError("a 'w+' latent has no 'w': its layers differ; edit it as it is.")
-        data = self._checked(latent)
         w = self.map(data) if latent.space == "z" else data
         if truncation == 1:
             return Latent(w, "w")
@@ -95,7 +95,7 @@ class StyleBasedGenerator(HubModule):
 
     @torch.no_grad()
     def to_w_plus(self, latent: Latent) -> Latent:
-        """A latent of any space as one of W+, one w a layer."""
+        """A latent of Z, W or W+ as one of W+, one w a layer."""
         return Latent(self._layers(latent), "w+")
 
     def _centre(self, space: Space, data: Tensor) -> Tensor:
@@ -103,12 +103,16 @@ class StyleBasedGenerator(HubModule):
         return self.w_avg
 
     def _checked(self, latent: Latent) -> Tensor:
+        if latent.space == "s":
+            raise SpaceError(
+                "a latent in 's' holds a StyleGAN2's styles, which no w makes: give one in 'z', 'w' or 'w+'."
+            )
         rows = (self.num_layers,) if latent.space == "w+" else ()
         check_shape(latent, *rows, self.z_dim if latent.space == "z" else self.latent_dim)
         return latent.data.to(self.w_avg)
 
     def _layers(self, latent: Latent) -> Tensor:
-        """[B, L, D] of a latent in any space."""
+        """[B, L, D] of a latent in Z, W or W+."""
         data = self._checked(latent)
         if latent.space == "w+":
             return data
@@ -121,12 +125,12 @@ class StyleBasedGenerator(HubModule):
         """Images [B, 3, R, R] in [-1, 1].
 
         Args:
-            latent: of any space.
+            latent: of any space that the generator has.
             resolution: a lower side to draw at.
             alpha: keep the alpha channel of a network that has one, [B, 4, R, R], over no background.
         """
-        return pictures(self._drawn(self._layers(latent), resolution), self.background, alpha=alpha)
+        return pictures(self._drawn(latent, resolution), self.background, alpha=alpha)
 
     @abstractmethod
-    def _drawn(self, ws: Tensor, resolution: int | None) -> Tensor:
-        """One w a layer, [B, L, D] => images [B, 3 or 4, R, R], or of a lower side, not clamped."""
+    def _drawn(self, latent: Latent, resolution: int | None) -> Tensor:
+        """B latents => images [B, 3 or 4, R, R], or of a lower side, not clamped."""

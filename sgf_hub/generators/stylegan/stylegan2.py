@@ -8,17 +8,18 @@ The published network, written anew, with three liberties that change its cost a
 * equalised learning rates live in the optimiser (`training/adversarial/`): weights here are the effective ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
 
 from sgf_hub.errors import BadValueError
-from sgf_hub.generators.layers import check_side, check_sizes
+from sgf_hub.generators.layers import check_shape, check_side, check_sizes
 from sgf_hub.generators.mixture import GaussianMixture
 from sgf_hub.generators.stylegan.modulated import LARGE, ModulatedConv, ToRGB, normal, upsample
 from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator
-from sgf_hub.types import Space
+from sgf_hub.types import Latent, Space
 from sgf_hub.validation import bounded, short
 
 
@@ -89,7 +90,39 @@ class StyleGAN2(StyleBasedGenerator):
             for i, width in enumerate(channels)
         )
 
+        self.style_dim = sum(block.style_dim for block in self.blocks)  # type: ignore[misc]
+        self._parts = list(accumulate((block.style_dim for block in self.blocks), initial=0))  # type: ignore[misc]
+
     # -- latents ------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def to_s(self, latent: Latent) -> Latent:
+        """A latent of any space as one of StyleSpace (Wu et al., CVPR 2021): the styles of all channels, [B, S]."""
+        return Latent(self._styles(latent), "s")
+
+    @property
+    def style_rows(self) -> Tensor:
+        """The row of W+ that makes each style of S, [S]."""
+        rows, layers = zip(*self._modulated(len(self.blocks)), strict=True)
+        return torch.tensor(rows).repeat_interleave(torch.tensor([layer.affine.out_features for layer in layers]))
+
+    def _styles(self, latent: Latent) -> Tensor:
+        """[B, S] of a latent in any space."""
+        if latent.space != "s":
+            return self.styles(self._layers(latent))
+        check_shape(latent, self.style_dim)
+        return latent.data.to(self.w_avg)
+
+    def styles(self, ws: Tensor, *, resolution: int | None = None) -> Tensor:
+        """What the layers scale their channels by: one w a layer, [B, L, D] => [B, S]; of those up to a side alone."""
+        count = len(self.blocks) if resolution is None else resolution.bit_length() - 2
+        return torch.cat([layer.affine(ws[:, row]) for row, layer in self._modulated(count)], dim=1)
+
+    def _modulated(self, count: int) -> Iterator[tuple[int, ModulatedConv | ToRGB]]:
+        """The layers of the first blocks that take a style, as drawn, each with its row of W+."""
+        for i, block in enumerate(self.blocks[:count]):
+            layers: list[ModulatedConv | ToRGB] = block.modulated  # type: ignore[assignment]
+            yield from zip(range(2 * i + 2 - len(layers), 2 * i + 2), layers, strict=True)
 
     @property
     def mixture(self) -> GaussianMixture:
@@ -114,30 +147,33 @@ class StyleGAN2(StyleBasedGenerator):
 
     # -- images -------------------------------------------------------------------------------------------------
 
-    def _drawn(self, ws: Tensor, resolution: int | None) -> Tensor:
+    def _drawn(self, latent: Latent, resolution: int | None) -> Tensor:
         """A lower `resolution` (8, 16, ...) stops early at that RGB skip."""
         check_side(resolution, len(self.blocks))
-        return self(ws, resolution=resolution)
+        return self._draw(0, None, None, self._styles(latent), resolution).float().contiguous()
 
     def forward(self, ws: Tensor, *, resolution: int | None = None) -> Tensor:
         """One w a layer, [B, L, D] => images [B, 3 or 4, R, R], not clamped."""
-        return self._draw(0, None, None, ws, resolution).float().contiguous()
+        styles = self.styles(ws, resolution=resolution)
+        return self._draw(0, None, None, styles, resolution).float().contiguous()
 
     def pyramid(self, ws: Tensor) -> list[Tensor]:
         """What `forward` gives at every side: [B, L, D] => images of 4, 8, ... R px, [B, 3, S, S] each, not clamped."""
-        x, image, images = None, None, []
-        for i, block in enumerate(self.blocks):
-            x, image = block(x, image, ws[:, max(2 * i - 1, 0) : 2 * i + 2])
+        x, image, images, styles = None, None, [], self.styles(ws)
+        for block, start, stop in zip(self.blocks, self._parts, self._parts[1:], strict=False):
+            x, image = block(x, image, styles[:, start:stop])
             images.append(image.float().contiguous())
         return images
 
-    def _draw(self, first: int, x: Tensor | None, image: Tensor | None, ws: Tensor, resolution: int | None) -> Tensor:
+    def _draw(
+        self, first: int, x: Tensor | None, image: Tensor | None, styles: Tensor, resolution: int | None
+    ) -> Tensor:
         """The blocks from `first` on; those with large maps a sample at a time on a CPU."""
         for i, block in enumerate(self.blocks[first:], first):  # type: ignore[arg-type]
-            if x is not None and image is not None and len(ws) > 1 and block.large and x.device.type == "cpu":
-                parts = zip(x.split(1), image.split(1), ws.split(1), strict=True)
+            if x is not None and image is not None and len(styles) > 1 and block.large and x.device.type == "cpu":
+                parts = zip(x.split(1), image.split(1), styles.split(1), strict=True)
                 return torch.cat([self._draw(i, *part, resolution) for part in parts])
-            x, image = block(x, image, ws[:, max(2 * i - 1, 0) : 2 * i + 2])
+            x, image = block(x, image, styles[:, self._parts[i] : self._parts[i + 1]])
             if resolution == 4 << i:
                 break
         assert image is not None
@@ -167,13 +203,21 @@ class SynthesisBlock(nn.Module):
             self.conv0 = ModulatedConv(width_in, width, latent_dim, up=True, side=side if noise else None, clamp=clamp)
         self.conv1 = ModulatedConv(width, width, latent_dim, side=side if noise else None, clamp=clamp)
         self.rgb = ToRGB(width, latent_dim, clamp=clamp, colours=colours)
+        self._sizes = [layer.affine.out_features for layer in self.modulated]
+        self.style_dim = sum(self._sizes)
 
-    def forward(self, x: Tensor | None, image: Tensor | None, ws: Tensor) -> tuple[Tensor, Tensor]:
-        """ws: [B, 2 or 3, D], the rows of this block's layers; its last row is the next block's first."""
+    @property
+    def modulated(self) -> list[ModulatedConv | ToRGB]:
+        """The layers that take a style, as drawn."""
+        return [*([self.conv0] if hasattr(self, "conv0") else []), self.conv1, self.rgb]
+
+    def forward(self, x: Tensor | None, image: Tensor | None, styles: Tensor) -> tuple[Tensor, Tensor]:
+        """styles: [B, S], of this block's channels."""
+        *before, style, colours = styles.split(self._sizes, dim=1)
         if x is None:
-            x = self.const.expand(ws.shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
+            x = self.const.expand(len(styles), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         else:
-            x = self.conv0(x, ws[:, 0])
-        x = self.conv1(x, ws[:, -2])
-        y = self.rgb(x, ws[:, -1])
+            x = self.conv0(x, before[0])
+        x = self.conv1(x, style)
+        y = self.rgb(x, colours)
         return x, y if image is None else upsample(image) + y

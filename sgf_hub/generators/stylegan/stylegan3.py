@@ -18,6 +18,7 @@ from sgf_hub.errors import BadValueError
 from sgf_hub.generators.layers import check_side, dense
 from sgf_hub.generators.stylegan.modulated import GAIN, normal
 from sgf_hub.generators.stylegan.style_based import StyleBasedGenerator
+from sgf_hub.types import Latent
 from sgf_hub.validation import bounded, short
 
 _MARGIN = 10  # pixels beyond each edge of the picture on which layers work
@@ -184,10 +185,10 @@ class StyleGAN3(StyleBasedGenerator):
             x = conv(x, ws[:, i])
         return (self.rgb(x, ws[:, -1]) * self.output_scale).float().contiguous()
 
-    def _drawn(self, ws: Tensor, resolution: int | None) -> Tensor:
+    def _drawn(self, latent: Latent, resolution: int | None) -> Tensor:
         """A lower `resolution` is the mean over squares of pixels: every layer is needed for it."""
         check_side(resolution, self.resolution.bit_length() - 2)
-        images = self(ws)
+        images = self(self._layers(latent))
         return images if resolution is None else F.avg_pool2d(images, self.resolution // resolution)
 
 

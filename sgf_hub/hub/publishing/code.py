@@ -19,7 +19,8 @@ _SHOWN = {
     "FaceGender": "dict(zip(predictor.spec.attributes, (c[0] + 1) / 2))",
     "FaceKeypoints": "dict(zip(predictor.spec.keypoints, predictor.spec.points(c)[0]))",
 }
-_EDITORS = {"Boundaries": "InterFaceGANEditor", "Components": "GANSpaceEditor"}
+_EDITORS = {"Boundaries": "InterFaceGANEditor", "Components": "GANSpaceEditor", "LatentClassifiers": "LACEEditor",
+            "StyleChannels": "StyleSpaceEditor"}  # fmt: skip
 _DRAWS = {"avatars": "avatars-stylegan2", "flowers": "flowers-stylegan2", "faces": "faces-dcgan"}  # by world
 _DRAWN = """generator = load_generator("sgf-hub/{generator}")
 images = generator.synthesize(generator.sample(1, seed=7))"""

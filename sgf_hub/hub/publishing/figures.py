@@ -99,7 +99,7 @@ def rows_of(kind: str, config: dict, training: dict, measured: dict) -> list[Row
         rows.append(("variance of captions that c holds", "captions of unedited pictures", "variance", kept,
                      f"{kept:.1%}"))  # fmt: skip
     fitted = training.get("measured")
-    for key, title, style in (("validation", "accuracy of the boundaries", ".1%"), ("scores", "score", ".2f")):
+    for key, title, style in (("validation", "accuracy", ".1%"), ("scores", "score", ".2f")):
         if isinstance(fitted, dict) and (values := list(fitted.get(key, {}).values())):
             mean = sum(values) / len(values)
             rows.append((f"{title}, mean over attributes", "held-out latents", key, mean, format(mean, style)))

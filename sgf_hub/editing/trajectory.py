@@ -93,7 +93,8 @@ class Trajectory:
         if not self.steps:
             self.result, self.chosen, self.taken, self._worth = step, [step.index] * len(moves), moves, value
         else:
-            better = value >= self._worth
+            moved = torch.tensor([reason is None for reason in self.result.reasons], device=value.device)
+            better = (value >= self._worth) & moved  # in a batch, what has stopped is in later steps too
             self.result = _merged(self.result, step, better)
             self._worth = torch.where(better, value, self._worth)
             self.chosen = [step.index if b else was for b, was in zip(better.tolist(), self.chosen, strict=True)]

@@ -98,7 +98,7 @@ class TestMany:
         for row in rows:
             assert len(row["which_others"].split()) == int(row["others_changed"])
             assert not {"smile", "nose", "chin"} & set(row["which_others"].split())
-            assert 0 <= int(row["steps"]) <= 3 and 0 <= float(row["smile_after"]) <= 1
+            assert 0 <= int(row["step"]) <= int(row["steps"]) <= 3 and 0 <= float(row["smile_after"]) <= 1
 
     def test_the_line(self, edited) -> None:
         told, rows, _ = edited

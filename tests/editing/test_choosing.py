@@ -47,6 +47,15 @@ def test_it_is_the_same_alone_and_without_the_steps() -> None:
     assert chosen([SMILE], {"smile": 1}).chosen == [2] and chosen([CLEAN], {"smile": 1}).chosen == [3]
 
 
+def test_a_sample_that_stopped_stays_at_its_own_step_while_others_move() -> None:
+    outcome, c = Trajectory(SPEC, EditConfig(choose="arrived")), torch.zeros(2, 4)
+    target = target_of(SPEC, c, {"smile": 1})
+    for index, distance in enumerate((3.0, 0.5, 0.5)):
+        reasons = (StopReason.TARGET_REACHED if index else None, StopReason.TARGET_REACHED if index == 2 else None)
+        outcome.add(EditStep(index, Latent(c, "w"), c, c, target, torch.full((2,), distance), reasons))
+    assert outcome.chosen == outcome.taken == [1, 2]
+
+
 def test_arrived_is_the_last_step_and_the_papers() -> None:
     assert chosen([SMILE], {"smile": 1}, config=EditConfig(choose="arrived")).chosen == [3]
     assert chosen([SMILE], {"smile": 1}, config=EditConfig.paper()).chosen == [3]

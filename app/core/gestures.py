@@ -24,7 +24,7 @@ from app.core.heads import (
     mouth_sag,
 )
 
-_STEP, _REACH = 0.5, 0.9  # of the range that is drawn: how far one press turns, and where turning ends
+_STEP, _REACH = 1.0, 0.9  # of the range that is drawn: how far one press turns, and where turning ends
 _LEAST = 0.003  # of the picture's side: a shorter way is none
 
 

@@ -166,6 +166,11 @@ def keypoint_wishes(value: object, keypoints: Iterable[str]) -> dict[str, Point]
     return {name: moved[name] for name in names if name in moved}
 
 
+def drag_of(value: object) -> int:
+    """Which drag a canvas tells of: it counts them."""
+    return round(_number("the drag", _mapping(value).get("drag"), 0, 1e9))
+
+
 def caption_of(text: object) -> str:
     """The words typed into the page, without control characters and superfluous spaces.
 

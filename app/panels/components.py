@@ -32,6 +32,7 @@ class Offer:
         inputs: the tab's controls.
         events: what begins an edit.
         run: in place of `make_plan`, a handler of its own: (request, session, *values of the inputs).
+        by_points: whether a point that is dragged begins an edit, with a preview on the way.
     """
 
     edit: gr.Button
@@ -40,6 +41,7 @@ class Offer:
     inputs: list[Any] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
     run: Callable[..., Iterator[dict[Any, Any]]] | None = None
+    by_points: bool = False
 
 
 class Components:
@@ -47,6 +49,7 @@ class Components:
 
     Attributes:
         session: the visitor's `Session`.
+        dragged: where the preview of the last drag has come (`previews.Dragged`).
         offers: the ways to edit it, one a tab.
         fitting: components that look otherwise for another model set, and how.
     """
@@ -67,6 +70,7 @@ class Components:
         """The picture, and below it which one it is and the way back."""
         with gr.Column(elem_classes=f"of-{self.noun}"):
             self.session = gr.State(None, time_to_live=IDLE)
+            self.dragged = gr.State(None, time_to_live=IDLE)
             self.link = build_link(elem_id=self._id("link"))
             self.stage = stage.build_canvas(noun=self.noun, elem_id=self._id("stage"), tab=self.tab, alone=self.alone)
             self.timeline = build_timeline(elem_id=self._id("timeline"))
@@ -146,13 +150,16 @@ class Components:
             stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{run_id}")
         self.offers.append(Offer(edit, stop))
 
-    def offer(self, make_plan: MakePlan, inputs: list[Any], *also: Any) -> None:
+    def offer(self, make_plan: MakePlan, inputs: list[Any], *also: Any, by_points: bool = False) -> None:
         """Say how a tab edits: what its Edit, the last one built, does.
 
         Args:
             make_plan: see `Offer`.
             inputs: the tab's controls.
             also: events that do what Edit does.
+            by_points: see `Offer`.
         """
         offer = self.offers[-1]
-        offer.make_plan, offer.inputs, offer.events = make_plan, inputs, [offer.edit.click, *also]
+        dropped = [self.stage.release] if by_points else []
+        offer.make_plan, offer.inputs, offer.events = make_plan, inputs, [offer.edit.click, *also, *dropped]
+        offer.by_points = by_points

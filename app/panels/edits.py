@@ -80,7 +80,7 @@ def _edit(
     trajectory = edit_run.trajectory
     if edit_run.taken == 0:
         # nothing happened: the picture was there already, could not be read, or was stopped before it moved
-        unchanged = panel.show(view, session, done=())
+        unchanged = panel.show(view, session, done=_points(plan))
         title, words, more = _nothing(view, plan, trajectory.reasons[0])
         gr.Info(words, title=title)
         unchanged[panel.stage]["status"] = words
@@ -93,9 +93,14 @@ def _edit(
         mark=mark,
         distances=edit_run.distances,
         # wishes that were not reached stay: a second press of Edit goes on from here
-        done=plan.wishes if edit.reason == "TARGET_REACHED" else (),
+        done=plan.wishes if edit.reason == "TARGET_REACHED" else _points(plan),
         pictures=(view.read_result(trajectory.first, plan), view.read_result(trajectory.steps[mark], plan)),
     )
+
+
+def _points(plan: Plan) -> list[str]:
+    """The points that were asked for; the next edit asks for those that are dragged then, and no earlier ones."""
+    return [name for name, wish in plan.wishes.items() if isinstance(wish, tuple)]
 
 
 def _nothing(view: ConditionView, plan: Plan, reason: StopReason | None) -> tuple[str, str, Updates]:

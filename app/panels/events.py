@@ -11,7 +11,7 @@ import gradio as gr
 from app.core.errors import as_notices
 from app.core.queue import VisitorQueues
 from app.core.session import Session, present
-from app.panels import downloads, edits, history, links
+from app.panels import downloads, edits, history, links, previews
 from app.panels.components import Offer
 from app.panels.panel import EditorPanel
 from app.panels.views import Updates
@@ -114,6 +114,10 @@ def wire(panel: EditorPanel, in_tabs: list[Any]) -> None:
         # one listener for all that begins an edit: while one runs, Enter begins no second
         gr.on(offer.events, edited_by(panel, offer), [*panel.inputs, *offer.inputs], outputs, **quiet)
         offer.stop.click(panel.ask_to_stop, queue=False, **QUIET)
+        if offer.by_points:
+            shown = [panel.session, panel.dragged, panel.stage]
+            inputs = [*panel.inputs, panel.dragged, panel.stage, *offer.inputs]
+            panel.stage.input(handled(panel, previews.of(offer)), inputs, shown, **quiet)
     panel.stage.retry(held_again(panel), panel.inputs, outputs, **quiet)
     pictures: list[tuple[Callable, Callable, list[Any]]] = [
         (panel.seed.submit, history.begin, seed_bar),

@@ -83,7 +83,7 @@ class HubPanel(EditorPanel):
             self.another = gr.Button("Open another", size="sm", min_width=110, elem_id="loaded-another", scale=0)
         with gr.Column(visible=False) as self.points_part:
             gr.HTML(
-                "<p class='hint'>Drag the points on the picture to where they should be.</p>", apply_default_css=False
+                "<p class='hint'>Drag a point on the picture and let go: the picture follows.</p>", apply_default_css=False
             )
         with gr.Column(visible=False) as self.sliders_part:
             gr.HTML(

@@ -113,7 +113,7 @@ class EditorPanel(Components):
                 render.jpeg_uri(picture), alt=view.describe(now),
                 status=" ".join([self._status(session), view.remark(now)]).strip(), strip=strip, mark=mark,
                 distances=distances, done=done, features=view.features(now),
-                said=stage.said(said, start) if said else None, **view.marks(now, before),
+                said=stage.said(said, start) if said else None, **view.marks(now, before, edit),
             ),
             self.timeline: timeline(view.models, view.model_set, session, drawn),
             self.share: stage.message(link=None),

@@ -23,7 +23,7 @@ from app.models.services import Models, Reading
 from app.widgets import captions, render, stage
 from app.widgets.attribute_sliders import label_of, reads
 from app.widgets.captions import safe
-from app.widgets.report import Verdict, report, verdict
+from app.widgets.report import Verdict, came, report, verdict
 
 Updates = dict[Any, Any]
 """Component => what it should show."""
@@ -62,8 +62,8 @@ class ConditionView(Protocol):
         """Load in the background what edits will need, once the first picture is there."""
         ...
 
-    def marks(self, now: Any, before: Any = None) -> dict[str, Any]:
-        """What the stage shows beside the image."""
+    def marks(self, now: Any, before: Any = None, edit: Edit | None = None) -> dict[str, Any]:
+        """What the stage shows beside the image; `edit` led from `before` to `now`."""
         ...
 
     def features(self, now: Any) -> dict[str, tuple[str, ...]]:
@@ -139,9 +139,9 @@ class AttributeView:
     def prepare(self) -> None:
         """Nothing: what an edit needs more is small."""
 
-    def marks(self, now: Reading, before: Reading | None = None) -> dict[str, Any]:
-        """The keypoints."""
-        return {"points": now.points}
+    def marks(self, now: Reading, before: Reading | None = None, edit: Edit | None = None) -> dict[str, Any]:
+        """The keypoints, and how near those that were asked for came."""
+        return {"points": now.points, **({"came": came(edit, now)} if edit else {})}
 
     def features(self, now: Reading) -> dict[str, tuple[str, ...]]:
         """The keypoints, those that belong together."""
@@ -244,7 +244,7 @@ class CaptionView:
         """Load what compares sentences."""
         self.captioning.prepare()
 
-    def marks(self, now: Flower, before: Flower | None = None) -> dict[str, Any]:
+    def marks(self, now: Flower, before: Flower | None = None, edit: Edit | None = None) -> dict[str, Any]:
         """The caption, with what is new in it, and the similarity."""
         words = captions.marked((before or now).caption, now.caption)
         return {"reading": stage.words_read(words, now.similarity)}

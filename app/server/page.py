@@ -148,7 +148,7 @@ def build_page(faces: FacePanel, flowers: FlowerPanel, hub_panel: HubPanel | Non
 
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
-    "css_paths": [STATIC / f"{name}.css" for name in ("style", "history", "photo", "compare", "zoo")],
+    "css_paths": [STATIC / f"{name}.css" for name in ("style", "points", "history", "photo", "compare", "zoo")],
     "footer_links": ["api"],
     "run_history": False,
     "max_file_size": "1mb",

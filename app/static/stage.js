@@ -1,11 +1,11 @@
 // The picture, its draggable keypoints, its caption, the run's progress and the filmstrip. Owns the DOM below `element`; the server
 // sends messages through `value`, and what the visitor did goes back the same way as {moved: {name: [x, y]}}.
-const SIDE = 1000, SVG = "http://www.w3.org/2000/svg";
+const SIDE = 1000, CLICK = 0.004, SVG = "http://www.w3.org/2000/svg";
 const { alone, tab } = props.setup; // alone: what is moved here is asked for in one tab only
-let features = {}, names = [], lines = {}, arrows = {}, dots = {};
+let features = {}, names = [], lines = {}, arrows = {}, dots = {}, ends = null;
 const find = (selector) => element.querySelector(selector), canvas = find(".canvas");
 const picture = find(".stage-picture"), svg = find(".stage-points"), strip = find(".strip");
-const state = { points: {}, moved: {}, whole: false, drag: null, step: -1, run: null, distances: [], reading: null, readings: {} };
+const state = { points: {}, moved: {}, came: {}, whole: false, drag: null, drags: 0, ahead: 0, waits: false, step: -1, run: null, distances: [], reading: null, readings: {} };
 
 function make(tag, attributes, parent) {
   const node = document.createElementNS(SVG, tag);
@@ -36,6 +36,7 @@ function buildPoints(given) {
     lines[feature] = [make(line.length > 3 && feature !== "jaw" ? "polygon" : "polyline", { class: "contour" }, svg), line];
   }
   for (const name of names) arrows[name] = make("line", { class: "arrow" }, svg);
+  ends = make("g", { class: "ends" }, svg);
   for (const name of names) {
     const group = make("g", { class: "point", tabindex: "0", role: "slider", "data-name": name }, svg);
     make("circle", { class: "touch", r: 30 }, group);
@@ -58,7 +59,8 @@ function drawPoints() {
     group.setAttribute("transform", `translate(${at[0] * SIDE} ${at[1] * SIDE})`);
     group.classList.toggle("moved", name in state.moved);
     const percent = (value) => `${Math.round(value * 1000) / 10}%`;
-    group.setAttribute("aria-label", `${name.replaceAll("_", " ")}, ${percent(at[0])} across, ${percent(at[1])} down`);
+    const end = name in state.came ? `, ${state.came[name][2] ? `${percent(state.came[name][2])} short of where you put it` : "reached"}` : "";
+    group.setAttribute("aria-label", `${name.replaceAll("_", " ")}, ${percent(at[0])} across, ${percent(at[1])} down${end}`);
     group.setAttribute("aria-valuetext", `${percent(at[0])}, ${percent(at[1])}`);
     const arrow = arrows[name];
     arrow.style.display = name in state.moved ? "" : "none";
@@ -67,12 +69,33 @@ function drawPoints() {
       arrow.setAttribute("x2", at[0] * SIDE); arrow.setAttribute("y2", at[1] * SIDE);
     }
   }
+  drawEnds();
   const count = Object.keys(state.moved).length;
   find(".stage-clear").disabled = count === 0;
   if (!names.length || alone) return;
   // to the tab that edits attributes: it will do this as well
   window.sgfAsked = { ...window.sgfAsked, points: count ? `${count} ${count === 1 ? "point" : "points"} moved` : "" };
   window.dispatchEvent(new Event("sgf-asked"));
+}
+
+// Of an edit that is over: from where each point was put to where it came, green if it arrived, else with what is left.
+function drawEnds() {
+  if (!ends) return;
+  ends.replaceChildren();
+  const short = Object.values(state.came).map((one) => one[2]).filter(Boolean), most = Math.max(...short);
+  for (const [name, [x, y, rest]] of Object.entries(state.came)) {
+    if (!state.points[name]) continue;
+    const from = [x * SIDE, y * SIDE], to = state.points[name].map((value) => value * SIDE);
+    const far = Math.hypot(to[0] - from[0], to[1] - from[1]), unit = [(to[0] - from[0]) / far, (to[1] - from[1]) / far];
+    const group = make("g", { class: rest ? "end short" : "end reached", "data-name": name }, ends);
+    make("circle", { cx: from[0], cy: from[1], r: 15 }, group);
+    if (far > 15) { // a shorter arrow would be all head
+      const head = [-0.6, 0.6].map((turn) => `${to[0] - 16 * (unit[0] * Math.cos(turn) - unit[1] * Math.sin(turn))},${to[1] - 16 * (unit[0] * Math.sin(turn) + unit[1] * Math.cos(turn))}`);
+      make("polyline", { points: `${from} ${to} ${head[0]} ${to} ${head[1]}` }, group);
+    }
+    // of many, the farthest tells
+    if (rest && (short.length <= 6 || rest === most)) make("text", { x: from[0], y: from[1] - 24 }, group).textContent = `${(rest * 100).toFixed(1)}%`;
+  }
 }
 
 const clamp = (value) => Math.min(1, Math.max(0, value));
@@ -91,15 +114,29 @@ function keep(more = {}) {
   props.value = { from: "client", moved, ...more };
 }
 
-function report() {
-  keep();
-  trigger("release");
-}
-
 function putBack() {
   state.moved = {};
   drawPoints();
-  report();
+  keep();
+}
+
+// While a point is held: one step a picture, of where it is by then, and none is asked for before the last one came.
+function preview() {
+  if (state.waits || !state.drag || !state.drag.moved) return;
+  state.waits = true;
+  state.drag.moved = false;
+  keep({ drag: state.drags });
+  trigger("input");
+}
+
+function previewed(message) {
+  state.waits = false;
+  if (!state.drag || message.preview !== state.drags) return;
+  picture.src = message.image;
+  state.ahead += 1;
+  state.points = message.points;
+  drawPoints();
+  preview();
 }
 
 function locate(event) {
@@ -113,7 +150,9 @@ svg.addEventListener("pointerdown", (event) => {
   // the touch areas overlap: the nearest point is meant
   const near = names.filter(place).map((name) => [Math.hypot(place(name)[0] - at[0], place(name)[1] - at[1]), name]);
   const name = near.sort((a, b) => a[0] - b[0])[0][1];
-  state.drag = { id: event.pointerId, name, at, from: Object.fromEntries(members(name).map((other) => [other, place(other)])) };
+  const from = Object.fromEntries(members(name).map((other) => [other, place(other)]));
+  state.drag = { id: event.pointerId, name, at, from, before: state.moved, points: state.points, far: 0, moved: false };
+  Object.assign(state, { drags: state.drags + 1, moved: { ...state.moved }, came: {}, ahead: 0, waits: false });
   dots[name].focus({ preventScroll: true });
   dots[name].classList.add("dragged");
   event.preventDefault();
@@ -121,14 +160,22 @@ svg.addEventListener("pointerdown", (event) => {
 window.addEventListener("pointermove", (event) => {
   if (!state.drag || state.drag.id !== event.pointerId) return;
   const [x, y] = locate(event), { name, at, from } = state.drag;
+  Object.assign(state.drag, { far: Math.max(state.drag.far, Math.hypot(x - at[0], y - at[1])), moved: true });
+  if (state.drag.far < CLICK) return;
   shift(name, from, x - at[0], y - at[1]);
+  preview();
 });
 for (const kind of ["pointerup", "pointercancel"]) {
   window.addEventListener(kind, (event) => {
     if (!state.drag || state.drag.id !== event.pointerId) return;
-    dots[state.drag.name].classList.remove("dragged");
-    state.drag = null;
-    report();
+    const { name, far, before, points } = state.drag;
+    dots[name].classList.remove("dragged");
+    Object.assign(state, { drag: null, points });
+    const dropped = kind === "pointerup" && far >= CLICK;
+    if (!dropped) { state.moved = before; picture.src = state.image; }
+    drawPoints();
+    keep();
+    if (dropped) trigger("release");
   });
 }
 svg.addEventListener("keydown", (event) => {
@@ -142,7 +189,7 @@ svg.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
   drawPoints();
-  report();
+  keep();
 });
 find(".stage-whole").addEventListener("change", (event) => { state.whole = event.target.checked; });
 find(".stage-clear").addEventListener("click", putBack);
@@ -284,7 +331,14 @@ function drawReading(reading) {
 function receive() {
   const message = props.value;
   if (!message || message.from === "client") return;
-  if (message.image) { picture.src = state.image = message.image; canvas.classList.add("ready"); }
+  if (message.preview !== undefined) return previewed(message);
+  const busy = message.run && message.run.busy;
+  if (message.image) {
+    if (!busy || message.run.step >= state.ahead) picture.src = message.image; // no further back than the preview was
+    state.image = message.image;
+    canvas.classList.add("ready");
+  }
+  if (message.run === null) { picture.src = state.image; state.ahead = 0; } // at rest, or it failed
   if (message.alt) picture.alt = message.alt;
   if (message.features && JSON.stringify(message.features) !== JSON.stringify(features)) {
     state.moved = {}; // of pictures that have other points
@@ -294,6 +348,7 @@ function receive() {
   if (message.done === null) state.moved = {};
   for (const name of message.done || []) delete state.moved[name];
   if (message.moved) state.moved = { ...message.moved };
+  if (message.run !== undefined || message.moved) state.came = message.came || {};
   if (message.image || message.points || message.moved) drawPoints();
   if ("reading" in message) drawReading(state.reading = message.reading);
   if ("said" in message) drawSaid(message.said);
@@ -301,8 +356,8 @@ function receive() {
   if (message.strip) drawStrip(message.strip);
   if ("run" in message) {
     drawRun(state.run = message.run);
-    canvas.classList.toggle("running", Boolean(message.run && message.run.busy));
-    if (message.run && message.run.busy) {
+    canvas.classList.toggle("running", Boolean(busy));
+    if (busy) {
       if (message.run.step <= state.step || message.run.step === 0) strip.replaceChildren(), state.readings = {};
       if (message.run.step === 0) comeIntoView();
       state.step = message.run.step;
@@ -320,6 +375,7 @@ function receive() {
   if (message.mark !== undefined) mark(message.mark);
   if (message.status !== undefined) find(".stage-status").textContent = message.status;
   if (Object.keys(state.moved).length) keep();
+  if (message.moved) trigger("release");
 }
 watch("value", receive);
 receive();

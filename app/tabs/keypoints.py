@@ -1,4 +1,4 @@
-"""The tab that edits keypoints: dragged on the picture, or moved in groups by the buttons here."""
+"""The tab that edits keypoints: dragged on the picture, or moved in groups by the buttons here, which edit at once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.core.errors import UserError
 from app.core.gestures import GESTURES, gesture
 from app.core.requests import keypoint_wishes
 from app.core.session import Plan, Session, present
@@ -25,8 +26,8 @@ def build(panel: FacePanel) -> gr.Tab:
     buttons: dict[str, gr.Button] = {}
     with gr.Tab("Keypoints", id="keypoints", elem_id="tab-keypoints") as tab:
         gr.HTML(
-            "<p class='hint'>Drag the points on the picture to where they should be, or let a button place them. "
-            "Then press Edit: the rest of the face is held.</p>",
+            "<p class='hint'>Drag a point on the picture and let go: the face follows. What belongs together moves "
+            "together, the rest is held. Arrow keys move a point too, and Edit goes there.</p>",
             apply_default_css=False,
         )
         for title, chosen in (("Turn the head", POSES), ("Expression", {n.capitalize(): n for n in EXPRESSIONS})):
@@ -45,12 +46,16 @@ def build(panel: FacePanel) -> gr.Tab:
     def pressed(name: str) -> Any:
         def handler(panel: FacePanel, view: AttributeView, session: Session | None, value: object) -> Updates:
             reading = view.read(present(session).latent)
-            return {panel.stage: moves(gesture(name, reading.points, keypoint_wishes(value, reading.spec.keypoints)))}
+            wished = keypoint_wishes(value, reading.spec.keypoints)
+            moved = gesture(name, reading.points, wished)
+            if moved == wished:
+                raise UserError("The face does that already, as far as it goes: choose another button.")
+            return {panel.stage: moves(moved)}
 
         return handled(panel, handler)
 
     for name in GESTURES:
         shown = [panel.session, panel.stage]
         buttons[name].click(pressed(name), [*panel.inputs, panel.stage], shown, **COMPUTE, **QUIET)
-    panel.offer(plan, [panel.stage, panel.sliders, *options.inputs])
+    panel.offer(plan, [panel.stage, panel.sliders, *options.inputs], by_points=True)
     return tab

@@ -12,5 +12,5 @@ def build(panel: HubPanel) -> gr.Tab:
     with gr.Tab("Loaded model", id="loaded", elem_id="tab-loaded", visible=False) as tab:
         panel.build_sections()
     inputs = [panel.sliders, panel.stage, panel.text, panel.max_steps, panel.step_size]
-    panel.offer(panel.plan_of, inputs, panel.text.submit)
+    panel.offer(panel.plan_of, inputs, panel.text.submit, by_points=True)
     return tab

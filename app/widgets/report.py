@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from app.models.services import Reading
     from sgf_hub.editing.changes import Changes
 
+Point = tuple[float, float]
+
 NAMED = 4  # names in a sentence, beyond which the others are counted
 SEEN = 0.03
 """A `change_seen` from which on a picture looks changed; a mustache or a smile is 0.14 or more."""
@@ -111,6 +113,20 @@ def _wishes(edit: Edit, before: Reading, after: Reading) -> list[_Asked]:
         came = f"came {gone:.0%} of the way" if gone >= 0 else "went away from where you put it"
         found.append(_Asked(f"{title} reached", f"{title} {came}", met, gone))
     return found
+
+
+def came(edit: Edit, after: Reading) -> dict[str, tuple[Point, float]]:
+    """The points that were asked for: where each was put, and how far from there it is.
+
+    That is 0 of one that arrived, and of all where they arrived together, as they are asked for.
+    """
+    from sgf_hub.predictors.base import KEYPOINT_TOLERANCE
+
+    asked = {name: wish for name, wish in edit.plan.wishes.items() if name in after.points}
+    rests = {name: math.dist(after.points[name], wish) for name, wish in asked.items()}  # type: ignore[arg-type]
+    near = KEYPOINT_TOLERANCE + 1e-6
+    together = edit.reason == "TARGET_REACHED" or sum(rests.values()) <= near * len(rests)
+    return {name: (asked[name], 0.0 if together or rest <= near else rest) for name, rest in rests.items()}  # type: ignore[misc]
 
 
 def _share(was: float, left: float) -> float:
@@ -219,13 +235,14 @@ def _remedies(edit: Edit, before: Reading) -> list[str]:
     if plan.layers is not None:
         first, last = plan.layers
         remedies.append(f"Only layers {first + 1} to {last} were edited: take in more of them (Advanced).")
+    points = [name for name in plan.wishes if name not in before.attributes]
     if edit.reason == "STEP_LIMIT":
-        remedies.append("The steps ran out: press Edit again to go on from here, or allow more steps (Advanced).")
+        again = "drag on" if points else "press Edit again to go on"
+        remedies.append(f"The steps ran out: {again} from here, or allow more steps (Advanced).")
     else:
         remedies.append(
             "It stopped coming closer: ask for less at once, in two edits, or with less strength (Advanced)."
         )
-    points = [name for name in plan.wishes if name not in before.attributes]
     if points and len(points) < len(plan.wishes):
         remedies.append("Points and sliders at once are hard to meet: edit by one of them, then by the other.")
     elif points:

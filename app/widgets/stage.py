@@ -3,7 +3,8 @@
 The browser's part is `static/stage.js`; the two talk through `value`. The server sends messages (`scene`, `frame`),
 each of which names only what it changes; the browser sends `{"from": "client", "moved": {name: [x, y]}}`, which
 `requests.keypoint_wishes` checks, and `"take": step` with it where a step of the filmstrip was clicked (`.select`). It
-triggers `.retry` where what else changed is to be held.
+triggers `.input` with `"drag": number` while a point is dragged, `.release` where the face is to be edited by its
+points, and `.retry` where what else changed is to be held.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ _TEMPLATE = """
 
 
 def build_canvas(*, noun: str, elem_id: str, tab: str = "keypoints", alone: bool = False) -> gr.HTML:
-    """A picture with keypoints that pointer, touch and arrow keys move; listen with `.release`.
+    """A picture with keypoints that pointer, touch and arrow keys move.
 
     Args:
         noun: what the picture shows, in one word.
@@ -126,6 +127,7 @@ def scene(
     distances: Sequence[float] = (),
     done: Iterable[str] | None = None,
     said: Mapping[str, Any] | None = None,
+    came: Mapping[str, tuple[Point, float]] | None = None,
 ) -> dict[str, Any]:
     """A message: a picture at rest, with the filmstrip of the edit that led to it.
 
@@ -141,6 +143,7 @@ def scene(
         distances: of the steps; what is told are those up to the one that is the picture.
         done: moved points that are done with; None for all of them.
         said: of the edit that led to it, from `said`.
+        came: the points that it was asked to move: where each was put, and how far from there it is, 0 if it arrived.
     """
     run = None
     if mark is not None and distances:
@@ -159,6 +162,7 @@ def scene(
         **path,
         done=None if done is None else list(done),
         said=None if said is None else dict(said),
+        came={name: [*_plain({name: place})[name], round(rest, 4)] for name, (place, rest) in (came or {}).items()},
     )
 
 
@@ -177,8 +181,13 @@ def words_read(
 
 
 def moves(moved: Mapping[str, Point]) -> dict[str, Any]:
-    """A message: points put somewhere by a gesture."""
+    """A message: points put somewhere by a gesture, for the edit that follows."""
     return message(moved=_plain(moved))
+
+
+def preview(drag: int, image: str, points: Mapping[str, Point]) -> dict[str, Any]:
+    """A message: what a drag leads to; `points` are where the others have followed."""
+    return message(preview=drag, image=image, points=_plain(points))
 
 
 def _plain(points: Mapping[str, Point]) -> dict[str, list[float]]:

@@ -134,7 +134,8 @@ class Comparison:
                 with self.models.computing:
                     frames += watch.frames([steps[i] for i in some], [seconds[i] for i in some])
                 yield Progress(method, steps[-1].index)
-            yield Path(method, tuple(frames), steps[-1].index, ended(steps[-1]) if method.startswith("sgf") else "")
+            end = ended(steps[-1]) if method.startswith("sgf") else ""
+            yield Path(method, tuple(frames), steps[-1].index, end, len(watch.others))
 
     def wanted(self, latent: Latent, name: str, wanted: bool | None = None) -> bool:
         """Whether an attribute should appear; the other of what the steering predictor reads, if that is not said.
@@ -234,6 +235,7 @@ class Comparison:
         if not wishes:
             raise UserError("This face does that already: choose another gesture.")
         plan = Plan(self.model_set.keypoints, dict(wishes), releases(reading.points, wishes))
+        held = [name for name in reading.spec.attributes if name not in plan.release]
         whole = _away(reading.points, wishes)
 
         def frame(step: EditStep, seconds: float) -> Frame:
@@ -244,7 +246,7 @@ class Comparison:
                 changed=tuple(others),
             )  # fmt: skip
 
-        yield from self._alone(steps(self.models, plan, latent), frame)
+        yield from self._alone(steps(self.models, plan, latent), frame, len(held))
 
     def sentence(self, flowers: CaptionView, latent: Latent, words: str) -> Iterator[Event]:
         """SGF's path of a flower to a sentence.
@@ -263,7 +265,9 @@ class Comparison:
 
         yield from self._alone(steps(self.models, plan, latent), frame)
 
-    def _alone(self, steps: Iterator[EditStep], frame: Callable[[EditStep, float], Frame]) -> Iterator[Event]:
+    def _alone(
+        self, steps: Iterator[EditStep], frame: Callable[[EditStep, float], Frame], others: int = 0
+    ) -> Iterator[Event]:
         frames: list[Frame] = []
         spent, last = 0.0, None
         while True:
@@ -277,7 +281,7 @@ class Comparison:
             yield Progress("sgf", step.index)
         assert last is not None  # the unchanged picture is always given
         chosen = thinned(len(frames))
-        yield Path("sgf", tuple(frames[i] for i in chosen), last.index, ended(last))
+        yield Path("sgf", tuple(frames[i] for i in chosen), last.index, ended(last), others)
 
 
 def _away(points: Mapping[str, Point], wishes: Mapping[str, Point]) -> float:

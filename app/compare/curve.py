@@ -1,8 +1,7 @@
-"""The manipulation disentanglement curves of one comparison, as SVG that stands in the page."""
+"""What each method kept as the wish came: manipulation disentanglement curves (MDC) of one picture, as SVG."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
@@ -10,7 +9,6 @@ from app.compare.paths import Path
 
 _WIDTH, _HEIGHT = 400, 300
 _LEFT, _TOP, _RIGHT, _BOTTOM = 58, 12, 20, 44  # margins
-_ROOM = 0.9  # the least that the upright axis begins at
 
 
 def curves(paths: Sequence[Path], titles: Mapping[str, str]) -> str:
@@ -26,14 +24,12 @@ def curves(paths: Sequence[Path], titles: Mapping[str, str]) -> str:
     drawn = [(path, path.curve) for path in paths if path.curve is not None]
     if not drawn:
         return ""
-    lowest = min(min(curve.disentanglement) for _, curve in drawn)
-    low = max(0.0, min(_ROOM, math.floor(lowest * 20 - 0.2) / 20))
 
     def at(x: float, y: float) -> tuple[float, float]:
         right, down = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
-        return round(_LEFT + x * right, 1), round(_TOP + (1 - y) / (1 - low) * down, 1)
+        return round(_LEFT + x * right, 1), round(_TOP + (1 - y) * down, 1)
 
-    parts = [_axes(low, at)]
+    parts = [_axes(at)]
     for path, curve in drawn:
         x, y = at(curve.accuracy[path.best], curve.disentanglement[path.best])
         line = " ".join("{},{}".format(*at(*point)) for point in curve.points)
@@ -50,25 +46,24 @@ def curves(paths: Sequence[Path], titles: Mapping[str, str]) -> str:
     )
     box = f"{_LEFT} {_TOP} {_WIDTH - _LEFT - _RIGHT} {_HEIGHT - _TOP - _BOTTOM}"
     return (
-        f'<svg class="mdc" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" data-low="{low}" data-box="{box}" '
+        f'<svg class="mdc" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" data-box="{box}" '
         f'aria-label="What was kept over what was asked. {escape(said)}.">{"".join(parts)}</svg>'
         f'<ul class="mdc-legend" aria-label="Methods, and the area under each curve">{legend}</ul>'
     )
 
 
-def _axes(low: float, place: Callable[[float, float], tuple[float, float]]) -> str:
+def _axes(place: Callable[[float, float], tuple[float, float]]) -> str:
     lines = []
     for i in range(5):
         share = i / 4
-        height = low + share * (1 - low)
-        (x0, y), (x1, _) = place(0, height), place(1, height)
+        (x0, y), (x1, _) = place(0, share), place(1, share)
         lines.append(f'<line x1="{x0}" x2="{x1}" y1="{y}" y2="{y}"></line>')
-        lines.append(f'<text x="{x0 - 7}" y="{y + 4}" text-anchor="end">{height:.2f}</text>')
-        x, bottom = place(share, low)
+        lines.append(f'<text x="{x0 - 7}" y="{y + 4}" text-anchor="end">{share:.2f}</text>')
+        x, bottom = place(share, 0)
         lines.append(f'<text x="{x}" y="{bottom + 17}" text-anchor="middle">{share:.2f}</text>')
-    x, bottom = place(0.5, low)
+    x, bottom = place(0.5, 0)
     lines.append(f'<text x="{x}" y="{bottom + 35}" text-anchor="middle" class="axis">how far the wish came</text>')
-    x, y = 13, place(0, (1 + low) / 2)[1]
+    x, y = 13, place(0, 0.5)[1]
     turn = f"rotate(-90 {x} {y})"
     lines.append(f'<text x="{x}" y="{y}" transform="{turn}" text-anchor="middle" class="axis">what was kept</text>')
     return f'<g class="grid">{"".join(lines)}</g>'

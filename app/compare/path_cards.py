@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.compare.comparison import TITLES
 from app.compare.paths import Path
 from app.widgets.scripted import message, scripted
 
@@ -40,20 +41,21 @@ _BOARD = """
       <h3 class="group-title">Side effects</h3>
       <table class="effects-table" role="table">
         <thead role="rowgroup"><tr role="row"><th role="columnheader">Method</th><th role="columnheader">Asked</th>
-        <th role="columnheader">Also changed</th><th role="columnheader">Drift</th><th role="columnheader">Steps</th>
+        <th role="columnheader">Also changed</th><th role="columnheader">The rest looks</th>
+        <th role="columnheader">Steps</th>
         <th role="columnheader">Time</th></tr></thead>
         <tbody role="rowgroup"></tbody>
       </table>
       <p class="hint">Also changed: other attributes that are now there or gone, as seen by
-      <span class="observer"></span>; those that exclude what you asked for are not counted. Drift: how far the rest of
-      the picture moved in its features, 0 for not at all. Time: of computing up to the step that is shown.</p>
+      <span class="observer"></span>; those that exclude what you asked for are not counted. The rest looks: how like the
+      picture before it is away from where the wish shows. Time: of computing up to the step that is shown.</p>
     </div>
-    <div class="curves-box" hidden>
-      <h3 class="group-title">What was kept as the wish came (MDC)</h3>
+    <details class="curves-box" hidden>
+      <summary class="group-title">The whole way as a curve: what was kept as the wish came</summary>
       <div class="curves"></div>
-      <p class="hint">One picture has no shares of samples: across is how far the probability of what you asked for
-      came, upright what the others kept on average. The number is the area under the curve: more is better.</p>
-    </div>
+      <p class="hint">Across is how far the probability of what you asked for came, upright what the others kept on
+      average; the number is the area under the curve: more is better.</p>
+    </details>
   </div>
 </div>
 """
@@ -67,6 +69,14 @@ _ABOUT = {
     "direction": "Straight on, along the direction that you brought.",
     "latent-descent": "Downhill on the error, through generator and predictor.",
 }
+
+
+def build_result() -> gr.HTML:
+    """One sentence on what every method kept, filled from what the paths tell."""
+    return scripted(
+        '<p class="kept" role="status" hidden></p>', "compare_result.js", elem_id="compare-result",
+        setup={"methods": list(TITLES)},
+    )  # fmt: skip
 
 
 def build_card(method: str, title: str) -> gr.HTML:
@@ -108,4 +118,6 @@ def path_shown(path: Path, *, whole: bool = False) -> dict[str, Any]:
     frames = [
         {**asdict(frame), "asked": round(frame.asked, 4), "seconds": round(frame.seconds, 3)} for frame in path.frames
     ]
-    return message(state="done", frames=frames, steps=path.steps, best=path.best, whole=whole, ended=path.ended)
+    return message(
+        state="done", frames=frames, steps=path.steps, best=path.best, whole=whole, ended=path.ended, others=path.others
+    )

@@ -54,12 +54,14 @@ class Path:
         frames: of its steps, the first and the last among them.
         steps: how many it took.
         ended: why it stopped, in a few words; "" for a path that runs to the end of its strengths.
+        others: how many attributes were watched beside the wish.
     """
 
     method: str
     frames: tuple[Frame, ...]
     steps: int
     ended: str = ""
+    others: int = 0
 
     @cached_property
     def curve(self) -> Curve | None:
@@ -126,8 +128,7 @@ class Watch:
 
         from sgf_hub.editing.changes import changes
 
-        spec = self.observer.spec
-        others = [spec.index(name).start for name in spec.others([self.name])]
+        spec, others = self.observer.spec, self.others
         images = torch.cat([step.images for step in steps])
         scores = self._scores(images)
         moves = ((scores - self._before) / 2)[:, others].abs()
@@ -142,6 +143,12 @@ class Watch:
             )
             for i, step in enumerate(steps)
         ]  # fmt: skip
+
+    @cached_property
+    def others(self) -> list[int]:
+        """Where the attributes stand that should stay as they are."""
+        spec = self.observer.spec
+        return [spec.index(name).start for name in spec.others([self.name])]
 
     @cached_property
     def _before(self) -> Tensor:

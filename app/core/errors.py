@@ -39,13 +39,18 @@ def as_notices(handler: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def sentence_of(error: Exception) -> str:
+    """What a visitor is told of a mistake; "" where it is none of theirs."""
+    from sgf_hub.errors import SGFError  # after a handler ran: the library is loaded by then
+
+    return _sentence(str(error)) if isinstance(error, (SGFError, UserError)) else ""
+
+
 def _notice(error: Exception) -> Exception:
     import gradio as gr
 
-    from sgf_hub.errors import SGFError  # after a handler ran: the library is loaded by then
-
-    if isinstance(error, (SGFError, UserError)):
-        sentence = escape(_sentence(str(error)), quote=False)  # shown as HTML, and it may quote what was typed
+    if sentence := sentence_of(error):
+        sentence = escape(sentence, quote=False)  # shown as HTML, and it may quote what was typed
         return gr.Error(sentence, title="That did not work", print_exception=False, duration=12)
     return error
 

@@ -29,32 +29,25 @@ _LEAST = 0.003  # of the picture's side: a shorter way is none
 
 
 def releases(points: Points, wishes: Points) -> tuple[str, ...]:
-    """What an edit must not hold when `wishes` are asked of a face at `points`.
+    """The attributes that an edit must not hold when `wishes` are asked of a face at `points`.
 
-    The other points of a feature that is pulled at, and the attributes that a wish is a new shape of: a held "no smile"
-    would fight the mouth corners that were dragged up.
+    They are those that a wish is a new shape of: a held "no smile" would fight the mouth corners that were dragged up.
+    Points near those that are asked for need no release: they follow (`sgf_hub.editing.following`).
     """
-    free = [
-        name
-        for names in FEATURES.values()
-        if any(n in wishes for n in names)
-        for name in names
-        if name in points and name not in wishes
-    ]
     head = head_of(points)
-    if head is not None:
-        frame = head.frame(points)
-        ways = [(frame.into(points), frame.into({**points, **wishes}))]
-        # a head that nods shows another mouth, and a nose that is dragged is no nod: both ways must see a change
-        ways.append((_facing(head, ways[0][0]), _facing(head, ways[0][1])))
-        free += [
-            name
-            for name, (shape, change) in head.shapes.items()
-            if all(abs(shape(goal) - shape(now)) > change for now, goal in ways)
-        ]
-        now, goal = ways[0]
-        free += [name for name, (pose, change) in head.poses.items() if abs(pose(goal) - pose(now)) > change]
-    return tuple(free)
+    if head is None:
+        return ()
+    frame = head.frame(points)
+    now, goal = frame.into(points), frame.into({**points, **wishes})
+    # a head that nods shows another mouth, and a nose that is dragged is no nod: both ways must see a change
+    ways = [(now, goal), (_facing(head, now), _facing(head, goal))]
+    shapes = (
+        name
+        for name, (shape, change) in head.shapes.items()
+        if all(abs(shape(goal) - shape(now)) > change for now, goal in ways)
+    )
+    poses = (name for name, (pose, change) in head.poses.items() if abs(pose(goal) - pose(now)) > change)
+    return (*shapes, *poses)
 
 
 # -- moving a head, in the frame ---------------------------------------------------------------------------------------

@@ -105,7 +105,9 @@ class HubModels:
             yield self._entry(name)
             return
         if len(name) > LONGEST or not is_hub_id(name):
-            raise UserError(f"{name[:60]!r} is not the name of a mapping: write a Hub id, owner/name, or a name below.")
+            raise UserError(
+                f"{name[:60]!r} is not the name of a mapping{_meant(name)}: write a Hub id, owner/name, or a name below."
+            )
         yield from self._wait(name, "")
 
     def bring_back(self, model_set: HubModelSet) -> Iterator[str]:
@@ -138,7 +140,9 @@ class HubModels:
         config = read_json(root() / name / "config.json")
         if role_of(kind_of(config)) != "mapping":
             kind = short(kind_of(config))[1:-1]
-            raise UserError(f"{name} holds a {kind}, which draws or reads pictures; only mappings can be opened.")
+            raise UserError(
+                f"{name} holds a {kind}, which draws or reads pictures; only mappings can be opened{_meant(name)}."
+            )
         return model_set_of(name, config, "")
 
     # -- repos of the Hub --------------------------------------------------------------------------------------------
@@ -263,6 +267,15 @@ class HubModels:
         return Limits(
             megabytes=_setting("SGF_HUB_GUEST_MB", usual.megabytes), side=_setting("SGF_HUB_GUEST_SIDE", usual.side)
         )
+
+
+def _meant(name: str) -> str:
+    """" (did you mean ...?)" where a mapping of the zoo has a name like it."""
+    from sgf_hub.hub.names import entries
+    from sgf_hub.validation import nearest
+
+    bare = name.rstrip("/").rpartition("/")[2].lower()
+    return nearest(bare[:LONGEST], [entry.name for entry in entries() if role_of(entry.kind) == "mapping"])
 
 
 def _setting(name: str, usual: int) -> int:

@@ -18,6 +18,7 @@ from app.widgets.timeline import build_timeline
 MakePlan = Callable[..., Plan]
 """(view, session, *values of a tab's controls) => what they ask for."""
 TENSORS = [".safetensors", ".npz", ".npy", ".pt", ".pth"]  # latents and directions, ours and others'
+ADVANCED = "How far, how fast and where an edit goes: it goes well as it is, and can be told otherwise here."
 IDLE = 3600  # seconds after which a visitor's session is let go
 
 
@@ -92,11 +93,16 @@ class Components:
                     0, 1, VARIETY, step=0.05, label="Variety", elem_id=self._id("variety"), elem_classes="variety",
                     min_width=130, scale=3, buttons=[],
                 )  # fmt: skip
-                # in Z, nothing can be drawn towards a mean
-                self.fitting[self.variety] = lambda model_set: gr.Slider(visible=model_set.space == "w")
                 self.shuffle = gr.Button(
                     f"New {self.noun}", elem_id=self._id("shuffle"), elem_classes="shuffle", min_width=90, scale=2
                 )
+            told = gr.HTML(
+                f"<p class='hint'>Variety is how far a {self.noun} may be from the average one, which 0 draws.</p>",
+                apply_default_css=False, elem_id=self._id("variety-told"),
+            )  # fmt: skip
+            # in Z, nothing can be drawn towards a mean
+            self.fitting[self.variety] = lambda model_set: gr.Slider(visible=model_set.space == "w")
+            self.fitting[told] = lambda model_set: gr.HTML(visible=model_set.space == "w")
 
     def build_result(self) -> None:
         """Before and after, the report, and what can be taken home; hidden until there is an edit."""

@@ -18,6 +18,7 @@ from app.core.session import STEP_SIZES, VARIETY, Plan, Session
 from app.core.stopping import Stops
 from app.models.hub_models import HubModels
 from app.models.services import Models
+from app.panels.components import ADVANCED
 from app.panels.panel import EditorPanel
 from app.panels.views import AttributeView, CaptionView, ConditionView, Updates, asked_of
 from app.widgets.attribute_sliders import build_sliders
@@ -98,11 +99,13 @@ class HubPanel(EditorPanel):
             )  # fmt: skip
             self.notice = gr.HTML(elem_id="caption-notice", apply_default_css=False, visible=False)
         self.build_actions("loaded")
-        with gr.Accordion("Advanced", open=False, elem_classes="options"), gr.Row():
-            self.max_steps = gr.Slider(5, 120, 60, step=1, label="Steps at most", buttons=[], min_width=150)
-            self.step_size = gr.Slider(
-                0.05, 0.5, STEP_SIZES["w"], step=0.05, label="Step size", buttons=[], min_width=150
-            )
+        with gr.Accordion("Advanced", open=False, elem_classes="options"):
+            gr.HTML(f"<p class='hint'>{ADVANCED}</p>", apply_default_css=False)
+            with gr.Row():
+                self.max_steps = gr.Slider(5, 120, 60, step=1, label="Steps at most", buttons=[], min_width=150)
+                self.step_size = gr.Slider(
+                    0.05, 0.5, STEP_SIZES["w"], step=0.05, label="Step size", buttons=[], min_width=150
+                )
 
     def build_result(self) -> None:
         """Without a link: who opens it would have to fetch the model."""

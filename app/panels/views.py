@@ -199,8 +199,7 @@ def asked_of(
         raise UserError(nothing)
     asked = part_of_the_way({**wishes, **moved}, {**now.attributes, **now.points}, strength)
     pulled = releases(now.points, {name: asked[name] for name in moved})
-    known = (*now.spec.attributes, *now.spec.keypoints)
-    released = dict.fromkeys(name for name in (*free, *pulled) if name in known and name not in asked)
+    released = dict.fromkeys(name for name in (*free, *pulled) if name in now.spec.attributes and name not in asked)
     return asked, tuple(released), moved
 
 

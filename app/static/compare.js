@@ -3,6 +3,7 @@
 const find = (selector) => element.querySelector(selector);
 const level = find("#compare-level"), rows = find("tbody"), state = { paths: {}, curves: "" };
 const percent = (share) => `${Math.round(share * 100)} %`;
+const LOOKS = [[0.1, "the same"], [0.25, "alike"], [0.5, "different"], [Infinity, "very different"]]; // by its distance in features
 const words = (name) => name.replaceAll("_", " ");
 
 function cell(label, text, tag = "td") {
@@ -34,23 +35,23 @@ function drawRow({ method, title, frame, start, why }) {
     return;
   }
   const changed = frame.changed.map(words).join(", ") || "nothing";
-  const drift = frame.drift === null ? "–" : frame.drift.toFixed(2);
+  const alike = frame.drift === null ? "–" : LOOKS.find(([most]) => frame.drift < most)[1];
   const time = frame.seconds < 0.095 ? `${Math.round(frame.seconds * 1000)} ms` : `${frame.seconds.toFixed(1)} s`;
   row.append(cell("Asked", `${percent(start.asked)} → ${percent(frame.asked)}`), cell("Also changed", changed));
-  row.append(cell("Drift", drift), cell("Steps", String(frame.step)), cell("Time", time));
+  row.append(cell("The rest looks", alike), cell("Steps", String(frame.step)), cell("Time", time));
   row.children[2].classList.toggle("calm", !frame.changed.length);
 }
 
 function drawDots() {
   const figure = find(".mdc");
   if (!figure) return;
-  const [left, top, width, height] = figure.dataset.box.split(" ").map(Number), low = Number(figure.dataset.low);
+  const [left, top, width, height] = figure.dataset.box.split(" ").map(Number);
   for (const dot of figure.querySelectorAll(".here")) {
     const path = state.paths[dot.dataset.method];
     if (!path || !path.frame || path.frame.kept === null) continue;
     const far = Math.max(0, path.frame.asked - path.start.asked);
     dot.setAttribute("cx", left + far * width);
-    dot.setAttribute("cy", top + ((1 - path.frame.kept) / (1 - low)) * height);
+    dot.setAttribute("cy", top + (1 - path.frame.kept) * height);
   }
 }
 

@@ -6,8 +6,8 @@ const state = { frames: [], at: 0, best: 0 };
 const percent = (share) => `${Math.round(share * 100)} %`;
 
 function tell() {
-  const { why } = state;
-  const detail = { method, title, frame: state.frames[state.at], start: state.frames[0], why };
+  const { why, others } = state;
+  const detail = { method, title, frame: state.frames[state.at], start: state.frames[0], why, others };
   document.dispatchEvent(new CustomEvent("compare:path", { detail }));
 }
 
@@ -52,7 +52,7 @@ function receive() {
     tell();
     return;
   }
-  Object.assign(state, { frames: message.frames, steps: message.steps, best: message.best, why: "" });
+  Object.assign(state, { frames: message.frames, steps: message.steps, best: message.best, others: message.others, why: "" });
   slide.max = message.frames.length - 1;
   const board = document.querySelector("#compare-level");
   show(message.whole ? message.frames.length - 1 : matched(board ? Number(board.value) / 100 : 0.9));

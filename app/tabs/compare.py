@@ -15,7 +15,7 @@ import gradio as gr
 
 from app.compare.comparison import DIRECTION, METHODS, TITLES, Comparison, Direction
 from app.compare.curve import curves
-from app.compare.path_cards import build_board, build_card, path_shown
+from app.compare.path_cards import build_board, build_card, build_result, path_shown
 from app.compare.paths import Missing, Path, Progress, picture
 from app.core.errors import UserError, as_notices
 from app.core.gestures import GESTURES
@@ -128,6 +128,7 @@ class CompareTab:
             )
             self.compared = gr.State("", time_to_live=IDLE)
             self._build_wish()
+            build_result()
             with gr.Row(elem_classes="paths"):
                 self.source = build_card("source", "Before")
                 self.cards = {method: build_card(method, title) for method, title in TITLES.items()}

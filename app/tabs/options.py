@@ -10,6 +10,7 @@ import gradio as gr
 from app.core.model_sets import ModelSet
 from app.core.requests import layers_of, options_of, strength_of
 from app.core.session import STEP_SIZES
+from app.panels.components import ADVANCED
 from app.panels.panel import EditorPanel
 
 _STRENGTH = (
@@ -62,7 +63,7 @@ def build_options(panel: EditorPanel, name: str, *, sized: bool = True) -> Optio
         return gr.Slider(low, high, value, step=step, label=label, buttons=[], min_width=150, elem_id=f"{key}-{name}")
 
     def about(model_set: ModelSet) -> str:
-        words = (_STRENGTH if sized else _AFTERWARDS) + (_LAYERS if model_set.layers else "")
+        words = f"{ADVANCED} " + (_STRENGTH if sized else _AFTERWARDS) + (_LAYERS if model_set.layers else "")
         return f"<p class='hint'>{words}</p>"
 
     controls: dict[str, gr.Slider] = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.core.errors import UserError, as_notices
+from app.core.errors import UserError, as_notices, sentence_of
 from app.panels.events import FETCH, QUIET
 from app.panels.hub import HubPanel
 from app.tabs import catalogue
@@ -78,9 +78,13 @@ class ZooTab:
                         **updates, self.status: _said(""), self.name: "", self.button: gr.Button(interactive=True),
                         tabs: gr.Tabs(selected="loaded"), loaded: gr.Tab(label="Loaded model", visible=True),
                     }  # fmt: skip
-            except Exception:
-                yield {self.status: _said("It could not be opened."), self.button: gr.Button(interactive=True)}
-                raise
+            except Exception as error:
+                told = sentence_of(error)  # beside the name, where it is corrected
+                yield {
+                    self.status: _said(told or "It could not be opened."), self.button: gr.Button(interactive=True)
+                }  # fmt: skip
+                if not told:
+                    raise
 
         def typed(name: object, request: gr.Request) -> Iterator[dict[Any, Any]]:
             yield from opening(name, request)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from app.core.model_sets import ModelSet
 from app.core.session import STEP_SIZES, STOPPED, TAKEN, Edit, Plan, Session
 
+_PICTURES = "from sgf_hub.data.pictures import to_pictures"
 _DEFAULT_STEPS = 60  # of EditConfig(), left out of the code when unchanged
 
 
 def as_python(session: Session, model_set: ModelSet) -> str:
-    """Code that ends with `latent` equal to the session's latent.
+    """Code that ends with `latent` equal to the session's latent, and the picture and the latent saved.
 
     Args:
         session: the picture and its edits.
@@ -21,10 +22,11 @@ def as_python(session: Session, model_set: ModelSet) -> str:
         lines = [
             "from sgf_hub import load_generator",
             *opened,
+            _PICTURES,
             "",
             f'generator = load_generator("{model_set.generator}")',
         ]
-        return "\n".join([*lines, _origin(session, "generator"), "image = generator.synthesize(latent)", ""])
+        return "\n".join([*lines, _origin(session, "generator"), _saved("generator"), ""])
     steps: list[str] = []
     loaded = "", ""
     for number, edit in enumerate(edits):
@@ -38,7 +40,12 @@ def as_python(session: Session, model_set: ModelSet) -> str:
     used = ["SGFEditor", *(name for name in ("EditConfig", "EditRequest") if f"{name}(" in text)]
     public = ", ".join(sorted([*used, "Latent"] if session.origin.seed is None else used))
     rules = ["from sgf_hub.editing import GainControlled"] if "stepping=GainControlled(" in text else []
-    return "\n".join([f"from sgf_hub import {public}", *rules, "", text, 'latent.save("latent.safetensors")', ""])
+    ends = ['latent.save("latent.safetensors")', _saved("editor.generator"), ""]
+    return "\n".join([f"from sgf_hub import {public}", _PICTURES, *rules, "", text, *ends])
+
+
+def _saved(generator: str) -> str:
+    return f'to_pictures({generator}.synthesize(latent))[0].save("picture.png")'
 
 
 def _size(plan: Plan, model_set: ModelSet) -> str:

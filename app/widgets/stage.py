@@ -60,7 +60,9 @@ _TEMPLATE = """
   </div>
 </div>
 <ol class="strip" aria-label="Steps of the edit" hidden></ol>
-<div class="strip-hint" hidden><span></span><button type="button" class="further" hidden></button></div>
+<div class="strip-hint" hidden><span></span>
+  <small>Distance is how far the picture is from what you asked for; from 1 down it counts as there.</small>
+  <button type="button" class="further" hidden></button></div>
 <p class="stage-status" role="status"></p>
 </div>
 """

@@ -91,6 +91,7 @@ def test_what_the_observer_sees(comparison, latent, panel):
     before, after = (panel.models.read(panel.model_set, one).attributes for one in (latent, last.latent))
     assert path.frames[-1].asked == pytest.approx(after["smile"] if wanted else 1 - after["smile"], abs=1e-4)
     others = [name for name in before if name != "smile"]
+    assert path.others == len(others)
     assert path.frames[-1].changed == tuple(n for n in others if abs(after[n] - before[n]) > 0.5)
     mean = sum(abs(after[n] - before[n]) for n in others) / len(others)
     assert path.frames[-1].kept == pytest.approx(1 - mean, abs=1e-4)
@@ -169,10 +170,13 @@ def test_curves_are_drawn_with_a_legend():
     one = Path("sgf", (frame(0, 0.0), frame(1, 1.0, 0.9)), 1)
     html = curves([one, Path("ganspace", (frame(0, 0.0, None),), 0)], METHODS)
     assert html.count("<polyline") == 1 and "SGF (ours), area 0.95" in html and "GANSpace" not in html
-    low, box = re.search(r'data-low="([\d.]+)" data-box="([\d. ]+)"', html).groups()
-    x, y, width, height = map(float, box.split())
+    x, y, width, height = map(float, re.search(r'data-box="([\d. ]+)"', html)[1].split())
     best = re.search(r'class="here" data-method="sgf" cx="([\d.]+)" cy="([\d.]+)"', html)
-    assert (float(best[1]), float(best[2])) == pytest.approx((x + width, y + 0.1 / (1 - float(low)) * height), abs=0.06)
+    assert (float(best[1]), float(best[2])) == pytest.approx((x + width, y + 0.1 * height), abs=0.06)
+    named = re.findall(r'class="axis">([^<]+)<', html)
+    assert named == ["how far the wish came", "what was kept"]
+    ends = re.findall(r">([\d.]+)</text>", html)
+    assert (ends[0], ends[-1]) == ("0.00", "1.00"), "both axes run from 0 to 1"
     assert curves([], METHODS) == ""
 
 

@@ -7,6 +7,7 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from app.core.errors import UserError, as_notices
 from app.core.session import STOPPED, Edit, Origin, Plan, Session
@@ -14,6 +15,7 @@ from app.panels import edits, history, links
 from app.panels.panel import EditorPanel
 from app.widgets.code import as_python
 from app.widgets.report import Verdict, report, verdict
+from sgf_hub.data.pictures import to_pictures
 from sgf_hub.errors import SGFError
 from sgf_hub.types import Latent
 from tests.app.fakes import saved
@@ -342,4 +344,6 @@ def test_copied_python_gives_the_same_latent(panel, tmp_path, monkeypatch, kind)
     code = as_python(session, panel.model_set)
     exec(code, names)
     assert torch.allclose(names["latent"].data, session.latent.data, atol=1e-6)
+    drawn = to_pictures(panel.models.draw(panel.model_set, names["latent"])[None])[0]
+    assert Image.open("picture.png").tobytes() == drawn.tobytes()
     assert max(len(line) for line in code.splitlines()) <= 160

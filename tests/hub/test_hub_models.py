@@ -164,6 +164,15 @@ def test_what_is_no_name_is_refused_before_anything_is_asked(here: World, hub_mo
     assert len(here.hub.requests) == asked
 
 
+@pytest.mark.parametrize(
+    "name", ["sgf-toys-keypoints", "https://hf.co/ann/SGF-Toy-Keypoints", "bob/sgf-toy-keypoint", "toy-keypoints"]
+)
+def test_a_name_like_that_of_a_mapping_is_answered_with_it(here: World, hub_models: HubModels, name: str) -> None:
+    with pytest.raises((UserError, SGFError), match=r"did you mean 'sgf-toy-keypoints'") as told:
+        list(hub_models.open(name))
+    assert str(told.value).count(". ") == 0, "one sentence"
+
+
 def test_a_folder_of_that_name_is_not_opened(here: World, hub_models: HubModels, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bob" / "secret").mkdir(parents=True)

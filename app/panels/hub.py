@@ -20,6 +20,7 @@ from app.models.hub_models import HubModels
 from app.models.services import Models
 from app.panels.panel import EditorPanel
 from app.panels.views import AttributeView, CaptionView, ConditionView, Updates, asked_of
+from app.widgets.actions import announce
 from app.widgets.attribute_sliders import build_sliders
 from app.widgets.captions import safe
 
@@ -97,7 +98,9 @@ class HubPanel(EditorPanel):
                 elem_classes="caption",
             )  # fmt: skip
             self.notice = gr.HTML(elem_id="caption-notice", apply_default_css=False, visible=False)
-        self.build_actions("loaded")
+        kinds = [f"{self.tab} {kind}" for kind in ("wishes", "points", "caption")]
+        self.build_actions("loaded", "Nothing is asked yet.", kinds)
+        announce(self.text, "loaded caption")
         with gr.Accordion("Advanced", open=False, elem_classes="options"), gr.Row():
             self.max_steps = gr.Slider(5, 120, 60, step=1, label="Steps at most", buttons=[], min_width=150)
             self.step_size = gr.Slider(

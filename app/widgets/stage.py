@@ -3,7 +3,8 @@
 The browser's part is `static/stage.js`; the two talk through `value`. The server sends messages (`scene`, `frame`),
 each of which names only what it changes; the browser sends `{"from": "client", "moved": {name: [x, y]}}`, which
 `requests.keypoint_wishes` checks, and `"take": step` with it where a step of the filmstrip was clicked (`.select`). It
-triggers `.retry` where what else changed is to be held.
+triggers `.retry` where what else changed is to be held. `static/wipe.js` lays the picture before over the one that is
+shown, and what an offered edit comes to; `static/tour.js` says in three steps how to begin.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _TEMPLATE = """
 <div class="canvas">
 <div class="stage-frame">
   <img class="stage-picture" alt="A NOUN is being drawn" draggable="false">
+  <img class="stage-other" alt="" draggable="false">
   <svg class="stage-points" viewBox="0 0 1000 1000" role="group" aria-label="Keypoints"></svg>
   <div class="stage-hud" hidden>
     <span class="stage-step"></span>
@@ -37,18 +39,25 @@ _TEMPLATE = """
     <label><input type="checkbox" class="stage-whole"> Whole features</label>
     <button type="button" class="stage-clear" disabled>Put points back</button>
   </div>
+  <div class="stage-wipe" hidden>
+    <span>Before</span><span>After</span>
+    <input type="range" min="0" max="100" step="1" value="0" aria-label="Wipe between before and after">
+  </div>
+  <button type="button" class="stage-offer" hidden></button>
 </div>
+<div class="told">
 <div class="said" role="status" hidden>
   <p class="said-words"></p>
-  <div class="said-beside" hidden>
-    <figure><img class="said-start" alt=""><figcaption>Before</figcaption></figure>
-    <figure><img class="said-now" alt=""><figcaption>After</figcaption></figure>
-  </div>
   <div class="said-buttons">
     <button type="button" class="said-hold" hidden></button>
     <button type="button" class="said-keep" hidden>Keep</button>
     <button type="button" class="said-back" hidden>Back</button>
   </div>
+</div>
+<p class="stage-status" role="status"></p>
+<div class="tour" role="region" aria-label="How to begin" hidden>
+  <p></p><button type="button" class="tour-skip">Skip</button><button type="button" class="tour-next">Next</button>
+</div>
 </div>
 <div class="reading" hidden>
   <h3 class="group-title">The picture as the model reads it</h3>
@@ -58,9 +67,10 @@ _TEMPLATE = """
     <span class="meter" aria-hidden="true"><i></i></span><output></output>
   </div>
 </div>
+<div class="steps">
 <ol class="strip" aria-label="Steps of the edit" hidden></ol>
 <div class="strip-hint" hidden><span></span><button type="button" class="further" hidden></button></div>
-<p class="stage-status" role="status"></p>
+</div>
 </div>
 """
 
@@ -77,6 +87,8 @@ def build_canvas(*, noun: str, elem_id: str, tab: str = "keypoints", alone: bool
     return scripted(
         _TEMPLATE.replace("NOUN", noun),
         "stage.js",
+        "wipe.js",
+        "tour.js",
         elem_id=elem_id,
         elem_classes="stage",
         setup={"tab": tab, "alone": alone},
@@ -97,15 +109,21 @@ def frame(
     return message(image=image, points=_plain(points or {}), run=run, said=None, status="Editing …", **read)
 
 
-def said(verdict: Verdict, start: str = "") -> dict[str, Any]:
-    """What is said of an edit below its picture.
+def said(verdict: Verdict) -> dict[str, Any]:
+    """What is said of an edit below its picture: the sentence, and what can be done."""
+    hold = {0: "", 1: "Hold it and try again"}.get(len(verdict.hold), "Hold them and try again")
+    return {"tone": verdict.tone, "words": verdict.words, "hold": hold, "worse": verdict.worse}
+
+
+def offer(words: str, wishes: Mapping[str, float], after: str) -> dict[str, Any]:
+    """An edit that is offered of the first picture, to be added to its message.
 
     Args:
-        verdict: the sentence, and what can be done.
-        start: the picture before as a data URI, where it is to be seen beside it.
+        words: of its button.
+        wishes: what it asks for.
+        after: the picture that comes of it as a data URI, which is shown once.
     """
-    hold = {0: "", 1: "Hold it and try again"}.get(len(verdict.hold), "Hold them and try again")
-    return {"tone": verdict.tone, "words": verdict.words, "hold": hold, "start": start}
+    return {"offer": {"words": words, "wishes": dict(wishes), "after": after}}
 
 
 def other_picture(image: str, status: str) -> dict[str, Any]:
@@ -126,6 +144,7 @@ def scene(
     distances: Sequence[float] = (),
     done: Iterable[str] | None = None,
     said: Mapping[str, Any] | None = None,
+    before: str = "",
 ) -> dict[str, Any]:
     """A message: a picture at rest, with the filmstrip of the edit that led to it.
 
@@ -141,6 +160,7 @@ def scene(
         distances: of the steps; what is told are those up to the one that is the picture.
         done: moved points that are done with; None for all of them.
         said: of the edit that led to it, from `said`.
+        before: the picture before it as a data URI, to wipe to.
     """
     run = None
     if mark is not None and distances:
@@ -159,6 +179,7 @@ def scene(
         **path,
         done=None if done is None else list(done),
         said=None if said is None else dict(said),
+        before=before,
     )
 
 

@@ -12,7 +12,7 @@ from app.panels.events import QUIET
 from app.panels.flowers import FlowerPanel
 from app.panels.views import CaptionView, Updates
 from app.tabs.options import build_options
-from app.widgets.actions import announce
+from app.panels.actions import announce
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "One thing": ("purple petals", "white petals", "a small flower", "a large flower", "pointed petals"),

@@ -47,8 +47,8 @@ _BOARD = """
         <tbody role="rowgroup"></tbody>
       </table>
       <p class="hint">Also changed: other attributes that are now there or gone, as seen by
-      <span class="observer"></span>; those that exclude what you asked for are not counted. The rest looks: how like the
-      picture before it is away from where the wish shows. Time: of computing up to the step that is shown.</p>
+      <span class="observer"></span>; those that exclude what you asked for are not counted. The rest looks: how like
+      the picture before it is away from where the wish shows. Time: of computing up to the step that is shown.</p>
     </div>
     <details class="curves-box" hidden>
       <summary class="group-title">The whole way as a curve: what was kept as the wish came</summary>

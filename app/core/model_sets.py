@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +14,20 @@ KINDS = {RENDERED: "Faces (rendered people)", DRAWN: "Drawn faces", FLOWERS: "Fl
 """The kinds of pictures that the page offers, as it calls them."""
 FIRST = DRAWN
 """The kind that it opens with."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An edit that the page offers of the picture to begin with, which is chosen by `app.models.opening`.
+
+    Args:
+        words: of its button.
+        wishes: what it asks for.
+    """
+
+    words: str
+    wishes: Mapping[str, float]
+
 
 _PLAIN = re.compile(r"[\w .:()+/-]{1,80}")
 
@@ -39,6 +54,8 @@ class ModelSet:
     """What its pictures show."""
     first: ClassVar[int] = 7
     """The seed of the picture to begin with."""
+    offer: ClassVar[Offer | None] = None
+    """What is offered of it."""
 
     @property
     def editors(self) -> tuple[str, ...]:
@@ -70,6 +87,8 @@ class Faces(ModelSet):
     judge: tuple[str, ...] = ("avatars-judge-attributes",)
     kind: ClassVar[str] = DRAWN
     subject: ClassVar[str] = "A drawn face"
+    first: ClassVar[int] = 18
+    offer: ClassVar[Offer | None] = Offer("Make it smile", {"smile": 1.0})
 
     @property
     def editors(self) -> tuple[str, ...]:
@@ -96,6 +115,7 @@ class RenderedFaces(Faces):
     kind: ClassVar[str] = RENDERED
     subject: ClassVar[str] = "A rendered face"
     first: ClassVar[int] = 64
+    offer: ClassVar[Offer | None] = None
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,24 @@ from app.core.errors import UserError
 Point = tuple[float, float]
 
 
-def seed_of(text: object) -> int:
+def seed_of(text: object, field: str = "a seed") -> int:
     """The seed typed into the page.
+
+    Args:
+        text: what was typed.
+        field: as the page calls it.
 
     Raises:
         BadValueError: if it is not a whole number from 0 on.
     """
+    from sgf_hub.errors import BadValueError
     from sgf_hub.validation import check_seed
 
-    return check_seed(text.strip()[:40] if isinstance(text, str) else text)
+    typed = text.strip()[:40] if isinstance(text, str) else text
+    try:
+        return check_seed(typed)
+    except BadValueError as error:
+        raise BadValueError(str(error).replace("a seed", field, 1)) from None
 
 
 def truncation_of(value: object) -> float:
@@ -32,9 +41,9 @@ def truncation_of(value: object) -> float:
 
 def options_of(max_steps: object, step_size: object = None) -> dict[str, Any]:
     """The options of an edit that say how it steps; without a step size, the mapping's own."""
-    options: dict[str, Any] = {"max_steps": round(_number("the number of steps", max_steps, 1, 200))}
+    options: dict[str, Any] = {"max_steps": round(_number("steps at most", max_steps, 1, 200))}
     if step_size is not None:
-        options["step_size"] = round(_number("the step size", step_size, 0.01, 1), 3)
+        options["step_size"] = round(_number("step size", step_size, 0.01, 1), 3)
     return options
 
 
@@ -76,7 +85,7 @@ def layers_of(first: object, last: object, count: int) -> tuple[int, int] | None
     Raises:
         UserError: if there are no such layers, or the last comes before the first.
     """
-    low, high = (round(_number(f"the {name} layer", value, 1, count)) for name, value in
+    low, high = (round(_number(f"{name} layer", value, 1, count)) for name, value in
                  (("first", first), ("last", last)))  # fmt: skip
     if low > high:
         raise UserError(f"The first layer is {low} and the last is {high}: the last cannot come before the first.")
@@ -91,7 +100,7 @@ def component_of(component: object, strength: object, count: int, far: float) ->
 
 def strength_of(value: object) -> float:
     """How much of the way to what is asked is to be gone, from the slider's percent."""
-    return round(_number("the strength", value, 10, 150) / 100, 3)
+    return round(_number("strength", value, 10, 150) / 100, 3)
 
 
 def part_of_the_way(

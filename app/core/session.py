@@ -114,12 +114,14 @@ class Session:
         edits: oldest first.
         cursor: how many of them stand.
         model_set: what the picture is drawn, read and edited by; None for that of the panel.
+        left: the picture that was left for this one, with its edits: the way back.
     """
 
     origin: Origin
     edits: tuple[Edit, ...] = ()
     cursor: int = 0
     model_set: ModelSet | None = None
+    left: Session | None = None
 
     @property
     def latent(self) -> Latent:
@@ -190,6 +192,16 @@ class Session:
         if not self.can_undo:
             raise UserError("There is no edit here whose steps could be taken: edit first.")
         return replace(self, edits=(*self.edits[: self.cursor - 1], edit))
+
+    def after(self, left: Session | None) -> Session:
+        """With a way back to the picture that was left for this one; that one's own way back is forgotten."""
+        return self if left is None else replace(self, left=replace(left, left=None))
+
+    def returned(self) -> Session:
+        """Back to the picture that was left for this one, which is left for that."""
+        if self.left is None:
+            raise UserError("There is no picture to go back to: this is the one that you began with.")
+        return self.left.after(self)
 
     def reset(self) -> Session:
         """Back to the picture at the beginning; every edit can be redone."""

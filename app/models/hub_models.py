@@ -106,7 +106,8 @@ class HubModels:
             return
         if len(name) > LONGEST or not is_hub_id(name):
             raise UserError(
-                f"{name[:60]!r} is not the name of a mapping{_meant(name)}: write a Hub id, owner/name, or a name below."
+                f"{name[:60]!r} is not the name of a mapping{_meant(name)}: write a Hub id, owner/name, or a name "
+                "below."
             )
         yield from self._wait(name, "")
 
@@ -270,7 +271,7 @@ class HubModels:
 
 
 def _meant(name: str) -> str:
-    """" (did you mean ...?)" where a mapping of the zoo has a name like it."""
+    """ " (did you mean ...?)" where a mapping of the zoo has a name like it."""
     from sgf_hub.hub.names import entries
     from sgf_hub.validation import nearest
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ import gradio as gr
 
 from app.core.model_sets import ModelSet
 from app.core.session import VARIETY, Plan
+from app.panels.actions import build_hint
 from app.widgets import stage
 from app.widgets.share import build_link, build_share
 from app.widgets.sheet import COUNT, build_sheet
@@ -52,6 +53,7 @@ class Components:
         session: the visitor's `Session`.
         dragged: where the preview of the last drag has come (`previews.Dragged`).
         offers: the ways to edit it, one a tab.
+        sources: what else gives another picture: an event, its handler and the inputs of that.
         fitting: components that look otherwise for another model set, and how.
     """
 
@@ -64,16 +66,21 @@ class Components:
     alone: ClassVar[bool] = False
     """Whether one tab alone edits such a picture."""
     offers: list[Offer]
+    sources: list[tuple[Callable, Callable, list[Any]]]
     fitting: dict[Any, Callable[[ModelSet], Any]]
     session: gr.State
 
     def build_stage(self) -> None:
-        """The picture, and below it which one it is and the way back."""
+        """The picture, and what is said of it."""
         with gr.Column(elem_classes=f"of-{self.noun}"):
             self.session = gr.State(None, time_to_live=IDLE)
             self.dragged = gr.State(None, time_to_live=IDLE)
             self.link = build_link(elem_id=self._id("link"))
             self.stage = stage.build_canvas(noun=self.noun, elem_id=self._id("stage"), tab=self.tab, alone=self.alone)
+
+    def build_tools(self) -> None:
+        """The way back, and other pictures."""
+        with gr.Column(elem_classes=f"of-{self.noun}"):
             self.timeline = build_timeline(elem_id=self._id("timeline"))
             self.sheet = build_sheet(self.noun, elem_id=self._id("sheet"))
             with gr.Row(elem_classes="tools", equal_height=True):
@@ -105,31 +112,26 @@ class Components:
             self.fitting[told] = lambda model_set: gr.HTML(visible=model_set.space == "w")
 
     def build_result(self) -> None:
-        """Before and after, the report, and what can be taken home; hidden until there is an edit."""
+        """What can be taken home, and the report; hidden until there is an edit."""
         classes = ["result", f"of-{self.noun}"]
-        with gr.Row(visible=False, elem_classes=classes, elem_id=self._id("result")) as self.result:
-            with gr.Column(scale=5, min_width=300):
-                self.compare = gr.ImageSlider(
-                    format="jpeg", label="Before and after", show_label=False, interactive=False, buttons=[],
-                    elem_id=self._id("compare"), elem_classes="compare", container=False,
-                )  # fmt: skip
-            with gr.Column(scale=6, min_width=300):
+        with gr.Column(visible=False, elem_classes=classes, elem_id=self._id("result")) as self.result:
+            with gr.Row(elem_classes="take-home"):
+                self.png = self._button("save-png", "Save PNG", min_width=80)
+                self.gif = self._button("save-gif", "Save GIF", min_width=80)
+                self.mp4 = self._button("save-mp4", "Save MP4", min_width=80)
+                self.latent = self._button("save-latent", "Save latent", min_width=80)
+                self.share_edit = self._button("share", "Share", min_width=80)
+            self.whole = gr.Checkbox(
+                False, label="GIF and MP4 of all edits", visible=False,
+                container=False, elem_id=self._id("whole"), elem_classes="whole",
+            )  # fmt: skip
+            self.share = build_share(elem_id=self._id("share-link"))
+            with gr.Accordion("What changed, in numbers", open=False, elem_classes="fold"):
                 self.verdict = gr.HTML(elem_id=self._id("verdict"), elem_classes="account", apply_default_css=False)
-                with gr.Row(elem_classes="take-home"):
-                    self.png = self._button("save-png", "Save PNG", min_width=80)
-                    self.gif = self._button("save-gif", "Save GIF", min_width=80)
-                    self.mp4 = self._button("save-mp4", "Save MP4", min_width=80)
-                    self.latent = self._button("save-latent", "Save latent", min_width=80)
-                    self.share_edit = self._button("share", "Share", min_width=80)
-                self.whole = gr.Checkbox(
-                    False, label="GIF and MP4 of all edits", visible=False,
-                    container=False, elem_id=self._id("whole"), elem_classes="whole",
-                )  # fmt: skip
-                self.share = build_share(elem_id=self._id("share-link"))
-                with gr.Accordion("Copy as Python", open=False, elem_classes="python"):
-                    self.code = gr.Code(
-                        language="python", show_label=False, elem_id=self._id("code"), interactive=False, lines=6
-                    )
+            with gr.Accordion("Copy as Python", open=False, elem_classes="fold"):
+                self.code = gr.Code(
+                    language="python", show_label=False, elem_id=self._id("code"), interactive=False, lines=6
+                )
         self.download = gr.DownloadButton(visible="hidden", elem_id=self._id("download"))
 
     @property
@@ -149,12 +151,16 @@ class Components:
 
     # -- how tabs edit ------------------------------------------------------------------------------------------------
 
-    def build_actions(self, run_id: str) -> None:
-        """Edit and Stop, one in place of the other."""
-        with gr.Row(elem_classes="actions"):
-            edit = gr.Button("Edit", variant="primary", elem_id=f"edit-{run_id}")
-            stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{run_id}")
+    def build_actions(self, run_id: str, hint: str, kinds: Iterable[str], label: str = "Edit") -> Offer:
+        """Edit and Stop, one in place of the other, and what is asked; `hint` and `kinds` are those of `build_hint`."""
+        ids = {"edit": f"edit-{run_id}", "stop": f"stop-{run_id}"}
+        with gr.Column(elem_classes="acting"):
+            build_hint(hint, kinds=kinds, **ids)
+            with gr.Row(elem_classes="actions"):
+                edit = gr.Button(label, variant="primary", elem_id=ids["edit"])
+                stop = gr.Button("Stop", variant="stop", visible=False, elem_id=ids["stop"])
         self.offers.append(Offer(edit, stop))
+        return self.offers[-1]
 
     def offer(self, make_plan: MakePlan, inputs: list[Any], *also: Any, by_points: bool = False) -> None:
         """Say how a tab edits: what its Edit, the last one built, does.

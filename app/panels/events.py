@@ -125,6 +125,7 @@ def wire(panel: EditorPanel, in_tabs: list[Any]) -> None:
         (panel.shuffle.click, history.shuffled, [panel.variety]),
         (panel.sheet.select, history.chosen, [panel.sheet, panel.variety]),
         (panel.open.upload, links.opened, [panel.open]),
+        *panel.sources,
     ]
     for listen, handler, more in pictures:
         # an edit that runs is asked to end, or this would wait in the queue behind it

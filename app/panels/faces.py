@@ -6,7 +6,7 @@ keypoints jointly takes it all; where one does, the mapping of its kind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -34,16 +34,16 @@ class FacePanel(EditorPanel):
 
     Attributes:
         kinds: both, by their kind.
+        of_search: what shows what a search for a photo found, which is of no other picture, and what clears it.
     """
 
     model_set: Faces
     sliders: gr.HTML | None = None
-    found: gr.HTML | None = None
-    """What a search for a photo found, which is of no picture but that one; made by the tab that shows it."""
     noun = "face"
 
     def __init__(self, drawn: Faces, models: Models, stops: Stops, rendered: RenderedFaces | None = None) -> None:
         self.drawn, self.rendered = drawn, rendered or RenderedFaces()
+        self.of_search: dict[Any, Callable[[], Any]] = {}
         self.kinds: dict[str, Faces] = {one.kind: one for one in (self.drawn, self.rendered)}
         super().__init__(self.kinds.get(FIRST, drawn), models, stops)
 
@@ -60,11 +60,12 @@ class FacePanel(EditorPanel):
     @property
     def outputs(self) -> list[Any]:
         """Likewise, and what was found for a photo."""
-        return [*super().outputs, *([] if self.found is None else [self.found])]
+        return [*super().outputs, *self.of_search]
 
     def show(self, view: ConditionView, session: Session, **more: Any) -> Updates:
         """Likewise, without what was found for another picture."""
-        return {**super().show(view, session, **more), **({} if self.found is None else {self.found: ""})}
+        cleared = {component: clear() for component, clear in self.of_search.items()}
+        return {**super().show(view, session, **more), **cleared}
 
     def set_of(self, session: Session | None) -> Faces:
         """Whose face it is."""

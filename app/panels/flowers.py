@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from app.core.model_sets import Flowers, ModelSet
+from app.core.session import Session
 from app.panels.panel import EditorPanel
 from app.panels.views import CaptionView
 
@@ -25,3 +26,7 @@ class FlowerPanel(EditorPanel):
     def view_on(self, model_set: ModelSet) -> CaptionView:
         """Captions."""
         return CaptionView(self.models, model_set, self.notice)
+
+    def view_of(self, session: Session | None = None) -> CaptionView:
+        """Likewise, of a session."""
+        return self.view_on(self.set_of(session))

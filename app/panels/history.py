@@ -18,12 +18,12 @@ from app.widgets.timeline import point_of, step_of
 
 def begin(panel: EditorPanel, view: ConditionView, session: Session | None, seed: object, variety: object) -> Updates:
     """A picture from a seed."""
-    return panel.begin(view, seed, variety)
+    return panel.begin(view, seed, variety, session)
 
 
 def shuffled(panel: EditorPanel, view: ConditionView, session: Session | None, variety: object) -> Updates:
     """A picture from a random seed."""
-    return panel.begin(view, random.randrange(10_000), variety)
+    return panel.begin(view, random.randrange(10_000), variety, session)
 
 
 def samples(panel: EditorPanel, view: ConditionView, session: Session | None, variety: object) -> Updates:
@@ -33,7 +33,7 @@ def samples(panel: EditorPanel, view: ConditionView, session: Session | None, va
 
 def chosen(panel: EditorPanel, view: ConditionView, session: Session | None, value: object, variety: object) -> Updates:
     """The picture that was chosen of them."""
-    return panel.begin(view, seed_in(value), variety)
+    return panel.begin(view, seed_in(value), variety, session)
 
 
 def moved(move: Callable[[Session], Session]) -> Callable[..., Updates]:
@@ -46,8 +46,9 @@ def moved(move: Callable[[Session], Session]) -> Callable[..., Updates]:
 
 
 def gone_to(panel: EditorPanel, view: ConditionView, session: Session | None, value: object) -> Updates:
-    """Back, or forward, to a point of the timeline."""
-    return panel.show(view, present(session).at(point_of(value)))
+    """Back, or forward, to a point of the timeline, or to the picture that was left for this one."""
+    session, point = present(session), point_of(value)
+    return panel.show(view, session.returned() if point is None else session.at(point))
 
 
 def step_taken(

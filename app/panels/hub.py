@@ -18,6 +18,7 @@ from app.core.session import STEP_SIZES, VARIETY, Plan, Session
 from app.core.stopping import Stops
 from app.models.hub_models import HubModels
 from app.models.services import Models
+from app.panels.actions import announce
 from app.panels.components import ADVANCED
 from app.panels.panel import EditorPanel
 from app.panels.views import AttributeView, CaptionView, ConditionView, Updates, asked_of
@@ -84,7 +85,8 @@ class HubPanel(EditorPanel):
             self.another = gr.Button("Open another", size="sm", min_width=110, elem_id="loaded-another", scale=0)
         with gr.Column(visible=False) as self.points_part:
             gr.HTML(
-                "<p class='hint'>Drag a point on the picture and let go: the picture follows.</p>", apply_default_css=False
+                "<p class='hint'>Drag a point on the picture and let go: the picture follows.</p>",
+                apply_default_css=False,
             )
         with gr.Column(visible=False) as self.sliders_part:
             gr.HTML(
@@ -98,7 +100,9 @@ class HubPanel(EditorPanel):
                 elem_classes="caption",
             )  # fmt: skip
             self.notice = gr.HTML(elem_id="caption-notice", apply_default_css=False, visible=False)
-        self.build_actions("loaded")
+        kinds = [f"{self.tab} {kind}" for kind in ("wishes", "points", "caption")]
+        self.build_actions("loaded", "Nothing is asked yet.", kinds)
+        announce(self.text, "loaded caption")
         with gr.Accordion("Advanced", open=False, elem_classes="options"):
             gr.HTML(f"<p class='hint'>{ADVANCED}</p>", apply_default_css=False)
             with gr.Row():

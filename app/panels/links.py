@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -15,7 +16,11 @@ from app.core.session import VARIETY, Origin, Session, present
 from app.models.latents import taken_in
 from app.panels.panel import EditorPanel
 from app.panels.views import ConditionView, Updates
-from app.widgets import share, stage
+from app.widgets import render, share, stage
+from app.widgets.scripted import STATIC
+
+OFFERS = STATIC / "offers"
+"""What comes of them, a picture a kind; `python -m app.offers` makes them."""
 
 
 def set_in(panels: Iterable[EditorPanel], link: object) -> ModelSet | None:
@@ -47,12 +52,25 @@ def opening(panel: EditorPanel, view: ConditionView, session: Session | None, li
     if first is not None:
         yield {panel.stage: first}
     try:
-        yield panel.show(view, linked) if linked else panel.begin(view, seed, VARIETY)
+        if linked:
+            yield panel.show(view, linked)
+        else:
+            shown = panel.begin(view, seed, VARIETY)
+            shown[panel.stage].update(_offered(view.model_set))
+            yield shown
     except Exception:
         if first is not None:
             yield {panel.stage: stage.message(reading=None, status="The caption could not be read.")}
         raise
     view.prepare()
+
+
+def _offered(model_set: ModelSet) -> dict[str, Any]:
+    """The edit that is offered of the first picture, to be added to its message; {} if there is none."""
+    if model_set.offer is None:
+        return {}
+    after = render.uri_of((OFFERS / f"{model_set.kind}.jpg").read_bytes())
+    return stage.offer(model_set.offer.words, model_set.offer.wishes, after)
 
 
 def linked_session(panel: EditorPanel, view: ConditionView, link: object) -> Session | None:
@@ -103,14 +121,15 @@ def opened(panel: EditorPanel, view: ConditionView, session: Session | None, pat
     if path is None:
         raise UserError("No file came: choose a latent, or edits that were saved here.")
     if path.endswith(".json"):
-        return panel.show(view, share.session_in(view.models, view.model_set, share.in_file(Path(path).read_bytes())))
+        read = share.session_in(view.models, view.model_set, share.in_file(Path(path).read_bytes()))
+        return panel.show(view, read.after(session))
     try:
         latent = read_latent(path, view.models.generator(view.model_set.generator))
     except SeveralError as error:
         raise UserError(
             f"The file holds {error.count} latents, and one is opened at a time: save the one that you want alone."
         ) from None
-    return panel.show(view, panel.start(view, Origin(taken_in(latent, view.models, view.model_set))))
+    return panel.show(view, panel.start(view, Origin(taken_in(latent, view.models, view.model_set)), session))
 
 
 def link(panel: EditorPanel) -> Callable[[Session | None, object], Iterator[Updates]]:

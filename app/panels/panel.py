@@ -36,7 +36,7 @@ class EditorPanel(Components):
 
     def __init__(self, model_set: ModelSet | None, models: Models, stops: Stops) -> None:
         self.model_set, self.models, self.stops = model_set, models, stops
-        self.offers, self.fitting = [], {}
+        self.offers, self.sources, self.fitting = [], [], {}
 
     @property
     def served(self) -> tuple[ModelSet, ...]:
@@ -72,8 +72,8 @@ class EditorPanel(Components):
         """Every component that `show` fills, but those of the tabs."""
         edit_and_stop = [button for offer in self.offers for button in (offer.edit, offer.stop)]
         return [
-            self.session, self.stage, self.undo, self.redo, self.reset, self.result, self.compare, self.verdict,
-            self.code, self.seed, self.timeline, self.share, self.whole, self.link, *edit_and_stop,
+            self.session, self.stage, self.undo, self.redo, self.reset, self.result, self.verdict, self.code, self.seed,
+            self.timeline, self.share, self.whole, self.link, *edit_and_stop,
         ]  # fmt: skip
 
     def show(
@@ -102,20 +102,18 @@ class EditorPanel(Components):
         plan = edit.plan if edit else None
         now = pictures[1] if pictures else view.read(session.latent, plan)
         before = pictures[0] if pictures else view.read(session.before, plan) if edit else None
-        said, start = view.verdict(edit, before, now) if edit else None, ""
-        if before and said and said.worse:
-            start = render.jpeg_uri(render.picture(before.image, render.PREVIEW), 82)
+        said = view.verdict(edit, before, now) if edit and before else None
+        start = render.jpeg_uri(render.picture(before.image, render.SIDE)) if before else ""
         drawn = [(session.latent, now.image), *([(session.before, before.image)] if before else [])]
-        picture = render.picture(now.image, render.SIDE)
         updates: Updates = {
             self.session: session,
             self.stage: stage.scene(
-                render.jpeg_uri(picture), alt=view.describe(now),
+                render.jpeg_uri(render.picture(now.image, render.SIDE)), alt=view.describe(now),
                 status=" ".join([self._status(session), view.remark(now)]).strip(), strip=strip, mark=mark,
                 distances=distances, done=done, features=view.features(now),
-                said=stage.said(said, start) if said else None, **view.marks(now, before, edit),
+                said=stage.said(said) if said else None, before=start, **view.marks(now, before, edit),
             ),
-            self.timeline: timeline(view.models, view.model_set, session, drawn),
+            self.timeline: timeline(view.models, view.model_set, self.noun, session, drawn),
             self.share: stage.message(link=None),
             self.whole: gr.Checkbox(visible=session.cursor > 1),
             self.undo: gr.Button(interactive=session.can_undo),
@@ -124,14 +122,13 @@ class EditorPanel(Components):
             self.result: gr.Row(visible=edit is not None),
             self.code: as_python(session, view.model_set),
             self.seed: "" if session.origin.seed is None else str(session.origin.seed),
-            **view.controls(now, plan, done),
+            **view.controls(now, plan, done, before),
             **self.running(False),
         }  # fmt: skip
         if self.served:
             kept = share.kept_link(view.model_set, self.noun, session)
             updates[self.link] = stage.message(link=kept, address=0 < len(kept) <= share.LINK)
         if edit and before and said:
-            updates[self.compare] = (render.picture(before.image, render.SIDE), picture)
             updates[self.verdict] = view.report(edit, before, now, said)
         return updates
 
@@ -152,15 +149,15 @@ class EditorPanel(Components):
 
     # -- pictures to begin with -----------------------------------------------------------------------------------
 
-    def start(self, view: ConditionView, origin: Origin) -> Session:
-        """A session that begins with a picture."""
-        return Session(origin, model_set=view.model_set)
+    def start(self, view: ConditionView, origin: Origin, left: Session | None = None) -> Session:
+        """A session that begins with a picture; `left` is what is left for it."""
+        return Session(origin, model_set=view.model_set).after(left)
 
-    def begin(self, view: ConditionView, seed: object, variety: object) -> Updates:
-        """A picture from a seed."""
-        number, truncation = seed_of(seed), truncation_of(variety)
+    def begin(self, view: ConditionView, seed: object, variety: object, left: Session | None = None) -> Updates:
+        """A picture from a seed; `left` is what is left for it."""
+        number, truncation = seed_of(seed, f"{self.noun} number"), truncation_of(variety)
         latent = view.models.sample(view.model_set, number, truncation)
-        return self.show(view, self.start(view, Origin(latent, number, truncation)))
+        return self.show(view, self.start(view, Origin(latent, number, truncation), left))
 
     # -- stopping ---------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from app.core.errors import UserError
 from app.core.gestures import releases
 from app.core.heads import Points, features_of
 from app.core.model_sets import ModelSet
-from app.core.requests import attribute_wishes, keypoint_wishes, part_of_the_way
+from app.core.requests import attribute_wishes, caption_of, keypoint_wishes, part_of_the_way
 from app.core.session import Edit, Plan
 from app.models.captioning import Captioning, Flower
 from app.models.services import Models, Reading
@@ -78,7 +78,7 @@ class ConditionView(Protocol):
         """The picture in words, for those who do not see it."""
         ...
 
-    def controls(self, now: Any, plan: Plan | None, done: Iterable[str] | None) -> Updates:
+    def controls(self, now: Any, plan: Plan | None, done: Iterable[str] | None, before: Any = None) -> Updates:
         """What the tabs show of it. `done` are wishes that are fulfilled; None clears them all."""
         ...
 
@@ -156,9 +156,17 @@ class AttributeView:
         shown = [label_of(name).lower() for name, p in now.attributes.items() if p > 0.5]
         return f"{self.model_set.subject}: {', '.join(shown[:25]) or 'nothing out of the ordinary'}."
 
-    def controls(self, now: Reading, plan: Plan | None, done: Iterable[str] | None) -> Updates:
-        """The sliders."""
-        return {self.sliders: reads(now.attributes, done)}
+    def controls(
+        self, now: Reading, plan: Plan | None, done: Iterable[str] | None, before: Reading | None = None
+    ) -> Updates:
+        """The sliders, and which of them changed."""
+        from sgf_hub.editing.changes import changes
+
+        changed: Iterable[str] = ()
+        if before is not None:
+            found = changes(now.spec, before.c, now.c, plan.wishes if plan else ())
+            changed = (*found.others, *found.excluded, *found.freed)
+        return {self.sliders: reads(now.attributes, done, changed)}
 
     def verdict(self, edit: Edit, before: Reading, now: Reading) -> Verdict:
         """What is said of an edit beside its picture."""
@@ -260,7 +268,9 @@ class CaptionView:
         """The picture in words."""
         return f"{self.model_set.subject}, which the model describes as: {now.caption}"
 
-    def controls(self, now: Flower, plan: Plan | None, done: Iterable[str] | None) -> Updates:
+    def controls(
+        self, now: Flower, plan: Plan | None, done: Iterable[str] | None, before: Flower | None = None
+    ) -> Updates:
         """What was said of the visitor's words."""
         return {self.notice: _notice(plan.note if plan else "")}
 
@@ -281,6 +291,16 @@ class CaptionView:
         note = captions.unfamiliar(found.nearest)
         yield "", {self.notice: _notice(note)}
         return replace(plan, note=note)
+
+    def doubt(self, words: object) -> Updates:
+        """Say of words that are being written whether they are outside of what the model knows."""
+        from sgf_hub.errors import SGFError
+
+        try:
+            found = self.captioning.familiarity(caption_of(words))
+        except SGFError:  # told when they are asked for
+            return {self.notice: _notice("")}
+        return {self.notice: _notice("" if found.known else captions.unfamiliar(found.nearest))}
 
     def nothing(self, plan: Plan) -> tuple[str, Updates]:
         """What is said of a plan that took no step: its words mean nothing, or what they mean is there."""

@@ -30,7 +30,10 @@ TABS = {DRAWN: _OF_FACES, RENDERED: _OF_FACES, FLOWERS: ("captions",)}
 """The tabs that a kind of picture has beside those that are always there."""
 _STAYS = "compare"  # of those the one that shows the chosen kind
 # JavaScript: in place of the last input
-_ADDRESS = "(...values) => [...values.slice(0, -1), new URLSearchParams(window.location.search).get('edit') || '']"
+_ADDRESS = (
+    "(...values) => [...values.slice(0, -1), new URLSearchParams(window.location.search).get('edit')"
+    " || new URLSearchParams(window.location.hash.slice(1)).get('edit') || '']"
+)
 _SELECTED = (
     "(...values) => [...values.slice(0, -1), document.querySelector('#tabs [role=tab].selected')?.dataset.tabId || '']"
 )

@@ -35,8 +35,7 @@ _MONO = ("ui-monospace", "SF Mono", "Cascadia Code", "DejaVu Sans Mono", "monosp
 HERO = """
 <header class="hero">
   <h1>Change one thing. Keep the rest.</h1>
-  <p>Ask a face for a smile or a turn of the head, or tell a flower to turn purple, and watch it become so, step by
-  step, while everything you did not ask for is held still.</p>
+  <p>Ask a face to smile, or a flower to turn purple: what you did not ask for is held.</p>
 </header>
 """
 FOOT = """
@@ -116,26 +115,33 @@ def build_page(faces: FacePanel, flowers: FlowerPanel, hub_panel: HubPanel | Non
     """The page around its panels; the style sheet shows the one whose tab is selected."""
     hub_panel, choice = hub_panel or HubPanel(faces.models, Stops()), Choice(faces, flowers)
     with gradio_private.page_class()(title="sgf-hub: change one thing, keep the rest", delete_cache=FILES) as demo:
-        gr.HTML(HERO, apply_default_css=False)
-        choice.build()
-        with gr.Row(elem_classes="bench"):
-            with gr.Column(scale=5, min_width=300, elem_classes="left"):
+        with gr.Row(elem_classes="masthead"):
+            gr.HTML(HERO, apply_default_css=False)
+            with gr.Column():
+                choice.build()
+        with gr.Column(elem_classes="bench"):
+            with gr.Column(elem_classes="left"):
                 faces.build_stage()
                 flowers.build_stage()
                 hub_panel.build_stage()
-            with gr.Column(scale=6, min_width=300, elem_classes="right"), gr.Tabs(elem_id="tabs") as tabs:
-                parts = {
-                    "attributes": attributes.build(faces),
-                    "keypoints": keypoints.build(faces),  # while it is selected, the style sheet shows the points
-                    "captions": captions.build(flowers),
-                }
-                parts["photo"] = photo.build(faces)
-                compare_tab = compare.build(faces, flowers)  # it uses the whole width: there is no stage beside it
-                zoo_tab = zoo.build(hub_panel)
-                loaded_tab = loaded_model.build(hub_panel)
-        faces.build_result()
-        flowers.build_result()
-        hub_panel.build_result()
+            with gr.Column(elem_classes="right"):
+                with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
+                    parts = {
+                        "attributes": attributes.build(faces),
+                        "keypoints": keypoints.build(faces),  # while it is selected, the style sheet shows the points
+                        "captions": captions.build(flowers),
+                    }
+                    parts["photo"] = photo.build(faces)
+                    compare_tab = compare.build(faces, flowers)  # it uses the whole width: there is no stage beside it
+                    zoo_tab = zoo.build(hub_panel)
+                    loaded_tab = loaded_model.build(hub_panel)
+                faces.build_result()
+                flowers.build_result()
+                hub_panel.build_result()
+            with gr.Column(elem_classes="below"):  # after the tabs: what edits is few stops of Tab away
+                faces.build_tools()
+                flowers.build_tools()
+                hub_panel.build_tools()
         gr.HTML(FOOT, apply_default_css=False)
         wire(faces, [faces.sliders])
         wire(flowers, [flowers.notice])
@@ -148,7 +154,9 @@ def build_page(faces: FacePanel, flowers: FlowerPanel, hub_panel: HubPanel | Non
 
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
-    "css_paths": [STATIC / f"{name}.css" for name in ("style", "points", "history", "photo", "compare", "zoo")],
+    "css_paths": [
+        STATIC / f"{name}.css" for name in ("style", "layout", "points", "history", "photo", "compare", "zoo")
+    ],
     "footer_links": ["api"],
     "run_history": False,
     "max_file_size": "1mb",

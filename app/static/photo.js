@@ -19,10 +19,19 @@ function say(sentence) {
   told.hidden = !sentence;
 }
 
+// What cannot be read is not searched for, nor is what was there before it.
+function refuse(sentence) {
+  say(sentence);
+  state.image = null;
+  find(".photo-crop").hidden = true;
+  drop.hidden = false;
+  send();
+}
+
 function take(blob) {
   if (!blob) return;
-  if (blob.size > MOST) return say("This file is larger than 20 MB: take a smaller picture.");
-  if (!/^image\/(?!svg)/.test(blob.type)) return say("This is not a picture that can be shown here: take a PNG, JPEG, WebP, AVIF, BMP or GIF.");
+  if (blob.size > MOST) return refuse("This file is larger than 20 MB: take a smaller picture.");
+  if (!/^image\/(?!svg)/.test(blob.type)) return refuse("This is not a picture that can be shown here: take a PNG, JPEG, WebP, AVIF, BMP or GIF.");
   open(URL.createObjectURL(blob), true);
 }
 
@@ -30,7 +39,7 @@ function open(address, mine) {
   const image = new Image();
   image.onload = () => {
     if (mine) URL.revokeObjectURL(address); // it is decoded, and nothing else needs the file
-    if (Math.min(image.naturalWidth, image.naturalHeight) < 16) return say("This picture is too small: it needs 16 pixels on each side.");
+    if (Math.min(image.naturalWidth, image.naturalHeight) < 16) return refuse("This picture is too small: it needs 16 pixels on each side.");
     say("");
     Object.assign(state, { image, zoom: 1, x: 0.5, y: 0.5 });
     find(".photo-crop").hidden = false;
@@ -40,7 +49,7 @@ function open(address, mine) {
   };
   image.onerror = () => {
     if (mine) URL.revokeObjectURL(address);
-    say("Your browser cannot read this file: take a PNG, JPEG, WebP, AVIF, BMP or GIF picture.");
+    refuse("Your browser cannot read this file: take a PNG, JPEG, WebP, AVIF, BMP or GIF picture.");
   };
   image.src = address;
 }
@@ -87,7 +96,9 @@ function draw() {
 }
 
 function send() {
-  if (state.image) props.value = { from: "client", picture: view.toDataURL("image/jpeg", 0.92) };
+  props.value = { from: "client", picture: state.image ? view.toDataURL("image/jpeg", 0.92) : null };
+  window.sgfAsked = { ...window.sgfAsked, photo: state.image ? "the face in the square" : "" };
+  window.dispatchEvent(new Event("sgf-asked"));
 }
 
 function move(dx, dy) { // in shares of the view

@@ -4,6 +4,7 @@ const SIDE = 1000, CLICK = 0.004, SVG = "http://www.w3.org/2000/svg";
 const { alone, tab } = props.setup; // alone: what is moved here is asked for in one tab only
 let features = {}, names = [], lines = {}, arrows = {}, dots = {}, ends = null;
 const find = (selector) => element.querySelector(selector), canvas = find(".canvas");
+const listeners = []; // to what the server sends
 const picture = find(".stage-picture"), svg = find(".stage-points"), strip = find(".strip");
 const state = { points: {}, moved: {}, came: {}, whole: false, drag: null, drags: 0, ahead: 0, waits: false, step: -1, run: null, distances: [], reading: null, readings: {} };
 
@@ -72,9 +73,10 @@ function drawPoints() {
   drawEnds();
   const count = Object.keys(state.moved).length;
   find(".stage-clear").disabled = count === 0;
-  if (!names.length || alone) return;
+  if (!names.length) return;
   // to the tab that edits attributes: it will do this as well
-  window.sgfAsked = { ...window.sgfAsked, points: count ? `${count} ${count === 1 ? "point" : "points"} moved` : "" };
+  const words = count ? `${count} ${count === 1 ? "point" : "points"} moved` : "";
+  window.sgfAsked = { ...window.sgfAsked, [alone ? `${tab} points` : "points"]: words };
   window.dispatchEvent(new Event("sgf-asked"));
 }
 
@@ -291,7 +293,7 @@ find(".further").addEventListener("click", (event) => take(Number(event.target.d
 
 // -- what is said of the edit ------------------------------------------------------------------------------------
 
-const said = { box: find(".said"), hold: find(".said-hold"), keep: find(".said-keep"), back: find(".said-back"), beside: find(".said-beside") };
+const said = { box: find(".said"), hold: find(".said-hold"), keep: find(".said-keep"), back: find(".said-back") };
 function drawSaid(message) {
   said.box.hidden = !message;
   if (!message) return;
@@ -299,13 +301,12 @@ function drawSaid(message) {
   find(".said-words").textContent = message.words; // never markup: words may come from a visitor
   said.hold.hidden = !message.hold;
   said.hold.textContent = message.hold;
-  said.keep.hidden = said.back.hidden = said.beside.hidden = !message.start;
+  said.keep.hidden = said.back.hidden = !message.worse;
   for (const button of [said.hold, said.back]) button.disabled = false;
-  if (message.start) { find(".said-start").src = message.start; find(".said-now").src = state.image; }
 }
 said.hold.addEventListener("click", () => { said.hold.disabled = said.back.disabled = true; trigger("retry"); });
 said.back.addEventListener("click", () => { said.hold.disabled = said.back.disabled = true; take(0); });
-said.keep.addEventListener("click", () => { said.keep.hidden = said.back.hidden = said.beside.hidden = true; });
+said.keep.addEventListener("click", () => { said.keep.hidden = said.back.hidden = true; wipeTo(0); });
 
 // -- the caption -------------------------------------------------------------------------------------------------
 
@@ -374,6 +375,7 @@ function receive() {
   if (message.rest) canvas.dataset.scenes = Number(canvas.dataset.scenes || 0) + 1; // for tests: a picture has come to rest
   if (message.mark !== undefined) mark(message.mark);
   if (message.status !== undefined) find(".stage-status").textContent = message.status;
+  for (const listener of listeners) listener(message);
   if (Object.keys(state.moved).length) keep();
   if (message.moved) trigger("release");
 }

@@ -20,7 +20,7 @@ def build(panel: FacePanel) -> gr.Tab:
         )
         sliders = panel.build_sliders()
         build_asked("points")
-        panel.build_actions("attributes")
+        panel.build_actions("attributes", "Move a slider to ask for something.", ("wishes", "points"))
         options = build_options(panel, "attributes")
 
     def plan(view: AttributeView, session: Session, asked: object, points: object, *values: object) -> Plan:

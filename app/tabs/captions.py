@@ -8,9 +8,10 @@ import gradio as gr
 
 from app.core.requests import caption_of
 from app.core.session import Plan, Session
+from app.panels.actions import announce
 from app.panels.events import QUIET
 from app.panels.flowers import FlowerPanel
-from app.panels.views import CaptionView
+from app.panels.views import CaptionView, Updates
 from app.tabs.options import build_options
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
@@ -21,6 +22,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "this flower has large white petals with a yellow center",
     ),
 }
+
+
+_PAUSE = (
+    "(words) => new Promise((done) => "
+    "setTimeout(() => done(document.querySelector('#caption textarea, #caption input')?.value ?? words), 500))"
+)
 
 
 def build(panel: FlowerPanel) -> gr.Tab:
@@ -36,7 +43,8 @@ def build(panel: FlowerPanel) -> gr.Tab:
             lines=1, max_lines=4, elem_id="caption", elem_classes="caption",
         )  # fmt: skip
         panel.build_notice()
-        panel.build_actions("captions")
+        panel.build_actions("captions", "Say what the flower should become.", ("caption",))
+        announce(text, "caption")
         for title, examples in EXAMPLES.items():
             gr.HTML(f"<h3 class='group-title'>{title}</h3>", apply_default_css=False)
             with gr.Row(elem_classes="examples"):
@@ -51,5 +59,13 @@ def build(panel: FlowerPanel) -> gr.Tab:
             panel.model_set.captions, {"caption": caption_of(words)}, **options.read(view.model_set, *values)[0]
         )
 
+    def doubted(words: object) -> Updates:
+        return panel.view_of().doubt(words)
+
+    # one question at a time, of the words as they are when the typing pauses
+    text.change(
+        doubted, text, panel.notice, js=_PAUSE, trigger_mode="always_last", concurrency_id="doubt",
+        concurrency_limit=2, **QUIET,
+    )  # fmt: skip
     panel.offer(plan, [text, *options.inputs], text.submit)
     return tab

@@ -37,7 +37,7 @@ def build(panel: FacePanel) -> gr.Tab:
                     key = name.replace(" ", "-")
                     buttons[name] = gr.Button(label, size="sm", min_width=96, elem_id=f"gesture-{key}")
         build_asked("attributes")
-        panel.build_actions("keypoints")
+        panel.build_actions("keypoints", "Drag a point, or press a button above.", ("points", "wishes"))
         options = build_options(panel, "keypoints")
 
     def plan(view: AttributeView, session: Session, points: object, asked: object, *values: object) -> Plan:

@@ -48,10 +48,14 @@ def build_sliders(names: Iterable[str] = (), *, elem_id: str, tab: str = "attrib
     return scripted(template, "panel.js", elem_id=elem_id, elem_classes="panel")
 
 
-def reads(attributes: Mapping[str, float], done: Iterable[str] | None = ()) -> dict[str, Any]:
-    """A message: what the predictor reads, and which wishes are done with (None: all of them)."""
+def reads(
+    attributes: Mapping[str, float], done: Iterable[str] | None = (), changed: Iterable[str] = ()
+) -> dict[str, Any]:
+    """A message: what the predictor reads, which wishes are done with (None: all of them), and what an edit changed."""
     rounded = {name: round(p, 3) for name, p in attributes.items()}
-    return message(groups=groups_of(attributes), reads=rounded, done=None if done is None else list(done))
+    return message(
+        groups=groups_of(attributes), reads=rounded, done=None if done is None else list(done), changed=list(changed)
+    )
 
 
 def groups_of(names: Iterable[str]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: the page is served without i
     from sgf_hub.inversion.projector import Projector
 
 TITLE = "Your picture, projected."
+NEAREST = "The nearest face to your picture."
 EXAMPLES = Path(__file__).parents[1] / "static" / "examples"
 SHOWN = 256  # px of the two pictures side by side
 EVERY = 0.3  # seconds between two previews
@@ -133,8 +134,8 @@ def said(found: Projection) -> tuple[str, str, str]:
     return (
         "fair",
         "This generator cannot draw your picture",
-        f"It only knows faces of its own kind. This is the nearest one that it found, {similarity} similar. "
-        "You can edit it in the other tabs all the same.",
+        f"It only knows faces of its own kind. The nearest one that it found is {similarity} similar: take it if you "
+        "like; until then the face that you had stays.",
     )
 
 

@@ -35,7 +35,12 @@ def jpeg_uri(drawn: Image.Image, quality: int = 88) -> str:
     """A picture as a JPEG in a data URI: previews need no file on the server."""
     buffer = io.BytesIO()
     drawn.save(buffer, "JPEG", quality=quality)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return uri_of(buffer.getvalue())
+
+
+def uri_of(jpeg: bytes) -> str:
+    """The content of a JPEG file as a data URI."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
 def thumbnail(image: Tensor, side: int = THUMB) -> str:

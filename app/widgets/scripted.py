@@ -1,4 +1,4 @@
-"""Components of our own: a template of HTML, and a script of `static/` that is the browser's part of it.
+"""Components of our own: a template of HTML, and scripts of `static/` that are the browser's part of it.
 
 Page and server talk through the component's value: what the server sends is a `message`.
 """
@@ -15,14 +15,14 @@ STATIC = Path(__file__).parents[1] / "static"
 _NUMBERS = itertools.count()
 
 
-def scripted(template: str, script: str, *, elem_id: str, sender: str = "server", **options: Any) -> gr.HTML:
+def scripted(template: str, *scripts: str, elem_id: str, sender: str = "server", **options: Any) -> gr.HTML:
     """A component of ours.
 
     A function, not a subclass of `gr.HTML`: Gradio writes a .pyi file beside the source of every subclass it meets.
 
     Args:
         template: its HTML; Gradio reads it as a template of its own, so no backticks and no braces.
-        script: name of its file in `static/`.
+        scripts: names of its files in `static/`, which are one script.
         elem_id: of the element.
         sender: who is to speak first, "server" or "client".
         options: of `gr.HTML`.
@@ -30,7 +30,7 @@ def scripted(template: str, script: str, *, elem_id: str, sender: str = "server"
     return gr.HTML(
         value={"from": sender},
         html_template=template,
-        js_on_load=(STATIC / script).read_text("utf-8"),
+        js_on_load="\n".join((STATIC / script).read_text("utf-8") for script in scripts),
         apply_default_css=False,
         elem_id=elem_id,
         **options,

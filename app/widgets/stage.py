@@ -4,7 +4,8 @@ The browser's part is `static/stage.js`; the two talk through `value`. The serve
 each of which names only what it changes; the browser sends `{"from": "client", "moved": {name: [x, y]}}`, which
 `requests.keypoint_wishes` checks, and `"take": step` with it where a step of the filmstrip was clicked (`.select`). It
 triggers `.input` with `"drag": number` while a point is dragged, `.release` where the face is to be edited by its
-points, and `.retry` where what else changed is to be held.
+points, and `.retry` where what else changed is to be held. `static/wipe.js` lays the picture before over the one that
+is shown, and what an offered edit comes to; `static/tour.js` says in three steps how to begin.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _TEMPLATE = """
 <div class="canvas">
 <div class="stage-frame">
   <img class="stage-picture" alt="A NOUN is being drawn" draggable="false">
+  <img class="stage-other" alt="" draggable="false">
   <svg class="stage-points" viewBox="0 0 1000 1000" role="group" aria-label="Keypoints"></svg>
   <div class="stage-hud" hidden>
     <span class="stage-step"></span>
@@ -38,18 +40,25 @@ _TEMPLATE = """
     <label><input type="checkbox" class="stage-whole"> Whole features</label>
     <button type="button" class="stage-clear" disabled>Put points back</button>
   </div>
+  <div class="stage-wipe" hidden>
+    <span>Before</span><span>After</span>
+    <input type="range" min="0" max="100" step="1" value="0" aria-label="Wipe between before and after">
+  </div>
+  <button type="button" class="stage-offer" hidden></button>
 </div>
+<div class="told">
 <div class="said" role="status" hidden>
   <p class="said-words"></p>
-  <div class="said-beside" hidden>
-    <figure><img class="said-start" alt=""><figcaption>Before</figcaption></figure>
-    <figure><img class="said-now" alt=""><figcaption>After</figcaption></figure>
-  </div>
   <div class="said-buttons">
     <button type="button" class="said-hold" hidden></button>
     <button type="button" class="said-keep" hidden>Keep</button>
     <button type="button" class="said-back" hidden>Back</button>
   </div>
+</div>
+<p class="stage-status" role="status"></p>
+<div class="tour" role="region" aria-label="How to begin" hidden>
+  <p></p><button type="button" class="tour-skip">Skip</button><button type="button" class="tour-next">Next</button>
+</div>
 </div>
 <div class="reading" hidden>
   <h3 class="group-title">The picture as the model reads it</h3>
@@ -59,11 +68,12 @@ _TEMPLATE = """
     <span class="meter" aria-hidden="true"><i></i></span><output></output>
   </div>
 </div>
+<div class="steps">
 <ol class="strip" aria-label="Steps of the edit" hidden></ol>
 <div class="strip-hint" hidden><span></span>
   <small>Distance is how far the picture is from what you asked for; from 1 down it counts as there.</small>
   <button type="button" class="further" hidden></button></div>
-<p class="stage-status" role="status"></p>
+</div>
 </div>
 """
 
@@ -80,6 +90,8 @@ def build_canvas(*, noun: str, elem_id: str, tab: str = "keypoints", alone: bool
     return scripted(
         _TEMPLATE.replace("NOUN", noun),
         "stage.js",
+        "wipe.js",
+        "tour.js",
         elem_id=elem_id,
         elem_classes="stage",
         setup={"tab": tab, "alone": alone},
@@ -100,15 +112,21 @@ def frame(
     return message(image=image, points=_plain(points or {}), run=run, said=None, status="Editing …", **read)
 
 
-def said(verdict: Verdict, start: str = "") -> dict[str, Any]:
-    """What is said of an edit below its picture.
+def said(verdict: Verdict) -> dict[str, Any]:
+    """What is said of an edit below its picture: the sentence, and what can be done."""
+    hold = {0: "", 1: "Hold it and try again"}.get(len(verdict.hold), "Hold them and try again")
+    return {"tone": verdict.tone, "words": verdict.words, "hold": hold, "worse": verdict.worse}
+
+
+def offer(words: str, wishes: Mapping[str, float], after: str) -> dict[str, Any]:
+    """An edit that is offered of the first picture, to be added to its message.
 
     Args:
-        verdict: the sentence, and what can be done.
-        start: the picture before as a data URI, where it is to be seen beside it.
+        words: of its button.
+        wishes: what it asks for.
+        after: the picture that comes of it as a data URI, which is shown once.
     """
-    hold = {0: "", 1: "Hold it and try again"}.get(len(verdict.hold), "Hold them and try again")
-    return {"tone": verdict.tone, "words": verdict.words, "hold": hold, "start": start}
+    return {"offer": {"words": words, "wishes": dict(wishes), "after": after}}
 
 
 def other_picture(image: str, status: str) -> dict[str, Any]:
@@ -129,6 +147,7 @@ def scene(
     distances: Sequence[float] = (),
     done: Iterable[str] | None = None,
     said: Mapping[str, Any] | None = None,
+    before: str = "",
     came: Mapping[str, tuple[Point, float]] | None = None,
 ) -> dict[str, Any]:
     """A message: a picture at rest, with the filmstrip of the edit that led to it.
@@ -145,6 +164,7 @@ def scene(
         distances: of the steps; what is told are those up to the one that is the picture.
         done: moved points that are done with; None for all of them.
         said: of the edit that led to it, from `said`.
+        before: the picture before it as a data URI, to wipe to.
         came: the points that it was asked to move: where each was put, and how far from there it is, 0 if it arrived.
     """
     run = None
@@ -164,6 +184,7 @@ def scene(
         **path,
         done=None if done is None else list(done),
         said=None if said is None else dict(said),
+        before=before,
         came={name: [*_plain({name: place})[name], round(rest, 4)] for name, (place, rest) in (came or {}).items()},
     )
 

@@ -1,7 +1,8 @@
 """The edits of a picture in a row below it, the picture itself first: where one is, and the way back to any of them.
 
 A thumbnail an edit, labelled with what was asked; those that were undone are dimmed until a new edit takes their place.
-The browser's part is `static/timeline.js`: it sends `{"from": "client", "at": number of standing edits}`.
+Before them stands the picture that was left for this one, as the way back to it. The browser's part is
+`static/timeline.js`: it sends `{"from": "client", "at": number of standing edits}`, or `"at": "left"`.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ _NAMED = 3  # wishes or features of a label, from which on the others are counte
 
 # Gradio reads this as a template: no backticks, no braces.
 _TEMPLATE = """
-<nav class="timeline" aria-label="Edits of this picture" hidden><ol></ol></nav>
+<nav class="timeline" aria-label="Edits of this picture" hidden>
+<button type="button" class="left-picture" hidden></button><ol></ol></nav>
 """
 
 
 def build_timeline(*, elem_id: str) -> gr.HTML:
-    """The row, hidden until there is an edit; listen with `.select`."""
+    """The row, hidden until there is a picture; listen with `.select`."""
     return scripted(_TEMPLATE, "timeline.js", elem_id=elem_id)
 
 
@@ -69,21 +71,30 @@ def _cut(text: str) -> str:
 
 
 def timeline(
-    models: Models, model_set: ModelSet, session: Session, drawn: Iterable[tuple[Latent, Tensor]] = ()
+    models: Models, model_set: ModelSet, noun: str, session: Session, drawn: Iterable[tuple[Latent, Tensor]] = ()
 ) -> dict[str, Any]:
-    """A message: the session's edits.
+    """A message: the session's edits, and the picture before it.
 
     Args:
         models: what draws the thumbnails.
         model_set: of the picture.
+        noun: what the picture shows, in one word.
         session: with its edits.
         drawn: pictures that are at hand, [3, R, R] each, after their latents.
     """
-    if not session.edits:
-        return message(items=[], now=0)
-    shown = _thumbnails(models, model_set, [session.origin.latent, *(edit.latent for edit in session.edits)], drawn)
+    left = session.left
+    latents = [session.origin.latent, *(edit.latent for edit in session.edits), *([left.latent] if left else [])]
+    shown = _thumbnails(models, model_set, latents, drawn)
     labels = ["Start", *(wishes_in_words(edit.plan) for edit in session.edits)]
-    return message(items=[list(item) for item in zip(labels, shown, strict=True)], now=session.cursor)
+    items = [list(item) for item in zip(labels, shown[: len(labels)], strict=True)]
+    return message(items=items, now=session.cursor, left=[_name_of(left, noun), shown[-1]] if left else None)
+
+
+def _name_of(session: Session, noun: str) -> str:
+    """A picture, in a few words."""
+    seed = session.origin.seed
+    name = f"the last {noun}" if seed is None else f"{noun} {seed}"
+    return f"{name}, edited" if session.cursor else name
 
 
 def _thumbnails(
@@ -110,12 +121,14 @@ def _key(model_set: ModelSet, latent: Latent) -> bytes:
     return hashlib.blake2b(model_set.generator.encode() + latent.space.encode() + data, digest_size=16).digest()
 
 
-def point_of(value: object) -> int:
-    """The point of the timeline that was chosen, from what its browser's part sent.
+def point_of(value: object) -> int | None:
+    """The point of the timeline that was chosen, from what its browser's part sent; None for the picture before it.
 
     Raises:
-        UserError: if it is no whole number.
+        UserError: if it is neither.
     """
+    if isinstance(value, Mapping) and value.get("at") == "left":
+        return None
     return _whole(value, "at", "The page sent something that is not a point of the timeline: reload it.")
 
 

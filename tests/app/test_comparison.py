@@ -323,7 +323,7 @@ def test_components_move_the_picture(panel, session):
         ((1, 21, 1, 6), "the strength is 21"),
         ((1, float("nan"), 1, 6), "the strength takes a number"),
         ((1, 1, 4, 2), "the last cannot come before the first"),
-        ((1, 1, 0, 2), "the first layer is 0"),
+        ((1, 1, 0, 2), "first layer is 0"),
     ],
 )
 def test_hostile_components_are_told(panel, session, row, told):

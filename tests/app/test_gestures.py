@@ -102,7 +102,9 @@ def test_what_a_pulled_point_gives_another_shape_is_free(factors):
     before = points_of(factors)
     x, y = before["mouth_left"]
     assert releases(before, {"mouth_left": (x - 0.01, y - 0.05)}) == ("smile",), "points follow by themselves"
-    assert releases(before, {"mouth_left": (x - 0.001, y)}) == () == releases({"beak": (0.5, 0.5)}, {"beak": (0.6, 0.5)})
+    assert (
+        releases(before, {"mouth_left": (x - 0.001, y)}) == () == releases({"beak": (0.5, 0.5)}, {"beak": (0.6, 0.5)})
+    )
 
 
 # -- rendered heads ----------------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def test_new_faces_differ(panel):
 
 @pytest.mark.parametrize("seed", ["cat", "-3", "2.5", ""])
 def test_bad_seed_is_a_notice(panel, seed):
-    with pytest.raises(gr.Error, match="A seed is a whole number from 0"):
+    with pytest.raises(gr.Error, match="Face number is a whole number from 0"):
         as_notices(begin)(panel, seed, 0.8)
 
 
@@ -85,7 +85,8 @@ def test_edit_streams_steps_and_ends_with_the_result(panel):
     assert after.last.reason == "STEP_LIMIT"
     assert len(last[panel.stage]["strip"]) == len(frames)
     assert "Step limit" in last[panel.verdict]
-    assert last[panel.compare][0].size == last[panel.compare][1].size
+    assert last[panel.stage]["before"].startswith("data:image/jpeg"), "both are on the picture"
+    assert panel.show(panel.view_of(), session)[panel.stage]["before"] == ""
     assert session.cursor == 0, "the session that was given is unchanged"
 
 
@@ -249,10 +250,10 @@ def test_a_worse_result_is_shown_beside_the_start(panel, monkeypatch):
     )
     said = panel.show(panel.view_of(), session)[panel.stage]["said"]
     assert (said["words"], said["hold"]) == ("So it is.", "Hold them and try again")
-    assert said["start"].startswith("data:image/jpeg")
+    assert said["worse"]
     monkeypatch.setattr("app.panels.views.verdict", lambda *_: Verdict("good", "Well."))
     assert panel.show(panel.view_of(), session)[panel.stage]["said"] == {
-        "tone": "good", "words": "Well.", "hold": "", "start": "",
+        "tone": "good", "words": "Well.", "hold": "", "worse": False,
     }  # fmt: skip
     assert panel.show(panel.view_of(), session.undone())[panel.stage]["said"] is None
 

@@ -46,7 +46,7 @@ def test_no_choice_is_told(value):
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "cat", [], 2**70])
 def test_hostile_seeds_are_told(panel, seed):
-    with pytest.raises(BadValueError, match="a seed is a whole number"):
+    with pytest.raises(BadValueError, match="face number is a whole number"):
         handle(panel, history.chosen, None, {"seed": seed}, 0.8)
 
 

@@ -66,9 +66,10 @@ def test_a_worse_result_is_beside_its_start_and_can_be_kept_given_back_or_tried_
     start = page.get_attribute(f"{STAGE} .stage-picture", "src")
     move_slider(page, "smile", 100)
     finish_edit(page, "attributes")
-    assert page.is_visible(f"{STAGE} .said.fair .said-start") and page.is_visible(f"{STAGE} .said-now")
+    page.wait_for_function(f"document.querySelector('{STAGE} .stage-wipe input').value === '50'", timeout=10_000)
+    assert page.get_attribute(f"{STAGE} .stage-other", "src") == start, "half of the picture is the start"
     page.click(f"{STAGE} .said-keep")
-    assert page.is_hidden(f"{STAGE} .said-beside") and page.is_visible(f"{STAGE} .said-words")
+    assert page.input_value(f"{STAGE} .stage-wipe input") == "0" and page.is_visible(f"{STAGE} .said-words")
     side_effects.update(worse=False)
     assert page.inner_text(f"{STAGE} .said-hold") == "Hold them and try again"
     settle(page, lambda: page.click(f"{STAGE} .said-hold"))

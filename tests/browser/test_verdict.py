@@ -76,6 +76,6 @@ def test_a_worse_result_is_beside_its_start_and_can_be_kept_given_back_or_tried_
     assert page.locator("#timeline li").count() == 2, "it began where the edit had begun"
     side_effects.update(worse=True)
     settle(page, lambda: page.click(f"{STAGE} .strip li:nth-child(2) button"))
-    settle(page, lambda: page.click(f"{STAGE} .said-back"))
-    assert page.get_attribute(f"{STAGE} .stage-picture", "src") == start
-    assert page.is_hidden(f"{STAGE} .said")
+    page.click(f"{STAGE} .said-back")
+    page.wait_for_function("src => document.querySelector('.stage-picture').src === src", arg=start, timeout=20_000)
+    assert page.is_hidden(f"{STAGE} .said") and page.is_disabled("#undo")

@@ -187,7 +187,7 @@ def _text(data: torch.Tensor, space: str = "w") -> str:
         ("/edit_attributes", {"wishes": {"smile": 1}, "hold": ["tail"]}, "'tail'"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "hold": "hat"}, "hold takes a list of attributes"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "hold": ["smile"]}, "Smile is to be held, and asked for"),
-        ("/edit_attributes", {"wishes": {"smile": 1}, "max_steps": 0}, "number of steps is 0"),
+        ("/edit_attributes", {"wishes": {"smile": 1}, "max_steps": 0}, "steps at most is 0"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "strength": 500}, "strength is 5"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "layers": [3, 1]}, "two whole numbers, the first and the last"),
         ("/edit_attributes", {"wishes": {"smile": 1}, "layers": [0, 6]}, "from 0 to 5"),

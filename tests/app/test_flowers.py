@@ -90,7 +90,8 @@ def test_a_zoo_without_captions_is_told_and_the_flower_stays(flowers):
 def test_an_edit_streams_captions_and_similarities(flowers, session):
     first, *frames, last = run(flowers, session, plan(), "me")
     assert first[flowers.stage]["status"] == "Reading your words …"
-    assert [frame[flowers.stage]["run"]["step"] for frame in frames] == [0, 1, 2, 3]
+    shown = [frame[flowers.stage]["run"]["step"] for frame in frames]  # a page that is slower than the steps skips some
+    assert shown == sorted(set(shown)) and (shown[0], shown[-1]) == (0, 3)
     for frame in frames:
         reading = frame[flowers.stage]["reading"]
         assert reading["words"] and 0 < reading["similarity"] <= 1

@@ -78,7 +78,8 @@ def test_description_names_what_is_seen(panel):
 def test_edit_streams_steps_and_ends_with_the_result(panel):
     session = face(panel)
     *frames, last = run(panel, session, plan(), "me")
-    assert [frame[panel.stage]["run"]["step"] for frame in frames] == list(range(len(frames)))
+    shown = [frame[panel.stage]["run"]["step"] for frame in frames]  # some, where the page is slower than the steps
+    assert shown == sorted(set(shown)) and shown[0] == 0
     assert len(frames[-1][panel.stage]["run"]["distances"]) == len(frames)
     after = last[panel.session]
     assert after.cursor == 1 and after.last.steps == len(frames) - 1 == 4

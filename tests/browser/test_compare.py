@@ -57,7 +57,7 @@ def test_from_a_wish_to_the_paths(page):
     assert "MDC" not in page.inner_text("#tab-compare") and "Drift" not in page.inner_text("#tab-compare")
     assert not page.is_visible(".mdc")
     page.click(".curves-box summary")
-    assert page.locator(".mdc .axis").all_inner_texts() == ["how far the wish came", "what was kept"]
+    assert page.locator(".mdc .axis").all_text_contents() == ["how far the wish came", "what was kept"]
     rows = page.locator(".effects-table tbody tr")
     assert rows.count() == 5 and "SGF (ours)" in rows.first.inner_text()
     assert "the judge" in page.inner_text(".levels")

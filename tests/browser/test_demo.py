@@ -109,7 +109,7 @@ def test_a_dragged_point_previews_edits_when_let_go_and_shows_how_near_it_came(p
     page.mouse.move(x + 110, y - 140, steps=3)
     settle(page, page.mouse.up)
     assert page.locator(".ends .short polyline").count() == 1
-    assert float(page.inner_text(".ends .short text").rstrip("%")) > 1
+    assert float(page.text_content(".ends .short text").rstrip("%")) > 1
     assert "of the way" in page.inner_text(".said-words") or "as it was" in page.inner_text(".said-words")
 
 

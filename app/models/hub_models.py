@@ -106,8 +106,7 @@ class HubModels:
             return
         if len(name) > LONGEST or not is_hub_id(name):
             raise UserError(
-                f"{name[:60]!r} is not the name of a mapping{_meant(name)}: write a Hub id, owner/name, or a name "
-                "below."
+                f"{name[:60]!r} is not the name of a mapping{_meant(name)}: write a Hub id, owner/name, or one below."
             )
         yield from self._wait(name, "")
 

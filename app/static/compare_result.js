@@ -7,7 +7,7 @@ function draw() {
   line.hidden = !there.length;
   line.replaceChildren();
   there.forEach(({ title, frame, others }, i) => {
-    const kept = others - frame.changed.length, name = title.replace(", ", " in ");
+    const kept = others - frame.changed.length, name = title.replace(", ", " in the ");
     const short = frame.asked < 0.5 ? ", without the wish" : "";
     if (i === 0) line.append(strong(`${name} kept ${kept} of ${others}`), ` other attributes${short}`);
     else line.append(short || paths[there[i - 1].method].frame.asked < 0.5 ? "; " : ", ", `${name} `, strong(kept), short);

@@ -50,6 +50,14 @@ def test_from_a_wish_to_the_paths(page):
     before = picture(page, "source")
     assert all(picture(page, method) != before for method in METHODS)
     page.wait_for_function("document.querySelectorAll('.mdc .here').length === 5")
+    kept = page.inner_text("#compare-result .kept")
+    assert re.match(r"SGF \(ours\) kept \d+ of 23 other attributes.*InterFaceGAN \d+.*Latent descent \d+.*\.$", kept), (
+        kept
+    )
+    assert "MDC" not in page.inner_text("#tab-compare") and "Drift" not in page.inner_text("#tab-compare")
+    assert not page.is_visible(".mdc")
+    page.click(".curves-box summary")
+    assert page.locator(".mdc .axis").all_text_contents() == ["how far the wish came", "what was kept"]
     rows = page.locator(".effects-table tbody tr")
     assert rows.count() == 5 and "SGF (ours)" in rows.first.inner_text()
     assert "the judge" in page.inner_text(".levels")

@@ -5,7 +5,7 @@ Run with `pytest -m browser`; skipped where Playwright, a Chromium or the traine
 
 import pytest
 
-from app.screenshots import finish_edit, move_slider
+from app.screenshots import finish_edit, move_slider, settle
 
 pytest.importorskip("playwright", reason="browser tests drive the demo with Playwright: pip install playwright")
 pytestmark = pytest.mark.browser
@@ -51,6 +51,12 @@ def test_first_edit_works_and_no_request_leaves_the_machine(desktop, url):
     assert picture(page) != before
     assert abs(read(page, "smile") - value) <= 20
     assert page.locator(".strip img").count() > 2
+    for words in ("Variety is how far a face may be", "Distance is how far the picture is from what you asked for"):
+        assert page.get_by_text(words).locator("visible=true").count() == 1
+    page.get_by_text("Advanced", exact=True).locator("visible=true").click()
+    page.get_by_text("How far, how fast and where an edit goes").locator("visible=true").wait_for()
+    page.get_by_text("Copy as Python").locator("visible=true").click()
+    page.locator("#code", has_text="picture.png").wait_for()
     assert "reached" in page.inner_text("#stage .said-words") or "gone" in page.inner_text("#stage .said-words")
     assert page.inner_text("#verdict .verdict strong") == page.inner_text("#stage .said-words")
     shown = page.get_attribute("#stage .strip [aria-current]", "data-step")
@@ -72,34 +78,66 @@ def test_undo_redo_and_reset_restore(page):
     assert page.is_disabled("#undo") and page.is_enabled("#redo")
 
 
-def test_dragging_a_keypoint_and_editing(page):
-    page.get_by_role("tab", name="Keypoints").click()
-    page.wait_for_selector(".stage-points .point", state="visible")
-    box = page.locator('.point[data-name="nose_tip"] .dot').bounding_box()
+def hold(page, name: str) -> tuple[float, float]:
+    """Put the pointer down on a point; gives where it is."""
+    box = page.locator(f'.point[data-name="{name}"] .dot').bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(x + 6, y + 3, steps=3)
-    page.mouse.move(x + 12, y, steps=3)
-    page.mouse.up()
-    assert page.locator(".point.moved").count() == 1
-    at = page.locator('.point[data-name="nose_tip"] .dot').bounding_box()
-    assert at["x"] + at["width"] / 2 == pytest.approx(x + 12, abs=1.5)
-    before = picture(page)
-    finish_edit(page, "keypoints")
-    assert picture(page) != before
-    assert "1 keypoint" in page.inner_text("#verdict")
+    return x, y
 
 
-def test_gestures_place_points_and_keys_move_them(page):
+def test_a_dragged_point_previews_edits_when_let_go_and_shows_how_near_it_came(page):
     page.get_by_role("tab", name="Keypoints").click()
-    page.click("#gesture-turn-right")
-    wait_until(page, "document.querySelectorAll('.point.moved').length > 15")
-    page.click(".stage-clear")
-    assert page.locator(".point.moved").count() == 0
+    page.wait_for_selector(".stage-points .point", state="visible")
+    before = picture(page)
+    x, y = hold(page, "mouth_left")
+    page.mouse.move(x - 1, y)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    assert picture(page) == before and page.is_disabled("#undo"), "a click is no drag"
+    hold(page, "mouth_left")
+    page.mouse.move(x - 6, y - 14, steps=3)
+    page.wait_for_function("src => document.querySelector('.stage-picture').src !== src", arg=before, timeout=30_000)
+    assert page.is_disabled("#undo"), "a preview is no edit"
+    settle(page, page.mouse.up)
+    assert picture(page) != before and page.locator(".point.moved").count() == 0
+    assert "1 keypoint" in page.inner_text("#verdict") and "The point reached" in page.inner_text(".said-words")
+    assert page.locator(".ends .reached").count() == 1 and page.locator(".ends .short").count() == 0
+    # farther than any face goes
+    x, y = hold(page, "nose_tip")
+    page.mouse.move(x + 110, y - 140, steps=3)
+    settle(page, page.mouse.up)
+    assert page.locator(".ends .short polyline").count() == 1
+    assert float(page.text_content(".ends .short text").rstrip("%")) > 1
+    assert "of the way" in page.inner_text(".said-words") or "as it was" in page.inner_text(".said-words")
+
+
+def test_a_turn_turns_visibly_at_once_and_keys_move_points(page):
+    def aside() -> float:
+        """How far the nose points to a side, in widths of the jaw."""
+        nose, left, right = (
+            page.locator(f'.point[data-name="{name}"] .dot').bounding_box()["x"]
+            for name in ("nose_tip", "jaw_left", "jaw_right")
+        )
+        return (nose - (left + right) / 2) / (right - left)
+
+    page.get_by_role("tab", name="Keypoints").click()
+    page.wait_for_selector(".stage-points .point", state="visible")
+    before = aside()
+    settle(page, lambda: page.click("#gesture-turn-right"))
+    assert aside() - before > 0.12
+    assert "Turn right reached" in page.inner_text(".said-words")
     page.focus('.point[data-name="chin"]')
     page.keyboard.press("ArrowDown")
     assert page.locator('.point.moved[data-name="chin"]').count() == 1
+    page.click(".stage-clear")
+    assert page.locator(".point.moved").count() == 0
+    page.focus('.point[data-name="chin"]')
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowDown")
+    settle(page, lambda: page.keyboard.press("Enter"))
+    assert page.locator('.ends [data-name="chin"]').count() == 1
 
 
 def begin_a_long_edit(page) -> None:

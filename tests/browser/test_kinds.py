@@ -6,7 +6,7 @@ Run with `pytest -m browser`.
 import pytest
 
 from app.core.model_sets import DRAWN, FLOWERS, KINDS, RENDERED, RenderedFaces
-from app.screenshots import choose, finish_edit, move_slider, open_tab
+from app.screenshots import choose, finish_edit, move_slider, open_tab, settle
 from sgf_hub.hub.names import root
 from tests.browser.conftest import go
 
@@ -53,8 +53,8 @@ def test_each_kind_has_its_pictures_sliders_and_tabs(page):
     assert page.is_visible("#photo .photo-choose") and not page.is_visible("#photo .photo-examples")  # drawn ones
     open_tab(page, "Keypoints")
     assert page.locator("#stage .stage-points .point").count() == 30
-    page.click("#gesture-turn-left")
-    page.wait_for_function("document.querySelectorAll('#stage .point.moved').length > 10", timeout=30_000)
+    settle(page, lambda: page.click("#gesture-turn-left"))
+    assert page.locator("#stage .ends .end").count() > 10
     page.get_by_text("Advanced").locator("visible=true").click()
     assert not page.is_visible("#first-layer-keypoints") and page.is_visible("#step-size-keypoints")
     assert page.input_value("#step-size-keypoints input[type=number]") == "0.1"

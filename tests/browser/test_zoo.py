@@ -74,8 +74,12 @@ def test_a_mapping_is_opened_and_edited_with(zoo):
 
 
 def test_what_cannot_be_opened_is_told(zoo):
-    zoo.fill("#zoo-name input", "<b>no</b> name")
-    zoo.press("#zoo-name input", "Enter")
-    zoo.get_by_text("<b>no</b> name").first.wait_for(timeout=20_000)
-    zoo.wait_for_selector("#zoo-status :text('It could not be opened.')")
+    for name, told in (
+        ("<b>no</b> name", "'<b>no</b> name' is not the name of a mapping"),
+        ("sgf-avatar-progan-attributes", f"did you mean '{NAME}'"),
+        ("avatars-stylegan2", "only mappings can be opened"),
+    ):
+        zoo.fill("#zoo-name input", name)
+        zoo.press("#zoo-name input", "Enter")
+        zoo.locator("#zoo-status", has_text=told).wait_for(timeout=20_000)
     assert zoo.is_enabled("#zoo-open") and zoo.is_visible(".zoo-card")

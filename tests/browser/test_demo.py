@@ -138,7 +138,7 @@ def test_bad_seed_is_told_and_nothing_is_lost(page):
     before = picture(page)
     page.fill("#seed input", "a cat")
     page.press("#seed input", "Enter")
-    page.wait_for_selector("text=A seed is a whole number", timeout=20_000)
+    page.wait_for_selector("text=Face number is a whole number", timeout=20_000)
     assert picture(page) == before
     ask_for_the_opposite(page, "hat")
     finish_edit(page, "attributes")

@@ -52,7 +52,7 @@ def test_first_edit_works_and_no_request_leaves_the_machine(desktop, url):
     assert abs(read(page, "smile") - value) <= 20
     assert page.locator(".strip img").count() > 2
     assert "reached" in page.inner_text("#stage .said-words") or "gone" in page.inner_text("#stage .said-words")
-    assert page.inner_text("#verdict .verdict strong") == page.inner_text("#stage .said-words")
+    assert page.text_content("#verdict .verdict strong") == page.inner_text("#stage .said-words")
     shown = page.get_attribute("#stage .strip [aria-current]", "data-step")
     assert page.inner_text("#stage .stage-step").startswith(f"Step {shown} of ")
     assert not errors
@@ -88,7 +88,7 @@ def test_dragging_a_keypoint_and_editing(page):
     before = picture(page)
     finish_edit(page, "keypoints")
     assert picture(page) != before
-    assert "1 keypoint" in page.inner_text("#verdict")
+    assert "1 keypoint" in page.text_content("#verdict")
 
 
 def test_gestures_place_points_and_keys_move_them(page):
@@ -119,7 +119,7 @@ def test_stop_ends_the_work_on_the_server(page, taken):
     begin_a_long_edit(page)
     page.click("#stop-attributes")
     page.wait_for_selector("#edit-attributes", state="visible", timeout=15_000)
-    assert "Stopped by you" in page.inner_text("#verdict .verdict")
+    assert "Stopped by you" in page.text_content("#verdict .verdict")
     assert_no_more_steps(page, taken)
     assert page.is_enabled("#undo")
 

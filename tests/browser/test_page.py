@@ -70,13 +70,14 @@ def test_the_first_minute(visitor, url):
     assert page.inner_text("#edit-attributes-about p") == "Move a slider to ask for something."
 
     # the offered edit, live: nothing moves, all that came of it is in view, and focus is at Edit
+    page.evaluate("scrollTo(0, 0)")
     before, start = {part: box(page, part) for part in PARTS}, page.get_attribute(".stage-picture", "src")
-    settle(page, lambda: page.click(".stage-offer"))
+    settle(page, lambda: page.locator(".stage-offer").press("Enter"))
     page.wait_for_selector("#edit-attributes", timeout=10_000)
     page.wait_for_selector("#result", timeout=10_000)
     assert {part: box(page, part) for part in PARTS} == before
     assert page.locator(".said.good").count() == 1 and page.is_hidden(".stage-offer")
-    for part in (*PARTS, ".strip", "#save-png", "#share", "#result .fold >> nth=1"):
+    for part in (*PARTS, ".strip", "#save-png", "#share", "#verdict", "#result .fold >> nth=1"):
         here = box(page, part)
         assert here["y"] + here["height"] <= SIZE["height"], part
     page.wait_for_function("document.activeElement.id === 'edit-attributes'", timeout=5_000)
@@ -122,7 +123,7 @@ def test_a_phone_keeps_the_picture_in_view(phone, url, monkeypatch):
     monkeypatch.setattr(changes, "changes", lambda *_: beside)
     move_slider(page, "smile", 100)
     page.locator("#panel .attribute >> visible=true").last.scroll_into_view_if_needed()
-    page.evaluate("window.scrollBy(0, 300)")
+    page.evaluate("window.scrollBy(0, 60)")
     finish_edit(page, "attributes")
     frame, told, edit = (box(page, part) for part in ("#stage .stage-frame", "#stage .told", "#edit-attributes"))
     assert 0 <= frame["y"] <= 10 and frame["y"] + frame["height"] < told["y"]

@@ -120,7 +120,7 @@ def finish_edit(page: Any, tab: str) -> None:
     prefix = "flower-" if tab == "captions" else ""
     settle(page, lambda: page.click(f"#edit-{tab}"), f"{prefix}stage")
     page.wait_for_selector(f"#edit-{tab}", state="visible", timeout=10_000)
-    page.wait_for_selector(f"#{prefix}result .verdict", timeout=10_000)
+    page.wait_for_selector(f"#{prefix}result .verdict", state="attached", timeout=10_000)
 
 
 # -- the main path of each tab --------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def loaded(page: Any) -> None:
     move_slider(page, ATTRIBUTE, 100, "#loaded-panel")
     settle(page, lambda: page.click("#edit-loaded"), "loaded-stage")
     page.wait_for_selector("#edit-loaded", state="visible", timeout=60_000)
-    page.wait_for_selector("#loaded-result .verdict", timeout=10_000)
+    page.wait_for_selector("#loaded-result .verdict", state="attached", timeout=10_000)
 
 
 SCENES: dict[str, Callable[[Any], None]] = {

@@ -20,6 +20,12 @@ MakePlan = Callable[..., Plan]
 """(view, session, *values of a tab's controls) => what they ask for."""
 TENSORS = [".safetensors", ".npz", ".npy", ".pt", ".pth"]  # latents and directions, ours and others'
 ADVANCED = "How far, how fast and where an edit goes: it goes well as it is, and can be told otherwise here."
+_FOLDED = "<details><summary>What changed, in numbers</summary><div>${value}</div></details>"
+_STAYS_OPEN = """
+let open = false; // which a new report would forget
+element.addEventListener("toggle", (event) => { open = event.target.open; }, true);
+watch("value", () => requestAnimationFrame(() => { element.querySelector("details").open = open; }));
+"""
 IDLE = 3600  # seconds after which a visitor's session is let go
 
 
@@ -126,8 +132,10 @@ class Components:
                 container=False, elem_id=self._id("whole"), elem_classes="whole",
             )  # fmt: skip
             self.share = build_share(elem_id=self._id("share-link"))
-            with gr.Accordion("What changed, in numbers", open=False, elem_classes="fold"):
-                self.verdict = gr.HTML(elem_id=self._id("verdict"), elem_classes="account", apply_default_css=False)
+            self.verdict = gr.HTML(
+                html_template=_FOLDED, js_on_load=_STAYS_OPEN, elem_id=self._id("verdict"),
+                elem_classes=["account", "fold"], apply_default_css=False,
+            )  # fmt: skip
             with gr.Accordion("Copy as Python", open=False, elem_classes="fold"):
                 self.code = gr.Code(
                     language="python", show_label=False, elem_id=self._id("code"), interactive=False, lines=6

@@ -33,9 +33,11 @@ function playOnce() {
 
 wipe.range.addEventListener("input", () => { wipe.playing += 1; wipeTo(Number(wipe.range.value)); });
 wipe.offer.addEventListener("click", () => {
+  const edit = document.querySelector("#edit-attributes");
+  edit.focus({ preventScroll: true }); // where it stays when the offer goes
   wipe.offer.hidden = true;
   window.dispatchEvent(new CustomEvent("sgf-ask", { detail: wipe.wishes }));
-  setTimeout(() => document.querySelector("#edit-attributes")?.click()); // once Gradio has what is asked
+  setTimeout(() => edit.click()); // once Gradio has what is asked
 });
 
 listeners.push((message) => {

@@ -56,7 +56,7 @@ def caption(page) -> str:
 
 
 def similarities(page) -> tuple[float, float]:
-    before, after = page.inner_text("#flower-verdict .numbers").split("→")
+    before, after = page.text_content("#flower-verdict .numbers").split("→")
     return float(before), float(after)
 
 
@@ -86,13 +86,13 @@ def test_from_words_to_a_result(page, url):
     start, words = picture(page), another_colour(page)
     begin(page, words)
     assert page.is_visible("#flower-stage .likeness")
-    page.wait_for_selector("#flower-result .verdict", timeout=90_000)
+    page.wait_for_selector("#flower-result .verdict", state="attached", timeout=90_000)
     page.wait_for_selector("#edit-captions", state="visible", timeout=10_000)
     assert picture(page) != start
     before, after = similarities(page)
     assert after > before
-    report = page.inner_text("#flower-verdict")
-    assert words in report and "step" in page.inner_text("#flower-verdict .verdict").lower()
+    report = page.text_content("#flower-verdict")
+    assert words in report and "step" in page.text_content("#flower-verdict .verdict").lower()
     assert page.locator("#flower-verdict del").count() and page.locator("#flower-verdict ins").count()
     assert caption(page) in report, "the caption below the picture is the report's"
     assert not errors
@@ -128,7 +128,7 @@ def test_stop_ends_the_work_on_the_server(flower, endless):
     flower.press(BOX, "Enter")  # an edit runs: this begins no other
     flower.click("#stop-captions")
     flower.wait_for_selector("#edit-captions", state="visible", timeout=15_000)
-    assert "Stopped by you" in flower.inner_text("#flower-verdict .verdict")
+    assert "Stopped by you" in flower.text_content("#flower-verdict .verdict")
     count = len(endless)
     flower.wait_for_timeout(1500)
     assert len(endless) == count < 50, "60 steps are allowed"
@@ -142,8 +142,8 @@ def test_unfamiliar_words_are_said_and_nothing_typed_is_rendered(flower, endless
     assert "knows no flower described like this" in flower.inner_text("#caption-notice")
     flower.wait_for_function("document.querySelectorAll('#flower-stage .strip img').length > 1", timeout=60_000)
     flower.click("#stop-captions")
-    flower.wait_for_selector("#flower-result .verdict", timeout=15_000)
-    assert flower.inner_text("#flower-verdict .wish") == words
+    flower.wait_for_selector("#flower-result .verdict", state="attached", timeout=15_000)
+    assert flower.text_content("#flower-verdict .wish") == words
     assert flower.locator("img[src='x']").count() == 0 and flower.evaluate("window.hacked") is None
 
 
@@ -182,7 +182,7 @@ def test_a_phone_sees_the_picture_change(phone, url, endless):
     assert stop["y"] + stop["height"] <= 844, "Stop stays in view"
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.click("#stop-captions")
-    page.wait_for_selector("#flower-result .verdict", timeout=15_000)
+    page.wait_for_selector("#flower-result .verdict", state="attached", timeout=15_000)
 
 
 def test_downloads(flower):

@@ -58,7 +58,7 @@ def test_first_edit_works_and_no_request_leaves_the_machine(desktop, url):
     page.get_by_text("Copy as Python").locator("visible=true").click()
     page.locator("#code", has_text="picture.png").wait_for()
     assert "reached" in page.inner_text("#stage .said-words") or "gone" in page.inner_text("#stage .said-words")
-    assert page.inner_text("#verdict .verdict strong") == page.inner_text("#stage .said-words")
+    assert page.text_content("#verdict .verdict strong") == page.inner_text("#stage .said-words")
     shown = page.get_attribute("#stage .strip [aria-current]", "data-step")
     assert page.inner_text("#stage .stage-step").startswith(f"Step {shown} of ")
     assert not errors
@@ -102,7 +102,7 @@ def test_a_dragged_point_previews_edits_when_let_go_and_shows_how_near_it_came(p
     assert page.is_disabled("#undo"), "a preview is no edit"
     settle(page, page.mouse.up)
     assert picture(page) != before and page.locator(".point.moved").count() == 0
-    assert "1 keypoint" in page.inner_text("#verdict") and "The point reached" in page.inner_text(".said-words")
+    assert "1 keypoint" in page.text_content("#verdict") and "The point reached" in page.inner_text(".said-words")
     assert page.locator(".ends .reached").count() == 1 and page.locator(".ends .short").count() == 0
     # farther than any face goes
     x, y = hold(page, "nose_tip")
@@ -157,7 +157,7 @@ def test_stop_ends_the_work_on_the_server(page, taken):
     begin_a_long_edit(page)
     page.click("#stop-attributes")
     page.wait_for_selector("#edit-attributes", state="visible", timeout=15_000)
-    assert "Stopped by you" in page.inner_text("#verdict .verdict")
+    assert "Stopped by you" in page.text_content("#verdict .verdict")
     assert_no_more_steps(page, taken)
     assert page.is_enabled("#undo")
 
@@ -176,7 +176,7 @@ def test_bad_seed_is_told_and_nothing_is_lost(page):
     before = picture(page)
     page.fill("#seed input", "a cat")
     page.press("#seed input", "Enter")
-    page.wait_for_selector("text=A seed is a whole number", timeout=20_000)
+    page.wait_for_selector("text=Face number is a whole number", timeout=20_000)
     assert picture(page) == before
     ask_for_the_opposite(page, "hat")
     finish_edit(page, "attributes")

@@ -86,7 +86,7 @@ def test_a_step_is_taken_as_the_result(page):
     edit(page, "glasses")
     steps = page.locator("#stage .strip button").count()
     settle(page, lambda: page.click("#stage .strip li:nth-child(2) button"))
-    assert "Step 1, taken by you" in page.inner_text("#verdict")
+    assert "Step 1, taken by you" in page.text_content("#verdict")
     assert page.locator("#stage .strip button").count() == steps, "the filmstrip stays"
     assert page.get_attribute("#stage .strip [aria-current]", "data-step") == "1"
     assert page.locator("#timeline li").count() == 2
@@ -119,8 +119,8 @@ def test_sliders_and_points_are_edited_together(page):
     page.get_by_role("tab", name="Attributes").click()
     assert page.inner_text("#asked-points b") == "1 point moved"
     settle(page, lambda: page.locator('.attribute[data-name="smile"] input').press("Enter"))
-    page.wait_for_selector("#verdict .verdict", timeout=10_000)
-    said = page.inner_text("#verdict")
+    page.wait_for_selector("#verdict .verdict", state="attached", timeout=10_000)
+    said = page.text_content("#verdict")
     assert "Smile" in said and "1 keypoint" in said
 
 

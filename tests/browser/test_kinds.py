@@ -74,7 +74,7 @@ def test_an_edit_of_a_rendered_face_is_kept_and_linked_to(phone, page):
     move_slider(page, "glasses", 100)
     finish_edit(page, "attributes")
     edited = picture(page)
-    assert edited != start and "of how far out 99 in 100 of its pictures lie" in page.inner_text("#verdict .verdict")
+    assert edited != start and "of how far out 99 in 100 of its pictures lie" in page.text_content("#verdict .verdict")
     choose(page, DRAWN)
     assert page.is_disabled("#undo") and not page.is_visible("#result")
     choose(page, RENDERED)

@@ -22,7 +22,7 @@ def test_the_page_goes_on_where_it_was_and_says_so(browser, embedded):
         page.click("#edit-attributes")
         page.get_by_text("The server restarted").wait_for(timeout=20_000)
         page.wait_for_selector("#timeline li:nth-child(3)", timeout=60_000)
-        assert "Smile" in page.inner_text("#verdict"), "the wish was not lost"
+        assert "Smile" in page.text_content("#verdict"), "the wish was not lost"
         page.reload()
         page.wait_for_selector("#timeline li:nth-child(3)", timeout=60_000)
         page.click("#undo")

@@ -62,7 +62,7 @@ def test_a_mapping_is_opened_and_edited_with(zoo):
     before = zoo.get_attribute("#loaded-stage .stage-picture", "src")
     ask(zoo, "glasses")
     settle(zoo, lambda: zoo.click("#edit-loaded"), "loaded-stage")
-    zoo.wait_for_selector("#loaded-result .verdict", timeout=10_000)
+    zoo.wait_for_selector("#loaded-result .verdict", state="attached", timeout=10_000)
     assert zoo.get_attribute("#loaded-stage .stage-picture", "src") != before
     assert "Glasses" in zoo.inner_text("#loaded-verdict")
     zoo.click("#loaded-another")

@@ -60,7 +60,7 @@ def measure(device: torch.device) -> Section:
 
 @torch.no_grad()
 def _row(editor: SGFEditor, batch: int) -> dict:
-    """Medians of steps and of their parts, in milliseconds: within the same steps, for by itself each part takes others."""
+    """Medians of steps and of their parts within them, in milliseconds: by itself, each part takes others."""
     latent = editor.generator.sample(batch, seed=0)
     c = editor.predictor(editor.generator.synthesize(latent))
     # a target that is never reached: all steps are taken

@@ -130,7 +130,8 @@ def test_closing_the_stream_ends_the_work(panel):
     next(steps)
     steps.close()
     assert not panel.stops._events
-    assert not panel.models.computing.locked()
+    with panel.models.computing:  # once the step that was being computed is done
+        pass
 
 
 def test_a_wish_that_holds_already_changes_nothing(panel):

@@ -217,6 +217,7 @@ class Apart(TorchFunctionMode):
     def __init__(self, sizes: Sequence[int], at: int = 0) -> None:
         super().__init__()
         self.sizes, self.batch, self.at = list(sizes), sum(sizes), at
+        self.threads = torch.get_num_threads()  # several share an operation out by the size of its batch
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
@@ -226,13 +227,14 @@ class Apart(TorchFunctionMode):
             return self._linear(*args, **kwargs)
         apart = func in _PRODUCTS and args[0].ndim > 1 and args[1].ndim < 3
         if func in _CONVOLUTIONS:
-            apart = args[0][0].numel() <= SMALL and kwargs.get("groups", 1) == 1
+            small = args[0][0].numel() <= SMALL and kwargs.get("groups", 1) == 1
+            apart = small or self.threads > 1
         return self._split(func, 0, *args, **kwargs) if apart else func(*args, **kwargs)
 
     def _linear(self, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         rows = input.unsqueeze(-2) if input.ndim == 2 else input.transpose(0, 1).contiguous()
         several = len(rows) != len(self.sizes) or input.ndim > 3 or (input.ndim > 2 and self.at == 0)
-        if several or torch.get_num_threads() > 1:  # several threads share a batched product out by its size
+        if several or self.threads > 1:
             return self._split(F.linear, self.at, input, weight, bias)
         weights = weight.t().expand(len(rows), -1, -1)  # a product for each sample, in one call
         found = torch.bmm(rows, weights) if bias is None else torch.baddbmm(bias, rows, weights)

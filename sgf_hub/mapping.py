@@ -18,6 +18,7 @@ from sgf_hub.types import ConditionSpec
 from sgf_hub.validation import bounded, names_of, short
 
 SLOPE = 0.2  # of the leaky ReLU
+WIDE = 256  # dimensions of z from which on its products are made by columns
 EPSILON = 1e-5  # of the layer normalisation
 
 
@@ -223,7 +224,7 @@ def _product(rows: int, size: int) -> Callable[[Tensor, Tensor], Tensor]:
 
     MKL is several times faster for a large matrix and 2 to 16 columns than for as many rows, or for one.
     """
-    return F.linear if rows > 16 or size < 256 else _by_columns
+    return F.linear if rows > 16 or size < WIDE else _by_columns
 
 
 def _by_columns(x: Tensor, weight: Tensor) -> Tensor:

@@ -41,8 +41,8 @@ class StepState:
     read: Callable[[Tensor], Tensor]
 
 
-Stepper = Callable[[StepState], Tensor]
-"""What a method does in one step: where the samples are => delta_z, shaped as z."""
+Stepper = Callable[[StepState], Tensor | Asking[Call, Any, Tensor]]
+"""What a method does in one step: where the samples are => delta_z, shaped as z; or calls to make, and then that."""
 
 
 @torch.no_grad()
@@ -114,7 +114,10 @@ def edit_loop(
         def read(at: Tensor, rows: Tensor = rows) -> Tensor:
             return predictor(draw(mask.latent(at, rows)))
 
-        moved = border.held(z[rows] + stepper(StepState(index, rows, z[rows], c[rows], read)), rows)
+        delta_z = stepper(StepState(index, rows, z[rows], c[rows], read))
+        if not isinstance(delta_z, Tensor):
+            delta_z = yield from delta_z
+        moved = border.held(z[rows] + delta_z, rows)
         numbers = torch.isfinite(moved)
         moved = torch.where(numbers, moved, z[rows])  # a sample that ends here only has to be one that can be drawn
         drawn, conditions = yield from look(mask.latent(moved, rows))

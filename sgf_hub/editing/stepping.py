@@ -5,21 +5,24 @@ A rule says what delta_c is; how the field becomes a step of z (`FieldRule.integ
 """
 
 from collections.abc import Callable
+from collections.abc import Generator as Asking
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
 
 from sgf_hub.editing.config import EditConfig
 from sgf_hub.editing.loop import Stepper, StepState
+from sgf_hub.editing.together import Call, Stage
 from sgf_hub.errors import BadValueError
 from sgf_hub.field import SurrogateGradientField, check_order
-from sgf_hub.mapping import SGFMapping
+from sgf_hub.mapping import WIDE, SGFMapping
 from sgf_hub.predictors.base import ATTRIBUTE_TOLERANCE
 from sgf_hub.types import ConditionSpec, Target
 from sgf_hub.validation import bounded
 
+MOST = 64  # samples that one evaluation of the field is shared by
 Integrator = Literal["euler", "heun", "half steps"]
 DeltaC = Callable[[StepState], Tensor]
 """Where the samples are => delta_c, [b, C]."""
@@ -93,20 +96,26 @@ class FieldRule:
         field = SurrogateGradientField(edit.mapping, order=self.order, damping=self.damping, guard=self.guard)
         delta_c = self.delta_c(edit)
 
-        def euler(state: StepState) -> Tensor:
-            return field(state.z, state.c, delta_c(state))  # lines 5 to 10 of Algorithm 1
+        together = self.order is not None and _narrow(edit.mapping)
+        kind = ("field", id(edit.mapping), self.order, self.guard) if together else None
 
-        def heun(state: StepState) -> Tensor:
+        def evaluate(z: Tensor, c: Tensor, change: Tensor) -> Call:
+            return Call(Stage.MOVE, field, (z, c, change), kind, MOST)
+
+        def euler(state: StepState) -> Asking[Call, Any, Tensor]:
+            return (yield evaluate(state.z, state.c, delta_c(state)))  # lines 5 to 10 of Algorithm 1
+
+        def heun(state: StepState) -> Asking[Call, Any, Tensor]:
             change = delta_c(state)
-            delta_z = field(state.z, state.c, change)
+            delta_z = yield evaluate(state.z, state.c, change)
             moved = state.z + delta_z
-            return (delta_z + field(moved, state.read(moved), change)) / 2
+            return (delta_z + (yield evaluate(moved, state.read(moved), change))) / 2
 
-        def half_steps(state: StepState) -> Tensor:
+        def half_steps(state: StepState) -> Asking[Call, Any, Tensor]:
             change = delta_c(state)
-            half = field(state.z, state.c, change / 2)
+            half = yield evaluate(state.z, state.c, change / 2)
             # between the two, c is taken to move as asked: Eq. 3
-            return half + field(state.z + half, state.c + change / 2, change / 2)
+            return half + (yield evaluate(state.z + half, state.c + change / 2, change / 2))
 
         return {"euler": euler, "heun": heun, "half steps": half_steps}[self.integrator]
 
@@ -215,7 +224,16 @@ class CaptionSecant:
 
     def begin(self, edit: EditContext) -> Stepper:
         """The secant of F from where the samples are."""
-        return lambda state: edit.mapping(state.z, edit.target.c[state.rows]) - edit.mapping(state.z, state.c)
+        mapping = edit.mapping
+        kind = ("secant", id(mapping)) if _narrow(mapping) else None
+
+        def secant(z: Tensor, c1: Tensor, c: Tensor) -> Tensor:
+            return mapping(z, c1) - mapping(z, c)
+
+        def step(state: StepState) -> Asking[Call, Any, Tensor]:
+            return (yield Call(Stage.MOVE, secant, (state.z, edit.target.c[state.rows], state.c), kind, MOST))
+
+        return step
 
 
 STEP_SIZES = {"w": 0.3, "z": 0.1}
@@ -227,6 +245,11 @@ def tuned(mapping: SGFMapping) -> SteppingRule:
     if mapping.spec.caption:
         return CaptionSecant()
     return GainControlled(step_size=STEP_SIZES[mapping.latent_space])
+
+
+def _narrow(mapping: SGFMapping) -> bool:
+    """Whether F's weights are so few that edits gain from sharing them; a wide one multiplies them in another way."""
+    return isinstance(mapping, SGFMapping) and mapping.latent_dim < WIDE
 
 
 def _log_odds(score: Tensor) -> Tensor:

@@ -1,13 +1,14 @@
-"""Many edits in one batch: what their steps draw and read is drawn and read for all of them at once.
+"""Many edits in one batch: what their steps compute is computed for all of them at once.
 
-An edit is a generator of work (`loop.edit_work`): it gives `Call`s to make and, between them, its steps. All that is an
+An edit is a generator of work (`loop.edit_loop`): it gives `Call`s to make and, between them, its steps. All that is an
 edit's own, its target, limits, region, layers, and what its rule remembers, stays in there, and is computed as if it
 were alone. `Together` makes the calls of many edits, those of one kind as one; `alone` makes those of one.
 
 No edit's numbers depend on another's, to the last bit. That takes care, for a product of matrices rounds differently
 with more rows, and an edit that stalls is chaotic: a difference in the seventh digit is another picture 20 steps later.
-So in company products are made row by row, and so are convolutions of maps that PyTorch convolves otherwise when they
-come alone (`RowByRow`); large convolutions, which take nearly all of the time, are made once, sample by sample inside.
+So in company each edit's rows are multiplied by themselves (`Apart`), and so are small maps, which PyTorch convolves
+otherwise when they come alone; large convolutions, which take nearly all of the time, are made once, sample by sample
+inside.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -27,10 +28,11 @@ _LARGEST = 16
 
 
 class Stage(IntEnum):
-    """What a step asks for, in its order: no edit's pictures are read before all are drawn."""
+    """What a step asks for, in its order: no edit's picture is drawn before all have moved."""
 
-    DRAW = 0
-    READ = 1
+    MOVE = 0
+    DRAW = 1
+    READ = 2
 
 
 def at_once(resolution: int) -> int:
@@ -181,7 +183,7 @@ def _answer(some: Sequence[Ticket]) -> None:
         try:
             rows = [torch.cat(each) for each in zip(*(call.rows for call in calls), strict=True)]
             sizes = [len(call.rows[0]) for call in calls]
-            with RowByRow(sizes):
+            with Apart(sizes, at=-2 if calls[0].stage == Stage.MOVE else 0):
                 parts = calls[0].function(*rows).split(sizes)
         except Exception:  # whose fault it is shows when each is made by itself
             for ticket in some:
@@ -199,38 +201,51 @@ def _answer(some: Sequence[Ticket]) -> None:
 
 SMALL = 20480
 """Numbers of a map up to which PyTorch convolves a single one by another kernel than several."""
-_PRODUCTS = {
-    F.linear,
-    torch.matmul,
-    torch.mm,
-    Tensor.matmul,
-    Tensor.mm,
-    Tensor.__matmul__,
-}
+_PRODUCTS = {torch.matmul, torch.mm, Tensor.matmul, Tensor.mm, Tensor.__matmul__}
 _CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv_transpose2d}
 
 
-class RowByRow(TorchFunctionMode):
-    """Makes the products and the small convolutions of a batch one edit after the other, as each makes them alone.
+class Apart(TorchFunctionMode):
+    """Multiplies and convolves the edits of a batch with the results that each has alone.
 
     Args:
         sizes: how many samples of the batch are each edit's.
+        at: the dimension of a linear layer's input that the samples are along: 0, or -2 for a mapping's, which sends
+            values and tangents through its layers side by side.
     """
 
-    def __init__(self, sizes: Sequence[int]) -> None:
+    def __init__(self, sizes: Sequence[int], at: int = 0) -> None:
         super().__init__()
-        self.sizes, self.batch = list(sizes), sum(sizes)
+        self.sizes, self.batch, self.at = list(sizes), sum(sizes), at
+        self.threads = torch.get_num_threads()  # several share an operation out by the size of its batch
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func in _PRODUCTS:
-            apart = args and args[0].ndim > 1 and (func is F.linear or args[1].ndim < 3)
-        else:
-            apart = func in _CONVOLUTIONS and args and args[0][0].numel() <= SMALL
-        if not apart or len(args[0]) % self.batch:
+        if func is F.linear:
+            return self._linear(*args, **kwargs)
+        apart = func in _PRODUCTS and args[0].ndim > 1 and args[1].ndim < 3
+        if func in _CONVOLUTIONS:
+            small = args[0][0].numel() <= SMALL and kwargs.get("groups", 1) == 1
+            apart = small or self.threads > 1
+        return self._split(func, 0, *args, **kwargs) if apart else func(*args, **kwargs)
+
+    def _linear(self, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        rows = input.unsqueeze(-2) if input.ndim == 2 else input.transpose(0, 1).contiguous()
+        several = len(rows) != len(self.sizes) or input.ndim > 3 or (input.ndim > 2 and self.at == 0)
+        if several or self.threads > 1:
+            return self._split(F.linear, self.at, input, weight, bias)
+        weights = weight.t().expand(len(rows), -1, -1)  # a product for each sample, in one call
+        found = torch.bmm(rows, weights) if bias is None else torch.baddbmm(bias, rows, weights)
+        return found.squeeze(-2) if input.ndim == 2 else found.transpose(0, 1).contiguous()
+
+    def _split(self, func: Callable, at: int, *args: Any, **kwargs: Any) -> Tensor:
+        """One edit after the other."""
+        rows = args[0].shape[at]
+        if rows % self.batch:  # no samples: a weight, or a table
             return func(*args, **kwargs)
-        each = len(args[0]) // self.batch  # rows of a sample
-        parts = args[0].split([each * size for size in self.sizes])
-        return torch.cat([func(part, *args[1:], **kwargs) for part in parts])
+        parts = args[0].split([rows // self.batch * size for size in self.sizes], dim=at)
+        if at:  # as they are laid out alone
+            parts = tuple(part.contiguous() for part in parts)
+        return torch.cat([func(part, *args[1:], **kwargs) for part in parts], dim=at)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgf_hub.editing import EditConfig, EditStep, SGFEditor, StopReason
-from sgf_hub.editing.together import Call, RowByRow, Stage, Together, alone, at_once
+from sgf_hub.editing.together import Apart, Call, Stage, Together, alone, at_once
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.hub.names import embedded
 from sgf_hub.types import Latent
@@ -87,7 +87,7 @@ class Network(nn.Module):
 def test_products_and_convolutions_do_not_see_the_company(sizes: tuple[int, ...]) -> None:
     network, rows = Network(), [torch.randn(size, 96) for size in sizes]
     expected = torch.cat([network(row) for row in rows])
-    with RowByRow(sizes):
+    with Apart(sizes):
         found = network(torch.cat(rows))
     assert torch.equal(found, expected)
 

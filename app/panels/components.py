@@ -51,7 +51,7 @@ class Components:
 
     Attributes:
         session: the visitor's `Session`.
-        dragged: where the preview of the last drag has come (`previews.Dragged`).
+        dragged: where the preview of the last drag has come (`edits.Dragged`).
         offers: the ways to edit it, one a tab.
         sources: what else gives another picture: an event, its handler and the inputs of that.
         fitting: components that look otherwise for another model set, and how.

@@ -11,7 +11,7 @@ import gradio as gr
 from app.core.errors import as_notices
 from app.core.queue import VisitorQueues
 from app.core.session import Session, present
-from app.panels import downloads, edits, history, links, previews
+from app.panels import downloads, edits, history, links
 from app.panels.components import Offer
 from app.panels.panel import EditorPanel
 from app.panels.views import Updates
@@ -117,7 +117,7 @@ def wire(panel: EditorPanel, in_tabs: list[Any]) -> None:
         if offer.by_points:
             shown = [panel.session, panel.dragged, panel.stage]
             inputs = [*panel.inputs, panel.dragged, panel.stage, *offer.inputs]
-            panel.stage.input(handled(panel, previews.of(offer)), inputs, shown, **quiet)
+            panel.stage.input(handled(panel, edits.previewed(offer)), inputs, shown, **quiet)
     panel.stage.retry(held_again(panel), panel.inputs, outputs, **quiet)
     pictures: list[tuple[Callable, Callable, list[Any]]] = [
         (panel.seed.submit, history.begin, seed_bar),

@@ -6,7 +6,7 @@ import torch
 from app.core.errors import UserError
 from app.core.session import TAKEN, Edit, Plan, Session
 from app.models.services import Reading
-from app.panels import previews
+from app.panels import edits
 from app.widgets.report import came
 from sgf_hub.types import ConditionSpec
 from tests.app.visits import begin, handle, run
@@ -23,7 +23,7 @@ def previewed(panel, session: Session, last: object, value: object) -> tuple:
     """The preview's state, and the stage's message."""
     offer = next(one for one in panel.offers if one.by_points)
     values = [value, None, *(getattr(control, "value", None) for control in offer.inputs[2:])]
-    updates = handle(panel, previews.of(offer), session, last, value, *values)
+    updates = handle(panel, edits.previewed(offer), session, last, value, *values)
     assert set(updates) == {panel.dragged, panel.stage}, "nothing is edited yet"
     return updates[panel.dragged], updates[panel.stage]
 

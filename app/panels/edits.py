@@ -1,4 +1,4 @@
-"""An edit on the page: its steps as updates, and how it ends; and what a drag leads to, while the point is held."""
+"""An edit on the page: its steps as updates, how it ends, and the preview of one while a point is dragged."""
 
 from __future__ import annotations
 
@@ -137,6 +137,9 @@ def _frame(
         panel.stage: stage.frame(preview, len(distances) - 1, distances, **view.marks(now, start)),
         **view.controls(now, plan, ()),
     }
+
+
+# -- a point that is still held ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,16 @@ LIBRARY = [
     ["cli"],
     ["__init__", "__main__"],
 ]
-DEMO = [["core"], ["models"], ["widgets"], ["panels"], ["compare", "api"], ["tabs"], ["server"], ["screenshots", "offers"]]
+DEMO = [
+    ["core"],
+    ["models"],
+    ["widgets"],
+    ["panels"],
+    ["compare", "api"],
+    ["tabs"],
+    ["server"],
+    ["screenshots", "offers"],
+]
 
 
 def modules(package: str) -> dict[str, Path]:

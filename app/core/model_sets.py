@@ -15,6 +15,7 @@ KINDS = {RENDERED: "Faces (rendered people)", DRAWN: "Drawn faces", FLOWERS: "Fl
 FIRST = DRAWN
 """The kind that it opens with."""
 
+
 @dataclass(frozen=True)
 class Offer:
     """An edit that the page offers of the picture to begin with, which is chosen by `app.models.opening`.

@@ -10,8 +10,8 @@ import gradio as gr
 
 from app.core.model_sets import ModelSet
 from app.core.session import VARIETY, Plan
-from app.widgets import stage
 from app.panels.actions import build_hint
+from app.widgets import stage
 from app.widgets.share import build_link, build_share
 from app.widgets.sheet import COUNT, build_sheet
 from app.widgets.timeline import build_timeline

@@ -18,9 +18,9 @@ from app.core.session import STEP_SIZES, VARIETY, Plan, Session
 from app.core.stopping import Stops
 from app.models.hub_models import HubModels
 from app.models.services import Models
+from app.panels.actions import announce
 from app.panels.panel import EditorPanel
 from app.panels.views import AttributeView, CaptionView, ConditionView, Updates, asked_of
-from app.panels.actions import announce
 from app.widgets.attribute_sliders import build_sliders
 from app.widgets.captions import safe
 

@@ -72,7 +72,8 @@ class EditorPanel(Components):
         """Every component that `show` fills, but those of the tabs."""
         edit_and_stop = [button for offer in self.offers for button in (offer.edit, offer.stop)]
         return [
-            self.session, self.stage, self.undo, self.redo, self.reset, self.result, self.verdict, self.code, self.seed, self.timeline, self.share, self.whole, self.link, *edit_and_stop,
+            self.session, self.stage, self.undo, self.redo, self.reset, self.result, self.verdict, self.code, self.seed,
+            self.timeline, self.share, self.whole, self.link, *edit_and_stop,
         ]  # fmt: skip
 
     def show(

@@ -8,11 +8,11 @@ import gradio as gr
 
 from app.core.requests import caption_of
 from app.core.session import Plan, Session
+from app.panels.actions import announce
 from app.panels.events import QUIET
 from app.panels.flowers import FlowerPanel
 from app.panels.views import CaptionView, Updates
 from app.tabs.options import build_options
-from app.panels.actions import announce
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "One thing": ("purple petals", "white petals", "a small flower", "a large flower", "pointed petals"),

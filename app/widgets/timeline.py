@@ -34,8 +34,8 @@ _NAMED = 3  # wishes or features of a label, from which on the others are counte
 
 # Gradio reads this as a template: no backticks, no braces.
 _TEMPLATE = """
-<nav class="timeline" aria-label="Edits of this picture" hidden><button type="button" class="left-picture" hidden></button>
-<ol></ol></nav>
+<nav class="timeline" aria-label="Edits of this picture" hidden>
+<button type="button" class="left-picture" hidden></button><ol></ol></nav>
 """
 
 

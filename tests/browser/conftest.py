@@ -93,6 +93,7 @@ def face(opened):
     open_tab(opened, "Attributes")
     opened.fill("#seed input", str(SEED))
     settle(opened, lambda: opened.press("#seed input", "Enter"))
+    opened.wait_for_function(f"document.querySelector('#stage .stage-status').textContent === 'Face {SEED}.'")
     opened.wait_for_selector("#undo:disabled", timeout=15_000)
     return opened
 

@@ -100,6 +100,18 @@ def test_from_words_to_a_result(page, url):
     assert not outside, "a request left the machine"
 
 
+def test_words_are_doubted_while_they_are_typed(flower):
+    flower.fill(BOX, "ein zxqv blorp")
+    flower.wait_for_selector("#caption-notice .notice", timeout=60_000)
+    assert "knows no flower described like this" in flower.inner_text("#caption-notice")
+    flower.fill(BOX, "white petals")
+    flower.wait_for_selector("#caption-notice .notice", state="hidden", timeout=20_000)
+    assert flower.get_attribute("#edit-captions", "aria-disabled") == "false"
+    flower.fill(BOX, "")
+    flower.wait_for_selector("#edit-captions[aria-disabled=true]", timeout=5_000)
+    assert flower.inner_text("#edit-captions-about p") == "Say what the flower should become."
+
+
 def test_examples_are_buttons_that_fill_the_box(flower):
     for words in (words for group in EXAMPLES.values() for words in group):
         flower.get_by_role("button", name=words, exact=True).click()

@@ -5,6 +5,7 @@ Run with `pytest -m browser`.
 
 import pytest
 
+from app.core.model_sets import Faces
 from app.screenshots import finish_edit, move_slider, open_captions, open_page, settle
 from tests.browser.conftest import go
 
@@ -66,7 +67,7 @@ def test_the_timeline_goes_back_and_a_link_restores_it(browser, page):
 def test_a_damaged_link_is_told_and_the_page_opens(phone, url):
     page = go(phone, f"{url}?edit=face.1.eJyrVkrLLE4tVrJSAAAYvgPn")
     page.get_by_text("This edit cannot be opened").wait_for(timeout=20_000)
-    assert page.inner_text(".stage-status") == "Face 7."
+    assert page.inner_text(".stage-status") == f"Face {Faces.first}."
 
 
 def test_a_flower_link_opens_its_tab(phone, page):

@@ -47,7 +47,7 @@ def visitor(desktop, url):
 def test_the_first_minute(visitor, url):
     page = visitor
     assert page.input_value("#seed input") == str(Faces.first)
-    assert page.inner_text(".stage-offer") == "Make it smile"
+    assert page.inner_text("#stage .stage-offer") == "Make it smile"
     page.wait_for_selector(".canvas[data-played]", timeout=15_000)
 
     # the tour: three steps, of which one shows what it speaks of; skipped once and for all
@@ -72,11 +72,11 @@ def test_the_first_minute(visitor, url):
     # the offered edit, live: nothing moves, all that came of it is in view, and focus is at Edit
     page.evaluate("scrollTo(0, 0)")
     before, start = {part: box(page, part) for part in PARTS}, page.get_attribute(".stage-picture", "src")
-    settle(page, lambda: page.locator(".stage-offer").press("Enter"))
+    settle(page, lambda: page.press("#stage .stage-offer", "Enter"))
     page.wait_for_selector("#edit-attributes", timeout=10_000)
     page.wait_for_selector("#result", timeout=10_000)
     assert {part: box(page, part) for part in PARTS} == before
-    assert page.locator(".said.good").count() == 1 and page.is_hidden(".stage-offer")
+    assert page.locator(".said.good").count() == 1 and page.is_hidden("#stage .stage-offer")
     for part in (*PARTS, ".strip", "#save-png", "#share", "#verdict", "#result .fold >> nth=1"):
         here = box(page, part)
         assert here["y"] + here["height"] <= SIZE["height"], part
@@ -122,8 +122,7 @@ def test_a_phone_keeps_the_picture_in_view(phone, url, monkeypatch):
     beside = changes.Changes({}, {"hat": (0.0, 1.0)}, {}, {})
     monkeypatch.setattr(changes, "changes", lambda *_: beside)
     move_slider(page, "smile", 100)
-    page.locator("#panel .attribute >> visible=true").last.scroll_into_view_if_needed()
-    page.evaluate("window.scrollBy(0, 60)")
+    page.evaluate("window.scrollTo(0, 150)")
     finish_edit(page, "attributes")
     frame, told, edit = (box(page, part) for part in ("#stage .stage-frame", "#stage .told", "#edit-attributes"))
     assert 0 <= frame["y"] <= 10 and frame["y"] + frame["height"] < told["y"]

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from app.screenshots import finish_edit, move_slider
+from app.screenshots import finish_edit, move_slider, settle
 from app.widgets import photo_search as photo
 from sgf_hub.hub.names import root
 from tests.browser.conftest import go
@@ -72,11 +72,17 @@ def test_a_drawn_face_is_found_and_another_tab_edits_it(tab):
     assert tab.locator(".photo-found .verdict").count() == 0, "the similarity was that of another picture"
 
 
-def test_what_is_no_face_is_told(tab):
+def test_what_is_no_face_is_offered_as_the_nearest_and_replaces_nothing(tab):
+    mine = tab.get_attribute(".stage-picture", "src")
     choose(tab, "teal.png", "image/png", content())
     tab.wait_for_selector(".photo-crop", state="visible")
     find(tab)
     assert "cannot draw your picture" in tab.inner_text(".photo-found .verdict strong")
+    assert tab.get_attribute(".stage-picture", "src") == mine
+    settle(tab, lambda: tab.click("#photo-take"))
+    assert tab.inner_text(".stage-status") == "The nearest face to your picture."
+    settle(tab, lambda: tab.click(".left-picture"))
+    assert tab.get_attribute(".stage-picture", "src") == mine and tab.is_hidden("#photo-take")
 
 
 def test_stop_keeps_what_was_found(tab, monkeypatch):
@@ -103,8 +109,12 @@ def test_files_that_are_no_pictures_are_told_in_the_browser(tab):
             choose(tab, name, kind, data)
         tab.wait_for_function("words => document.querySelector('.photo-told').textContent.includes(words)", arg=words)
         assert not tab.is_visible(".photo-crop")
-    tab.click("#edit-photo")
-    tab.wait_for_selector("text=There is no picture yet", timeout=20_000)
+        assert tab.get_attribute("#edit-photo", "aria-disabled") == "true"
+    tab.locator(".photo-example").first.click()
+    tab.wait_for_selector("#edit-photo[aria-disabled=false]", timeout=5_000)
+    choose(tab, "a.txt", "text/plain", b"hello")
+    tab.wait_for_selector("#edit-photo[aria-disabled=true]", timeout=5_000)
+    assert not tab.is_visible(".photo-crop"), "nor is the picture before it searched"
 
 
 def drawn(page) -> str:

@@ -141,11 +141,13 @@ def captions(
     name: Annotated[str, typer.Argument(help="A mapping of captions of flowers.")] = "sgf-flowers-captions",
     samples: Annotated[int, typer.Option(help="Flowers for each kind of sentence.")] = 100,
     seeds: Annotated[int, typer.Option(help="Repeats with other flowers.")] = 3,
+    steppings: Annotated[str, typer.Option(help="'tuned' and 'paper', with a comma between.")] = "tuned,paper",
     write_card: Annotated[bool, typer.Option("--write-card", help="Put the figures into the model card, too.")] = False,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
     """Edit flowers by eight kinds of sentence, with the paper's stepping and ours, and random sampling beside them."""
+    from sgf_hub.editing.editor import PRESETS
     from sgf_hub.evaluation.captions import measure_captions
     from sgf_hub.evaluation.disentanglement.card import write_captions_card
     from sgf_hub.validation import read_json
@@ -153,12 +155,13 @@ def captions(
     _enough(samples, seeds)
     hub = HubOptions(revision=revision, token=token)
     _taken(name, hub, captions=True)
-    rows = []
+    rows, ways = [], _steppings(steppings, PRESETS)
     workers = os.cpu_count() or 1
-    for row in measure_captions(name, FLOWER_JUDGE, hub, samples=samples, seeds=seeds, workers=workers):
+    for row in measure_captions(name, FLOWER_JUDGE, hub, steppings=ways, samples=samples, seeds=seeds, workers=workers):
         rows.append(row)
         typer.echo(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), err=True)
-    keep(name, "captions", {"samples": samples, "seeds": seeds, "rows": rows}, by=[FLOWER_JUDGE])
+    figures = {"samples": samples, "seeds": seeds, "steppings": ",".join(ways), "rows": rows}
+    keep(name, "captions", figures, by=[FLOWER_JUDGE])
     if write_card:
         write_captions_card(read_json(entry_folder(name) / "measured.json")["captions"], entry_folder(name))
 
@@ -242,13 +245,14 @@ def _enough(samples: int, seeds: int) -> None:
         raise BadValueError("--samples is at least 2 and --seeds at least 1.")
 
 
-def _steppings(text: str) -> tuple[str, ...]:
-    """Names out of a list with commas."""
+def _steppings(text: str, known: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names out of a list with commas, of `known`, by default of those that are measured."""
     from sgf_hub.evaluation.edits import STEPPINGS
 
+    known = tuple(known) or STEPPINGS
     names = tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
-    if not names or not set(names) <= set(STEPPINGS):
-        raise BadValueError(f"--steppings is {text!r}; give some of {', '.join(STEPPINGS)}, with commas between.")
+    if not names or not set(names) <= set(known):
+        raise BadValueError(f"--steppings is {text!r}; give some of {', '.join(known)}, with commas between.")
     return names
 
 

@@ -16,7 +16,6 @@ from typing_extensions import Self
 
 from sgf_hub.data.flowers.factors import COLORS, GROUPS, SECONDS, SHAPES, SIZES
 from sgf_hub.editing import EditConfig, SGFEditor, StopReason
-from sgf_hub.editing.editor import PRESETS
 from sgf_hub.evaluation.edits import mean_and_spread
 from sgf_hub.evaluation.pool import in_parallel
 from sgf_hub.hub.options import HUB_DEFAULTS, HubOptions
@@ -208,14 +207,22 @@ def measure_kind(
 
 
 def measure_captions(
-    mapping: str, judge: str, hub: HubOptions = HUB_DEFAULTS, *, samples: int, seeds: int, workers: int
+    mapping: str,
+    judge: str,
+    hub: HubOptions = HUB_DEFAULTS,
+    *,
+    steppings: Sequence[str],
+    samples: int,
+    seeds: int,
+    workers: int,
 ) -> Iterator[dict]:
-    """Every kind of sentence with the paper's stepping and ours, on all cores.
+    """Every kind of sentence with every stepping, on all cores.
 
     Args:
         mapping: name of a mapping of captions.
         judge: repo of the judge's head.
         hub: how the mapping is fetched.
+        steppings: of `PRESETS`.
         samples: flowers a kind and seed.
         seeds: how many sets of flowers.
         workers: processes.
@@ -223,7 +230,7 @@ def measure_captions(
     Yields:
         One record a stepping and kind, averaged over seeds.
     """
-    tasks = [(stepping, kind) for stepping in PRESETS for kind in KINDS]
+    tasks = [(stepping, kind) for stepping in steppings for kind in KINDS]
     task = partial(_task, samples=samples, seeds=seeds)
     yield from in_parallel(task, tasks, workers=workers, load=_load, arguments=(mapping, judge, hub))
 

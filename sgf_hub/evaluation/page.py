@@ -73,8 +73,9 @@ def summary() -> str:
                 f"Frechet distance to {others} | {figures} ({spread(ways[0], unedited, '.3f')}) | `{made['command']}` |"
             )
     for name, said in _held("measured.json", "captions").items():
-        for stepping, title in (("tuned", "our stepping"), ("paper", "the paper's stepping")):
-            rows = [row for row in said["rows"] if row["stepping"] == stepping]
+        measured = {row["stepping"] for row in said["rows"]}
+        for stepping in [one for one in _STEPPINGS if one in measured]:
+            title, rows = _STEPPINGS[stepping], [row for row in said["rows"] if row["stepping"] == stepping]
             colors = [row for row in rows if row["kind"].split(",")[0] in ("color", "two colors")]
             lines.append(
                 f"| {name}: {len(rows)} kinds of sentence x {said['samples']} flowers x {said['seeds']} "
@@ -131,7 +132,7 @@ def full_page() -> str:
     for name, made in _held("measured.json", "edits").items():
         parts += _edit_tables(name, made)
     for name, said in _held("measured.json", "captions").items():
-        for stepping in ("paper", "tuned"):
+        for stepping in sorted({row["stepping"] for row in said["rows"]}):
             parts.append(f"## {name}: edits by sentence, stepping {stepping!r}\n\n{caption_table(said, stepping)}")
     for name, made in _held("measured.json", "projection").items():
         parts += projection_tables(name, made)

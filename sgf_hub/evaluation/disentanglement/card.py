@@ -44,8 +44,10 @@ def write_captions_card(said: dict, folder: Path) -> Path:
     Raises:
         CorruptFileError: if the card that is there cannot be read.
     """
-    parts = [caption_table(said, stepping) for stepping in ("tuned", "paper")]
-    block = f"Written by `{said['command']}`.\n\nOur stepping:\n\n{parts[0]}\n\nThe paper's:\n\n{parts[1]}"
+    titles = {"tuned": "Our stepping", "paper": "The paper's"}
+    measured = {row["stepping"] for row in said["rows"]}
+    tables = [f"{title}:\n\n{caption_table(said, one)}" for one, title in titles.items() if one in measured]
+    block = "\n\n".join([f"Written by `{said['command']}`.", *tables])
     if (folder / SENTENCES).is_file():
         picture = f"![Flowers edited by sentence, as in the paper's Figure 7]({SENTENCES})"
         block += f"\n\n{picture}\n\nDrawn by `sgf-hub measure sentences`."

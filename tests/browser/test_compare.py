@@ -16,6 +16,12 @@ pytest.importorskip("playwright", reason="browser tests drive the demo with Play
 pytestmark = pytest.mark.browser
 
 
+@pytest.fixture
+def page(face):
+    """The page with a face on which the paths are known to arrive."""
+    return face
+
+
 def open_compare(page):
     open_tab(page, "Compare")
     page.wait_for_selector("#path-source img[src]", timeout=30_000)

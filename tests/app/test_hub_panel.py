@@ -220,7 +220,7 @@ def test_two_visitors_have_a_model_each(hub_panel):
         ("sgf-odd", {"sliders": {"glasses": 1.0}}, "'glasses' is not something"),
         ("sgf-odd", {"sliders": {"blue": 7}}, "takes a number from 0 to 1"),
         ("sgf-odd", {"points": {"beak": [0, 0]}}, "'beak' is not something"),
-        ("sgf-odd", {"sliders": {"blue": 1.0}, "steps": 10**9}, "number of steps"),
+        ("sgf-odd", {"sliders": {"blue": 1.0}, "steps": 10**9}, "steps at most"),
     ],
 )
 def test_what_cannot_be_asked_is_told(hub_panel, name, asked, words):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gradio as gr
 
@@ -16,6 +16,9 @@ from app.widgets import render
 from app.widgets.photo_crop import build_crop
 from app.widgets.photo_search import NEAREST, TITLE, Pace, Search, examples, result, searching
 from app.widgets.stage import other_picture
+
+if TYPE_CHECKING:
+    from sgf_hub.types import Latent
 
 HINT = (
     "<p class='hint'>Bring a picture of your own. Each generator here knows its own faces only, drawn or rendered: "
@@ -59,7 +62,7 @@ class Found(NamedTuple):
     take: gr.Button
 
 
-def taken(panel: FacePanel, view: ConditionView, session: Session | None, latent: Any) -> Updates:
+def taken(panel: FacePanel, view: ConditionView, session: Session | None, latent: Latent | None) -> Updates:
     """The nearest picture that was found, in place of the visitor's own, to which there is a way back."""
     if latent is None:
         raise UserError("There is no picture that was found: choose one, and find its face first.")

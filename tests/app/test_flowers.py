@@ -103,6 +103,14 @@ def test_an_edit_streams_captions_and_similarities(flowers, session):
     assert notice(flowers, last) == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "doubted"),
+    [("a bicycle", True), ("a blue flower", False), ("", False), (None, False), ("x" * 999, False)],
+)
+def test_odd_words_are_doubted_while_they_are_written(flowers, captions, words, doubted):
+    assert bool(notice(flowers, flowers.view_of().doubt(words))) is doubted
+
+
 def test_unfamiliar_words_are_said_before_the_first_step(flowers, session):
     updates = list(run(flowers, session, plan("a bicycle"), "me"))
     shown_at = next(i for i, update in enumerate(updates) if flowers.notice in update and notice(flowers, update))

@@ -13,6 +13,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import sgf_hub.hub.names
+from app.core.errors import UserError
 from app.core.model_sets import Faces, Flowers
 from app.core.stopping import Stops
 from app.models.services import Models
@@ -25,7 +26,7 @@ from sgf_hub.errors import SGFError
 from sgf_hub.inversion.encoder import LatentEncoder
 from sgf_hub.inversion.projection import Projection
 from sgf_hub.types import Latent
-from tests.app.visits import begin
+from tests.app.visits import begin, handle
 
 WHO = SimpleNamespace(session_hash="me")
 
@@ -82,11 +83,19 @@ def found(faces):
 
 
 @pytest.fixture
+def close(monkeypatch):
+    """Whether the next picture stands in for what was brought: whatever the untrained models find."""
+    answer = {"yes": True}
+    monkeypatch.setattr(Projection, "expressible", property(lambda self: (answer["yes"],)))
+    return answer
+
+
+@pytest.fixture
 def session(faces):
     return begin(faces, "7", 0.8)[faces.session]
 
 
-def test_a_picture_becomes_the_face_that_every_tab_edits(faces, offer, found, session, press):
+def test_a_picture_becomes_the_face_that_every_tab_edits(faces, offer, found, session, press, close):
     updates = list(press(WHO, session, None, {"from": "client", "picture": uri()}))
     first, last = updates[0], updates[-1]
     assert len(updates) == 7, "a guess, five steps, the result"
@@ -98,8 +107,26 @@ def test_a_picture_becomes_the_face_that_every_tab_edits(faces, offer, found, se
     assert now.origin.title == "Your picture, projected." and now.origin.seed is None and now.latent.space == "w+"
     assert last[faces.stage]["status"] == "Your picture, projected."
     assert "in the other tabs" in last[found] and 'role="status"' in last[found]
-    assert set(last) <= {*faces.outputs, faces.sliders, found}
+    assert set(last) <= {*faces.outputs, faces.sliders} and now.left == session
     assert not faces.stops._events
+
+
+def test_a_picture_that_cannot_be_drawn_is_offered_and_replaces_nothing(faces, found, session, press, close):
+    close["yes"] = False
+    *_, last = press(WHO, session, None, {"from": "client", "picture": uri()})
+    assert last[faces.session] is session and "cannot draw your picture" in last[found]
+    (offered,), (take,) = (
+        [value for part, value in last.items() if part in faces.of_search and isinstance(value, kind)]
+        for kind in (Latent, gr.Button)
+    )
+    assert take.visible
+    ((_, handler, _),) = faces.sources
+    after = handle(faces, handler, session, offered)
+    assert after[faces.session].latent is offered and after[faces.session].left == session
+    assert after[faces.stage]["status"] == photo.NEAREST
+    assert all(after[part] in ("", None) or not after[part].visible for part in faces.of_search)
+    with pytest.raises(UserError, match="no picture that was found"):
+        handle(faces, handler, session, None)
 
 
 def test_nothing_of_the_picture_is_written(offer, session, monkeypatch, tmp_path, press):
@@ -108,7 +135,7 @@ def test_nothing_of_the_picture_is_written(offer, session, monkeypatch, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_stop_keeps_the_best_so_far(faces, offer, found, session, press):
+def test_stop_keeps_the_best_so_far(faces, offer, found, session, press, close):
     running = press(WHO, session, None, {"picture": uri()})
     next(running), next(running)
     faces.ask_to_stop(WHO)

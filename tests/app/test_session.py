@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,16 @@ def test_an_edit_forgets_what_was_undone(session):
     other = session.undone().applied(an_edit("other"))
     assert other.latent == "other" and other.before == "first" and not other.can_redo
     assert session.latent == "second", "transitions give new sessions"
+
+
+def test_another_picture_keeps_the_way_back(session):
+    other = Session(Origin("other")).after(session)
+    back = other.applied(an_edit("edited")).returned()
+    assert replace(back, left=None) == session, "with its edits"
+    assert back.left.latent == "edited" and back.left.left is None, "and forth again, one picture deep"
+    assert other.after(None) is other
+    with pytest.raises(UserError, match="no picture to go back to"):
+        session.returned()
 
 
 def test_ends_of_history_are_told(session):

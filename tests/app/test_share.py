@@ -241,7 +241,7 @@ def test_damaged_links_are_told(here, text, words):
 def test_the_page_opens_with_a_damaged_link(panel):
     with pytest.warns(UserWarning, match="This edit cannot be opened"):
         (updates,) = opening(panel, None, "face.1.abcd")
-    assert updates[panel.session].origin.seed == 7
+    assert updates[panel.session].origin.seed == panel.model_set.first
 
 
 def test_a_link_cut_anywhere_is_told(here, session):
@@ -268,7 +268,7 @@ def row_of(*numbers: float) -> str:
         ("edits", [{}] * 61, "0 to 60 edits"),
         ("edits", {"0": 1}, "0 to 60 edits"),
         ("edits.0", 7, "something is missing"),
-        ("edits.0", {}, "number of steps"),
+        ("edits.0", {}, "steps at most"),
         ("origin", None, "something is missing"),
         ("origin.seed", "cat", "seed is a whole number"),
         ("origin.seed", 10**400, "seed is a whole number"),
@@ -289,8 +289,8 @@ def row_of(*numbers: float) -> str:
         ("edits.0.editor", "../../etc/passwd", "does not use"),
         ("edits.0.editor", "someone/else", "does not use"),
         ("edits.0.editor", ["sgf-avatars-attributes"], "does not use"),
-        ("edits.0.steps", 0, "number of steps"),
-        ("edits.0.steps", 10**9, "number of steps"),
+        ("edits.0.steps", 0, "steps at most"),
+        ("edits.0.steps", 10**9, "steps at most"),
         ("edits.0.reason", "BECAUSE", "why it ended"),
         ("edits.0.reason", ["STALLED"], "why it ended"),
         ("edits.0.distance", -1, "no distance"),
@@ -306,8 +306,8 @@ def row_of(*numbers: float) -> str:
         ("edits.0.release", "hat", "lets go"),
         ("edits.0.release", ["tail"], "lets go"),
         ("edits.0.release", [["hat"]], "lets go"),
-        ("edits.0.max_steps", 10**9, "number of steps"),
-        ("edits.0.max_steps", None, "number of steps"),
+        ("edits.0.max_steps", 10**9, "steps at most"),
+        ("edits.0.max_steps", None, "steps at most"),
         ("edits.0.step_size", 1e9, "step size"),
         ("edits.0.layers", [0], "layers"),
         ("edits.0.layers", [0, 99], "last layer"),

@@ -95,6 +95,15 @@ def test_going_back_and_forward(panel, session):
     ]
 
 
+def test_the_picture_that_was_left_stands_before_the_row(panel, session):
+    other = handle(panel, history.begin, session, "3", 0.8)
+    label, thumbnail = other[panel.timeline]["left"]
+    assert label == "face 7, edited" and thumbnail.startswith("data:image/jpeg")
+    back = handle(panel, history.gone_to, other[panel.session], {"at": "left"})
+    assert back[panel.session].edits == session.edits and back[panel.timeline]["left"][0] == "face 3"
+    assert panel.show(panel.view_of(None), session)[panel.timeline]["left"] is None
+
+
 @pytest.mark.parametrize("value", [{"at": 3}, {"at": -1}, {"at": 10**400}])
 def test_points_that_are_not_there_are_told(panel, session, value):
     with pytest.raises(UserError, match="it has 0 to 2"):

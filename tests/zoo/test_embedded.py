@@ -177,9 +177,8 @@ def test_captions_are_known_in_english_alone(known: bool, texts: list[str]) -> N
 
 
 def pictures() -> list[Path]:
-    """What shows edits or samples: strips of the cards, screens of the demo."""
-    drawn = [folder / "strip.png" for folder in sorted(root().iterdir()) if (folder / "strip.png").is_file()]
-    return [*drawn, *sorted((root().parent / "docs" / "screens").glob("*.jpg"))]
+    """What shows edits or samples on the cards."""
+    return [folder / "strip.png" for folder in sorted(root().iterdir()) if (folder / "strip.png").is_file()]
 
 
 def test_no_figure_is_older_than_the_weights_it_speaks_of() -> None:

@@ -24,7 +24,7 @@ _COLOURS = {
     "interfacegan-conditional": "#56B4E9",
     "ganspace": "#009E73",
     "lace": "#000000",
-    "stylespace": "#F0E442",
+    "stylespace": "#8A7A00",
     "latent-descent": "#CC79A7",
 }
 _INK, _GRID, _BEST = "#333333", "#e6e6e6", "#1a9641"

@@ -71,7 +71,7 @@ _TEMPLATE = """
 <div class="steps">
 <ol class="strip" aria-label="Steps of the edit" hidden></ol>
 <div class="strip-hint" hidden><span></span>
-  <small>Distance is how far the picture is from what you asked for; from 1 down it counts as there.</small>
+  <small>Distance is how far the picture is from what you asked for; 1 is there.</small>
   <button type="button" class="further" hidden></button></div>
 </div>
 </div>

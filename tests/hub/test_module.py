@@ -185,7 +185,7 @@ class TestConfig:
         edit_config(zoo / "toy-attributes", **{"class": kind})
         refused("toy-attributes", zoo, "holds a .*, not a AttributeHead")
 
-    @pytest.mark.parametrize("version", [4, 10**12, 0, -1, "1", None, [1], 1.5, True])
+    @pytest.mark.parametrize("version", [5, 10**12, 0, -1, "1", None, [1], 1.5, True])
     def test_another_format(self, zoo: Path, version: object) -> None:
         edit_config(zoo / "toy-attributes", format=version)
         refused("toy-attributes", zoo, r"is written in format .*, this sgf-hub reads up to 4: upgrade sgf-hub\.")

@@ -184,6 +184,12 @@ def _words(entry: Entry) -> tuple[str, str, str]:
             "Baselines", "GANSpace",
             f"The directions in which {generator} varies most, and which of them is nearest to each of {asked}.",
         ),
+        "LatentClassifiers": (
+            "Baselines", "LACE", f"Networks that read {asked} from a latent of {generator}, whose gradients lead there."
+        ),
+        "StyleChannels": (
+            "Baselines", "StyleSpace", f"Channels of {generator}'s styles that change each of {asked}, and little else."
+        ),
         "LatentEncoder": ("Other", "Encoder", f"Guesses which latent of {generator} draws a given picture."),
         "damaged": ("Other", "Damaged", "Its config.json cannot be read."),
     }  # fmt: skip

@@ -209,16 +209,16 @@ def test_an_unreadable_picture_is_told_and_not_edited(panel, blind, capsys):
 
 
 def test_outside_of_the_distribution_is_fair_and_never_done(panel, session, view, monkeypatch):
-    steps = edit_run.steps
+    arriving = edit_run._arriving
 
-    def outside(models, plan, latent):
-        for step in steps(models, plan, latent):
+    def outside(models, plan, latent, **how):
+        for step in (one for some in arriving(models, plan, latent) for one in some):
             reasons = (StopReason.OUT_OF_DISTRIBUTION,) if step.index == 2 else (None,)
-            yield replace(step, reasons=reasons, outlyingness=torch.tensor([1.234]))
+            yield [replace(step, reasons=reasons, outlyingness=torch.tensor([1.234]))]
             if step.index == 2:
                 return
 
-    monkeypatch.setattr(edit_run, "steps", outside)
+    monkeypatch.setattr(edit_run, "_arriving", outside)
     after, shown = edited(panel, session, plan_of(view, session, SLIDERS, None, STEPS))
     assert after.last.reason == "OUT_OF_DISTRIBUTION" and list(shown[panel.sliders]["done"]) == []
     assert '<div class="verdict fair">' in shown[panel.verdict] and "draws, after 2 steps" in shown[panel.verdict]

@@ -79,20 +79,13 @@ GOOD: dict[str, dict[str, Any]] = {
     "edit_keypoints": {"wishes": {"nose_tip": [0.5, 0.6]}},
     "edit_caption": {"caption": "a red flower"},
 }
+_EDIT = (
+    "wishes", "seed", "latent", "release", "hold", "choose", "strength", "layers", "max_steps", "truncation", "faces",
+)  # fmt: skip
 ARGUMENTS = {
     "new_face": ("seed", "truncation", "faces"),
-    "edit_attributes": (
-        "wishes",
-        "seed",
-        "latent",
-        "release",
-        "strength",
-        "layers",
-        "max_steps",
-        "truncation",
-        "faces",
-    ),
-    "edit_keypoints": ("wishes", "seed", "latent", "release", "strength", "layers", "max_steps", "truncation", "faces"),
+    "edit_attributes": _EDIT,
+    "edit_keypoints": _EDIT,
     "edit_caption": ("caption", "seed", "latent", "layers", "max_steps", "truncation"),
 }
 

@@ -9,8 +9,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
-from sgf_hub.editing.loop import Stepper, edit_loop
-from sgf_hub.editing.together import alone
+from sgf_hub.editing.loop import LoopEditor, Stepper
 from sgf_hub.editing.trajectory import EditStep
 from sgf_hub.errors import BadValueError
 from sgf_hub.latents import read_direction
@@ -20,7 +19,7 @@ from sgf_hub.validation import bounded
 _SIGMAS = 0.7  # a step, in standard deviations of the latents along the direction: InterFaceGAN's here
 
 
-class DirectionEditor:
+class DirectionEditor(LoopEditor):
     """Moves every sample by equal steps along one direction: latent + k * step_size * direction at step k.
 
     What is asked for ends an edit, where it is reached; it does not turn the direction, of which no attribute is known.
@@ -65,13 +64,17 @@ class DirectionEditor:
         config = config or self.sweep
         if isinstance(target, EditRequest) and not target.wishes:
             target = self._nothing_asked(latent, config)
+        yield from super().steps(latent, target, config)
 
-        def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
-            direction = self.direction.to(z0)
-            return lambda state: self.step_size * direction.expand_as(state.z)
+    @property
+    def moves(self) -> Space | None:  # type: ignore[override]
+        """A row a layer goes through W+."""
+        return "w+" if self.direction.ndim == 2 else None
 
-        moves: Space | None = "w+" if self.direction.ndim == 2 else None
-        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin, moves=moves))
+    def begin(self, z0: Tensor, c0: Tensor, target: Target) -> Stepper:
+        """Along the direction, whatever is asked for."""
+        direction = self.direction.to(z0)
+        return lambda state: self.step_size * direction.expand_as(state.z)
 
     @torch.no_grad()
     def _nothing_asked(self, latent: Latent, config: EditConfig) -> Target:

@@ -1,22 +1,18 @@
 """GANSpace (Härkönen et al., NeurIPS 2020) as an editor: along the principal component chosen for an attribute."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
 from sgf_hub.baselines.components import Components
 from sgf_hub.baselines.fitted import signs
-from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
-from sgf_hub.editing.loop import Stepper, edit_loop
-from sgf_hub.editing.together import alone
-from sgf_hub.editing.trajectory import EditStep
+from sgf_hub.editing.config import EditConfig
+from sgf_hub.editing.loop import LoopEditor, Stepper
 from sgf_hub.errors import BadValueError, SpaceError
 from sgf_hub.types import Generator, Latent, Predictor, Target
 from sgf_hub.validation import bounded, short
 
 
-class GANSpaceEditor:
+class GANSpaceEditor(LoopEditor):
     """Moves every sample by equal steps along the component chosen for an attribute, in its range of layers.
 
     Where the generator has a W space, the path is in W+.
@@ -31,6 +27,7 @@ class GANSpaceEditor:
         SpaceError: if the components are of another latent space than the generator's.
     """
 
+    moves = "w+"
     sweep = EditConfig.paper(max_steps=20, tolerance=0.0)  # up to 20 standard deviations
 
     def __init__(
@@ -40,22 +37,15 @@ class GANSpaceEditor:
         self.generator, self.predictor, self.components = generator, predictor, components
         self.step_size = bounded("step_size", step_size, 1e-6, 1e4)
 
-    def steps(
-        self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None
-    ) -> Iterator[EditStep]:
-        """The path, as every `Editor` gives it."""
-        config = config or self.sweep
-
-        def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
-            velocity = torch.zeros_like(z0)  # B, L, D, or B, D in Z
-            for name, column in self.components.asked(self.predictor, target):
-                choice = self.components.choices[name]
-                sign = (choice.sign * signs(c0, target, column)).view(-1, *[1] * (z0.ndim - 1))
-                rows = slice(None) if choice.layers is None else _rows(choice.layers, z0.shape[1])
-                velocity[:, rows] += sign * self.components.direction(choice.component).to(z0)
-            return lambda state: self.step_size * velocity[state.rows]
-
-        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin, moves="w+"))
+    def begin(self, z0: Tensor, c0: Tensor, target: Target) -> Stepper:
+        """Along the components, as far as each is asked for."""
+        velocity = torch.zeros_like(z0)  # B, L, D, or B, D in Z
+        for name, column in self.components.asked(self.predictor, target):
+            choice = self.components.choices[name]
+            sign = (choice.sign * signs(c0, target, column)).view(-1, *[1] * (z0.ndim - 1))
+            rows = slice(None) if choice.layers is None else _rows(choice.layers, z0.shape[1])
+            velocity[:, rows] += sign * self.components.direction(choice.component).to(z0)
+        return lambda state: self.step_size * velocity[state.rows]
 
     def edit_component(
         self, latent: Latent, component: int, sigmas: float, layers: tuple[int, int] | None = None

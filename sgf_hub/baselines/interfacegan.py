@@ -1,6 +1,6 @@
 """InterFaceGAN (Shen et al., CVPR 2020) as an editor: straight on, along the normal of an attribute's boundary."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -9,18 +9,16 @@ from torch import Tensor
 
 from sgf_hub.baselines.boundaries import Boundaries
 from sgf_hub.baselines.fitted import signs
-from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
-from sgf_hub.editing.loop import Stepper, edit_loop
-from sgf_hub.editing.together import alone
-from sgf_hub.editing.trajectory import EditStep
+from sgf_hub.editing.config import EditConfig
+from sgf_hub.editing.loop import LoopEditor, Stepper
 from sgf_hub.errors import UnknownNameError
-from sgf_hub.types import Generator, Latent, Predictor, Target
+from sgf_hub.types import Generator, Predictor, Target
 from sgf_hub.validation import bounded, nearest
 
 _SIGMAS = {False: 0.7, True: 1.0}  # a step, in standard deviations of the latents along the normals; conditional: True
 
 
-class InterFaceGANEditor:
+class InterFaceGANEditor(LoopEditor):
     """Moves every sample by equal steps along a unit normal, up or down as the target asks.
 
     Args:
@@ -54,21 +52,14 @@ class InterFaceGANEditor:
         if step_size is not None:
             self.step_size = bounded("step_size", step_size, 1e-6, 1e4)
 
-    def steps(
-        self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None
-    ) -> Iterator[EditStep]:
-        """The path, as every `Editor` gives it."""
-        config = config or self.sweep
-
-        def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
-            velocity = torch.zeros(len(c0), z0.shape[-1], device=z0.device)
-            asked = self.boundaries.asked(self.predictor, target)
-            for name, column in asked:
-                direction = self.boundaries.normal(name, self._held(asked, target)).to(z0)
-                velocity += signs(c0, target, column)[:, None] * direction
-            return lambda state: self.step_size * velocity[state.rows]
-
-        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin))
+    def begin(self, z0: Tensor, c0: Tensor, target: Target) -> Stepper:
+        """Along the normals, as far as each is asked for."""
+        velocity = torch.zeros(len(c0), z0.shape[-1], device=z0.device)
+        asked = self.boundaries.asked(self.predictor, target)
+        for name, column in asked:
+            direction = self.boundaries.normal(name, self._held(asked, target)).to(z0)
+            velocity += signs(c0, target, column)[:, None] * direction
+        return lambda state: self.step_size * velocity[state.rows]
 
     def _held(self, asked: list[tuple[str, int]], target: Target) -> list[str]:
         """The conditions of a move: those given, or all that the target holds."""

@@ -15,7 +15,6 @@ so a step here goes along it by a length: that is the strength of an edit. Laten
 mixture that is taken for one, are whitened first.
 """
 
-from collections.abc import Iterator
 from itertools import product
 
 import torch
@@ -24,10 +23,8 @@ from torch import Tensor
 from sgf_hub.baselines.choices import STRENGTHS, score, seen, some
 from sgf_hub.baselines.classifiers import LatentClassifiers
 from sgf_hub.data.pairs import Pairs
-from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
-from sgf_hub.editing.loop import Stepper, edit_loop
-from sgf_hub.editing.together import alone
-from sgf_hub.editing.trajectory import EditStep
+from sgf_hub.editing.config import EditConfig
+from sgf_hub.editing.loop import LoopEditor, Stepper
 from sgf_hub.types import Generator, Latent, Predictor, Target
 from sgf_hub.validation import bounded
 
@@ -37,7 +34,7 @@ STEP_SIZE = 0.4
 HELD, NEAR = (0.0, 0.01, 0.03, 0.1), (0.0, 0.01)  # weights of the regularisers that are tried
 
 
-class LACEEditor:
+class LACEEditor(LoopEditor):
     """Moves every sample along the flow; several attributes at once are a sum.
 
     Args:
@@ -64,17 +61,10 @@ class LACEEditor:
         self.generator, self.predictor, self.classifiers = generator, predictor, classifiers
         self.step_size = bounded("step_size", step_size, 1e-6, 1e4)
 
-    def steps(
-        self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None
-    ) -> Iterator[EditStep]:
-        """The path, as every `Editor` gives it."""
-        config = config or self.sweep
-
-        def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
-            flow = Flow(self.classifiers, z0, *self.aims(target), step_size=self.step_size)
-            return lambda state: flow(state.z, state.rows)
-
-        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin))
+    def begin(self, z0: Tensor, c0: Tensor, target: Target) -> Stepper:
+        """Along the flow."""
+        flow = Flow(self.classifiers, z0, *self.aims(target), step_size=self.step_size)
+        return lambda state: flow(state.z, state.rows)
 
     def aims(self, target: Target) -> tuple[Tensor, Tensor, Tensor]:
         """What a `Flow` is told of a target: wanted, asked, held."""

@@ -11,19 +11,16 @@ squared one has no slope where a classifier is sure of the opposite. The error o
 units that make a tenth of a probability and a hundredth of the image's side weigh the same.
 """
 
-from collections.abc import Iterator
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
-from sgf_hub.editing.loop import StepState, edit_loop
-from sgf_hub.editing.together import alone
-from sgf_hub.editing.trajectory import EditStep
+from sgf_hub.editing.config import EditConfig
+from sgf_hub.editing.loop import LoopEditor, StepState
 from sgf_hub.errors import BadValueError
 from sgf_hub.predictors.base import ATTRIBUTE_TOLERANCE, KEYPOINT_TOLERANCE
-from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor, Target
+from sgf_hub.types import ConditionSpec, Generator, Predictor, Target
 from sgf_hub.validation import bounded
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's, as published
@@ -31,7 +28,7 @@ _FLOOR = 1e-7  # under a probability's logarithm; what float32 can tell from 1
 HELD, PRIOR, RATE = 0.1, 0.3, 0.2  # found by trying on the embedded zoo; the rate is in spreads of the latents
 
 
-class LatentDescentEditor:
+class LatentDescentEditor(LoopEditor):
     """Adam on the latent, every sample by itself.
 
     Args:
@@ -59,18 +56,11 @@ class LatentDescentEditor:
         if step_size is not None:
             self.step_size = bounded("step_size", step_size, 1e-6, 1e4)
 
-    def steps(
-        self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None
-    ) -> Iterator[EditStep]:
-        """The path, as every `Editor` gives it."""
-        config = config or self.sweep
-
-        def begin(z0: Tensor, c0: Tensor, target: Target) -> _Descent:
-            weight = torch.where(target.asked, 1.0, self.held * ~target.released)
-            pull = self.prior / self.spread.to(z0).square()
-            return _Descent(self.predictor.spec, z0, target, weight, pull, self.step_size)
-
-        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin))
+    def begin(self, z0: Tensor, c0: Tensor, target: Target) -> "_Descent":
+        """The descent from z0."""
+        weight = torch.where(target.asked, 1.0, self.held * ~target.released)
+        pull = self.prior / self.spread.to(z0).square()
+        return _Descent(self.predictor.spec, z0, target, weight, pull, self.step_size)
 
     @cached_property
     def spread(self) -> Tensor:

@@ -1,22 +1,18 @@
 """StyleSpace (Wu, Lischinski and Shechtman, CVPR 2021) as an editor: the channels chosen for an attribute are moved."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
 from sgf_hub.baselines.channels import StyleChannels
 from sgf_hub.baselines.fitted import signs
-from sgf_hub.editing.config import EditConfig, EditRequest, Wishes
-from sgf_hub.editing.loop import Stepper, edit_loop
-from sgf_hub.editing.together import alone
-from sgf_hub.editing.trajectory import EditStep
-from sgf_hub.types import Generator, Latent, Predictor, Target
+from sgf_hub.editing.config import EditConfig
+from sgf_hub.editing.loop import LoopEditor, Stepper
+from sgf_hub.types import Generator, Predictor, Target
 from sgf_hub.validation import bounded
 
 
-class StyleSpaceEditor:
-    """Moves the styles of every sample by equal steps; the path is in "s", which no mapping takes.
+class StyleSpaceEditor(LoopEditor):
+    """Moves the styles of every sample by equal steps; it begins at a latent of W, W+ or S, and the path is in "s".
 
     Args:
         generator: G, a StyleGAN2.
@@ -28,6 +24,7 @@ class StyleSpaceEditor:
         SpaceError: if the channels are of another generator's styles.
     """
 
+    moves = "s"
     sweep = EditConfig.paper(max_steps=20, tolerance=0.0)  # up to 20 standard deviations
 
     def __init__(
@@ -37,17 +34,10 @@ class StyleSpaceEditor:
         self.generator, self.predictor, self.channels = generator, predictor, channels
         self.step_size = bounded("step_size", step_size, 1e-6, 1e4)
 
-    def steps(
-        self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None
-    ) -> Iterator[EditStep]:
-        """The path, as every `Editor` gives it; it begins at a latent of W, W+ or S."""
-        config = config or self.sweep
-
-        def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
-            velocity = torch.zeros_like(z0)  # B, S
-            for name, column in self.channels.asked(self.predictor, target):
-                direction = self.channels.directions[self.channels.attributes.index(name)].to(z0)
-                velocity += signs(c0, target, column)[:, None] * direction
-            return lambda state: self.step_size * velocity[state.rows]
-
-        yield from alone(edit_loop(self.generator, self.predictor, latent, target, config, begin, moves="s"))
+    def begin(self, z0: Tensor, c0: Tensor, target: Target) -> Stepper:
+        """Along the channels, as far as each is asked for."""
+        velocity = torch.zeros_like(z0)  # B, S
+        for name, column in self.channels.asked(self.predictor, target):
+            direction = self.channels.directions[self.channels.attributes.index(name)].to(z0)
+            velocity += signs(c0, target, column)[:, None] * direction
+        return lambda state: self.step_size * velocity[state.rows]

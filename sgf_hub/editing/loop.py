@@ -4,7 +4,7 @@ A method brings its stepper and nothing else. Drawing, reading, stopping sample 
 is to be drawn and read it leaves to `together`, which does it for many edits at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Generator as Asking
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from sgf_hub.editing.config import EditConfig, EditRequest, Wishes, aimed
 from sgf_hub.editing.layers import LayerMask
 from sgf_hub.editing.statistics.distribution import Border, LatentDistribution
 from sgf_hub.editing.stopping import StoppingCriterion
-from sgf_hub.editing.together import Call, Stage, Work, at_once
+from sgf_hub.editing.together import Call, Stage, Work, alone, at_once
 from sgf_hub.editing.trajectory import EditStep, StopReason
 from sgf_hub.predictors.base import BasePredictor
 from sgf_hub.types import Generator, Latent, Predictor, Space, Target
@@ -130,3 +130,31 @@ def edit_loop(
         criterion.update(c[kept], index, kept, border.crossed(z)[kept])
         latent = mask.latent(z, everyone)
         yield step()
+
+
+class LoopEditor:
+    """An editor whose steps are the loop's, by itself; a method to compare with says in `begin` where they lead.
+
+    Attributes:
+        generator: G.
+        predictor: C.
+        sweep: its settings where none are given.
+        moves: what z is of; see `edit_loop`.
+    """
+
+    generator: Generator
+    predictor: Predictor
+    sweep: EditConfig
+    moves: Space | None = None
+
+    def steps(
+        self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None
+    ) -> Iterator[EditStep]:
+        """The path, as every `Editor` gives it."""
+        config = config or self.sweep
+        work = edit_loop(self.generator, self.predictor, latent, target, config, self.begin, moves=self.moves)
+        yield from alone(work)
+
+    def begin(self, z0: Tensor, c0: Tensor, target: Target) -> Stepper:
+        """The stepper of an edit that begins at z0, whose pictures C reads as c0, [B, C]."""
+        raise NotImplementedError

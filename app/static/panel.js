@@ -132,7 +132,7 @@ element.addEventListener("keydown", (event) => {
 });
 document.addEventListener("keydown", (event) => {
   if (alone || event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-  [...document.querySelectorAll("[id^='edit-']")].find((button) => button.offsetParent)?.click();
+  [...document.querySelectorAll("button[id^='edit-']")].find((button) => button.offsetParent)?.click();
 });
 window.addEventListener("sgf-ask", (event) => {
   if (alone) return;

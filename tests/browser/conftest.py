@@ -103,11 +103,12 @@ def taken(monkeypatch):
     """Slow edits, and the steps that the server took."""
     steps_taken: list[int] = []
 
-    def slowly(models, plan, latent, steps=edit_run.steps):
-        for step in steps(models, plan, latent):
-            steps_taken.append(step.index)
-            time.sleep(0.25)
-            yield step
+    def slowly(models, plan, latent, *, arriving=edit_run._arriving, **how):
+        for some in arriving(models, plan, latent, **how):
+            for step in some:
+                steps_taken.append(step.index)
+                time.sleep(0.25)
+                yield [step]
 
-    monkeypatch.setattr(edit_run, "steps", slowly)
+    monkeypatch.setattr(edit_run, "_arriving", slowly)
     return steps_taken

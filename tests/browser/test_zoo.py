@@ -64,7 +64,7 @@ def test_a_mapping_is_opened_and_edited_with(zoo):
     settle(zoo, lambda: zoo.click("#edit-loaded"), "loaded-stage")
     zoo.wait_for_selector("#loaded-result .verdict", state="attached", timeout=10_000)
     assert zoo.get_attribute("#loaded-stage .stage-picture", "src") != before
-    assert "Glasses" in zoo.inner_text("#loaded-verdict")
+    assert "Glasses" in zoo.text_content("#loaded-verdict")
     zoo.click("#loaded-another")
     zoo.wait_for_selector(".zoo-card", state="visible")
     open_mapping(zoo, "sgf-avatars-keypoints")

@@ -47,10 +47,8 @@ class Boundaries(Fitted, pipeline_tag="image-to-image", tags=["gan", "interfaceg
         super().__init__()
         self.describe(generator, predictor, latent_space, latent_dim, attributes)
         count = len(self.attributes)
-        for name, values in (("validation", validation), ("remaining", remaining)):
-            if not isinstance(values, (list, tuple)) or len(values) not in (0, count):
-                raise BadValueError(f"{name} must be a list with one accuracy an attribute, or empty.")
-        self.validation, self.remaining = tuple(validation), tuple(remaining)
+        self.validation = self.one_each("validation", validation)
+        self.remaining = self.one_each("remaining", remaining)
         self.register_buffer("normals", torch.zeros(count, latent_dim))
         self.register_buffer("intercepts", torch.zeros(count))
 

@@ -56,9 +56,8 @@ class StyleChannels(Fitted, pipeline_tag="image-to-image", tags=["gan", "stylesp
         self.describe(generator, predictor, latent_space, latent_dim, attributes)
         if latent_space != "w":
             raise BadValueError(f"latent_space is {short(latent_space)}; styles are made of 'w'.")
-        if not isinstance(scores, (list, tuple)) or len(scores) not in (0, len(self.attributes)):
-            raise BadValueError("scores must be a list with one an attribute, or empty.")
-        self.style_dim, self.scores = bounded("styles", styles, 1, 1 << 16), tuple(scores)
+        self.scores = self.one_each("scores", scores, "one")
+        self.style_dim = bounded("styles", styles, 1, 1 << 16)
         self.register_buffer("directions", torch.zeros(len(self.attributes), styles))
 
     def measured(self) -> dict[str, Any]:

@@ -61,9 +61,7 @@ class LatentClassifiers(Fitted, pipeline_tag="image-to-image", tags=["gan", "lac
         width = bounded("width", width, 1, 4096)
         self.held, self.near = bounded("held", held, 0.0, 1e3), bounded("near", near, 0.0, 1e3)
         self.score = bounded("score", score, 0.0, 1.0)
-        if not isinstance(validation, (list, tuple)) or len(validation) not in (0, len(self.attributes)):
-            raise BadValueError("validation must be a list with one accuracy an attribute, or empty.")
-        self.validation = tuple(validation)
+        self.validation = self.one_each("validation", validation)
         self.register_buffer("mean", torch.zeros(latent_dim))
         self.register_buffer("factor", torch.zeros(latent_dim, latent_dim).fill_diagonal_(1.0))
         widths = (latent_dim, width, width, len(self.attributes))

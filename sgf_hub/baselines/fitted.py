@@ -39,6 +39,16 @@ class Fitted(HubModule):
         self.latent_dim = bounded("latent_dim", latent_dim, 1, 65536)
         self.attributes = names_of("attributes", attributes)
 
+    def one_each(self, name: str, values: Sequence[float], what: str = "one accuracy") -> tuple[float, ...]:
+        """What was measured of every attribute, or nothing, as a config has it.
+
+        Raises:
+            BadValueError: if it is no list of so many.
+        """
+        if not isinstance(values, (list, tuple)) or len(values) not in (0, len(self.attributes)):
+            raise BadValueError(f"{name} must be a list with {what} an attribute, or empty.")
+        return tuple(values)
+
     def measured(self) -> dict[str, Any]:
         """What the fit measured, attribute by attribute."""
         raise NotImplementedError
@@ -74,13 +84,8 @@ class Fitted(HubModule):
     def kept(self, predictor: Predictor, target: Target) -> list[str]:
         """The attributes that an edit holds: neither asked, nor released, nor exclusive of what is asked."""
         spec = predictor.spec
-        asked = [name for i, name in enumerate(spec.attributes) if target.asked[i]]
-        free = {*asked, *(other for name in asked for other in spec.siblings(name))}
-        return [
-            name
-            for i, name in enumerate(spec.attributes)
-            if name in self.attributes and name not in free and not target.released[i]
-        ]
+        held = spec.others([name for i, name in enumerate(spec.attributes) if target.asked[i]])
+        return [name for name in held if name in self.attributes and not target.released[spec.index(name)].any()]
 
 
 def described(pairs: Pairs) -> dict[str, Any]:

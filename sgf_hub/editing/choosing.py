@@ -10,6 +10,8 @@ in sum, both as the predictor reads them; the best step of those that are close 
 it) is taken, or of all where none is. Both numbers were chosen on held-out latents, see docs/experiments.md.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -68,13 +70,18 @@ def changed(spec: ConditionSpec, c0: Tensor, c: Tensor, target: Target) -> Tenso
 
     Others are those that are neither asked for, nor exclude one that is, nor are released.
     """
-    count = len(spec.attributes)
-    rivals = torch.zeros(count, count, dtype=torch.bool, device=c.device)
-    for at, name in enumerate(spec.attributes):
-        rivals[at, [spec.index(other).start for other in spec.siblings(name)]] = True
     asked = spec.scores(_moving(c0, target))
-    free = asked | (asked.float() @ rivals.float() > 0) | target.released[:count]
+    free = asked | (asked.float() @ _rivals(spec).to(c.device) > 0) | target.released[: len(spec.attributes)]
     return (spec.scores(c - c0).abs() / 2 * ~free).sum(dim=1)
+
+
+@cache
+def _rivals(spec: ConditionSpec) -> Tensor:
+    """1 where one attribute excludes the other, [A, A]; asked for at every step."""
+    found = torch.zeros(len(spec.attributes), len(spec.attributes))
+    for at, name in enumerate(spec.attributes):
+        found[at, [spec.index(other).start for other in spec.siblings(name)]] = 1
+    return found
 
 
 def _moving(c0: Tensor, target: Target) -> Tensor:

@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: install
 	$(PY) app.py
 
-# a process a core, with one thread each: small networks gain nothing from more
+# processes of one thread each: small networks gain nothing from more
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test: install browser

@@ -34,6 +34,12 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three workers on two cores: the one with the browser waits for its pages half of the time."""
+    return (os.cpu_count() or 1) * 3 // 2
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With `--dist loadfile`, the browser's files go to one worker: a second demo and browser take 20 s to open."""
     from xdist.scheduler import LoadFileScheduling

@@ -34,6 +34,8 @@ METHODS = {
     "sgf-paper": "SGF, paper's stepping",
     "interfacegan": "InterFaceGAN",
     "ganspace": "GANSpace",
+    "lace": "LACE",
+    "stylespace": "StyleSpace",
     "latent-descent": "Latent descent",
 }
 DIRECTION = "direction"
@@ -89,7 +91,7 @@ class Comparison:
         latent: Latent,
         name: str,
         wanted: bool | None,
-        methods: Sequence[str] = tuple(METHODS),
+        methods: Sequence[str] | None = None,
         direction: Direction | None = None,
     ) -> Iterator[Event]:
         """The paths of an attribute's change, method by method, in short pieces of computing.
@@ -98,7 +100,7 @@ class Comparison:
             latent: one sample.
             name: the attribute.
             wanted: whether it should appear or go; None for the other of what it is.
-            methods: of `METHODS`.
+            methods: of `METHODS`; None for those that `present` gives.
             direction: one that takes part besides.
 
         Raises:
@@ -108,7 +110,7 @@ class Comparison:
 
         wanted = self.wanted(latent, name, wanted)
         watch: Watch | None = None
-        for method in (*methods, *([DIRECTION] if direction else ())):
+        for method in (*(self.present() if methods is None else methods), *([DIRECTION] if direction else ())):
             steps: list[EditStep] = []
             seconds: list[float] = []
             try:

@@ -66,6 +66,8 @@ _ABOUT = {
     "sgf-paper": "The same field, in the paper's equal steps.",
     "interfacegan": "Straight on, across the attribute's boundary.",
     "ganspace": "Along the principal component that fits the attribute best.",
+    "lace": "Down the energy of classifiers of latents, by an ODE.",
+    "stylespace": "Along the style channels that the attribute answers to.",
     "direction": "Straight on, along the direction that you brought.",
     "latent-descent": "Downhill on the error, through generator and predictor.",
 }

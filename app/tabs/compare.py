@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.compare.comparison import DIRECTION, METHODS, TITLES, Comparison, Direction
+from app.compare.comparison import DIRECTION, TITLES, Comparison, Direction
 from app.compare.curve import curves
 from app.compare.path_cards import build_board, build_card, build_result, path_shown
 from app.compare.paths import Missing, Path, Progress, picture
@@ -223,7 +223,7 @@ class CompareTab:
         face, flower = yield from self._recovered(*pictures)
         model_set, latent, note = self._start(kind, face, flower)
         mark = _mark(str(kind), model_set, latent)
-        cleared = {} if mark == compared else self._cleared(kind, model_set, latent, note)
+        cleared = {} if mark == compared else self._cleared(kind, self.comparison(face), model_set, latent, note)
         yield {self.compared: mark, **cleared}
 
     def _recovered(
@@ -258,12 +258,13 @@ class CompareTab:
         return direction, _said(direction)
 
     def _cleared(
-        self, kind: object, model_set: ModelSet, latent: Latent, note: str, direction: Direction | None = None
-    ) -> Updates:
+        self, kind: object, comparison: Comparison, model_set: ModelSet, latent: Latent, note: str,
+        direction: Direction | None = None,
+    ) -> Updates:  # fmt: skip
         panel = self.flowers if kind == KINDS[2] else self.faces
         image = panel.models.draw(model_set, latent)
         source = message(state="source", image=picture(image), alt=f"{note} Before the edit.", note=note)
-        there = _taking_part(kind, direction)
+        there = self._taking_part(kind, comparison, direction)
         cards = {card: message(state="waiting" if m in there else "away") for m, card in self.cards.items()}
         return {self.source: source, **cards, self.board: message(open=False)}
 
@@ -294,9 +295,10 @@ class CompareTab:
         self, wish: Wish, face: Session | None, flower: Session | None, event: Event, direction: Direction | None
     ) -> Iterator[Updates]:
         model_set, latent, note = self._start(wish.kind, face, flower)
-        cleared, comparison = self._cleared(wish.kind, model_set, latent, note, direction), self.comparison(face)
+        comparison = self.comparison(face)
+        cleared = self._cleared(wish.kind, comparison, model_set, latent, note, direction)
         yield {self.compared: _mark(wish.kind, model_set, latent), **cleared, **self._running(True)}
-        waiting = _taking_part(wish.kind, direction)
+        waiting = self._taking_part(wish.kind, comparison, direction)
         paths: list[Path] = []
         shown_at = 0.0
         for item in self._events(comparison, wish, latent, direction):
@@ -345,6 +347,10 @@ class CompareTab:
     def _running(self, running: bool) -> Updates:
         return {self.go: gr.Button(visible=not running), self.stop: gr.Button(visible=running)}
 
+    def _taking_part(self, kind: object, comparison: Comparison, direction: Direction | None) -> list[str]:
+        """The methods that are asked for a kind of wish, a visitor's direction among them."""
+        return ["sgf"] if kind in ALONE else [*comparison.present(), *([DIRECTION] if direction else [])]
+
     def ask_to_stop(self, request: gr.Request) -> None:
         """End the visitor's comparison; the paths that are there stay."""
         self.stops.ask(str(request.session_hash))
@@ -355,11 +361,6 @@ def standing(session: Session, noun: str) -> str:
     origin, count = session.origin, session.cursor
     name = origin.title if origin.seed is None else f"{noun.capitalize()} {origin.seed}."
     return name if not count else f"{name.rstrip('.')}, after {count} edit{'s' if count > 1 else ''}."
-
-
-def _taking_part(kind: object, direction: Direction | None) -> list[str]:
-    """The methods that are asked for a kind of wish, a visitor's direction among them."""
-    return ["sgf"] if kind in ALONE else [*METHODS, *([DIRECTION] if direction else [])]
 
 
 def _said(direction: Direction | None) -> str:

@@ -1,6 +1,5 @@
 """What stands before every request, alone and before the served page."""
 
-import asyncio
 import socket
 from collections.abc import Iterable
 
@@ -13,6 +12,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from app.server.limits import LIMIT, BodyLimit, LastWord, SilentFiles, UploadLimit
+from tests.app.visits import awaited
 
 
 async def length(request: Request) -> JSONResponse:
@@ -50,7 +50,7 @@ def ask(app: Starlette, method: str, path: str, content: bytes | Iterable[bytes]
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.request(method, path, content=body)
 
-    return asyncio.run(once())
+    return awaited(once())
 
 
 class TestBodyLimit:
@@ -82,7 +82,7 @@ class TestBodyLimit:
             await BodyLimit(self.app, 1000)({"type": "http", "headers": headers, "path": "/"}, receive, send)
             return sent
 
-        assert asyncio.run(refuse())[0]["status"] == 413
+        assert awaited(refuse())[0]["status"] == 413
 
     @pytest.mark.parametrize("size", [b"many", b"-5", b"\xb2", b"9" * 5000])
     def test_a_size_that_cannot_be_read_counts_for_nothing(self, size: bytes) -> None:

@@ -1,13 +1,12 @@
 """The page pays for what is named, and says the same as Gradio's own."""
 
-import asyncio
-
 import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
 from app.server.gradio_private import page_class
 from app.server.page import build_demo
+from tests.app.visits import awaited
 
 
 def built(kind: type[gr.Blocks]) -> tuple:
@@ -27,7 +26,7 @@ def told(kind: type[gr.Blocks], update) -> tuple:
     """What the page is told of an update, and the visitor's state after it."""
     page, listener, parts = built(kind)
     state = SessionState(page)
-    outputs = asyncio.run(page.postprocess_data(listener, update(parts), state))
+    outputs = awaited(page.postprocess_data(listener, update(parts), state))
     # where HTML is not named, Gradio speaks of a property called "__type__", which HTML does not have
     outputs = [gr.skip() if one == {"props": gr.skip(), **gr.skip()} else one for one in outputs]
     return outputs, state[parts["state"]._id], state, parts

@@ -1,6 +1,8 @@
 """What a visitor does, without a page: handlers called as the panel's events call them."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from app.core.session import Plan, Session, present
@@ -27,3 +29,9 @@ def run(panel: EditorPanel, session: Session | None, plan: Plan, who: str = "me"
     """An edit."""
     session = present(session)
     yield from edits.run(panel, panel.view_of(session), session, plan, who)
+
+
+def awaited(work: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives, in a thread of its own: Playwright leaves a loop running in the one that tests are in."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

@@ -100,15 +100,15 @@ def test_the_command(in_toy_zoo: Path, tmp_path: Path) -> None:
         baseline(method, generator, predictor, generator_name="toy-stylegan2", pairs=never, fitted=tmp_path / "zoo")
 
 
-def test_the_command_for_a_generator_without_styles(in_toy_zoo: Path, tmp_path: Path) -> None:
-    toy_mapping(generator="sgf-hub/toy-progan", latent_space="z").save_pretrained(in_toy_zoo / "sgf-toy-z")
+def test_the_command_for_a_generator_without_styles(in_zoo: Path, tmp_path: Path) -> None:
+    toy_mapping(generator="sgf-hub/toy-progan", latent_space="z").save_pretrained(in_zoo / "sgf-toy-z")
     run = CliRunner().invoke(app, ["sample-pairs", "--out", str(tmp_path / "pairs"), "--count", "60", "--generator",
                                    "sgf-hub/toy-progan", "--predictor", "sgf-hub/toy-attributes"])  # fmt: skip
     assert run.exit_code == 0, run.output
-    command = ["train", "baselines", "sgf-toy-z", "--pairs", str(tmp_path / "pairs"), "--out", str(tmp_path / "zoo")]
+    command = ["train", "baselines", "sgf-toy-z", "--pairs", str(tmp_path / "pairs"), "--out", str(tmp_path / "made")]
     run = CliRunner().invoke(app, command)
     assert run.exit_code == 0, run.output
-    assert sorted(one.name for one in (tmp_path / "zoo").iterdir()) == [
+    assert sorted(one.name for one in (tmp_path / "made").iterdir()) == [
         "toy-progan-ganspace", "toy-progan-interfacegan", "toy-progan-lace",
     ]  # fmt: skip
     run = CliRunner().invoke(app, [*command, "--methods", "stylespace"])

@@ -55,7 +55,7 @@ def test_from_a_wish_to_the_paths(page):
     compare(page)
     before = picture(page, "source")
     assert all(picture(page, method) != before for method in METHODS)
-    page.wait_for_function("document.querySelectorAll('.mdc .here').length === 5")
+    page.wait_for_function("document.querySelectorAll('.mdc .here').length === 7")
     kept = page.inner_text("#compare-result .kept")
     assert re.match(r"SGF \(ours\) kept \d+ of 23 other attributes.*InterFaceGAN \d+.*Latent descent \d+.*\.$", kept), (
         kept
@@ -65,7 +65,7 @@ def test_from_a_wish_to_the_paths(page):
     page.click(".curves-box summary")
     assert page.locator(".mdc .axis").all_text_contents() == ["how far the wish came", "what was kept"]
     rows = page.locator(".effects-table tbody tr")
-    assert rows.count() == 5 and "SGF (ours)" in rows.first.inner_text()
+    assert rows.count() == 7 and "SGF (ours)" in rows.first.inner_text()
     assert "the judge" in page.inner_text(".levels")
 
     shown = picture(page, "sgf")
@@ -85,7 +85,7 @@ def test_from_a_wish_to_the_paths(page):
     open_tab(page, "Attributes")
     open_compare(page)
     page.wait_for_timeout(500)
-    assert picture(page, "sgf") and rows.count() == 5, "what was compared stays while the picture is the same"
+    assert picture(page, "sgf") and rows.count() == 7, "what was compared stays while the picture is the same"
 
 
 def test_a_gesture_shows_sgf_alone(page):

@@ -4,7 +4,7 @@ A prompt says little ("purple petals"), a caption much. The prompt's embedding l
 points as much to "and nothing about the centre" as to "purple". So an edit goes for the caption b, out of those that
 pictures are known to have, with the largest
 
-    cos(b, prompt) + 3 said(b) - 0.05 changed(b),
+    cos(b, prompt) + 6 said(b) - 0.1 changed(b),
 
 said(b) being the share of the prompt's words that b says, and changed(b) how many words b has gained and lost against
 the picture's caption, and thrice how many it is longer: a red flower becomes a purple one, not a "purple and red" one,
@@ -26,7 +26,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-SAID, CHANGED = 3.0, 0.05
+SAID, CHANGED = 6.0, 0.1
 ADDED = 3  # what a word more than there were counts as a change
 PAIR = 2.0  # what a pair counts, beside a word's -log(share)
 BOUND = 0.25  # share of the captions with both words of a pair that have them side by side, from which it is one thing

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sgf_hub.predictors.captions.captioner import Captioner
 
 MOST_CAPTIONS = 4096  # of a bank
-COMMON = 0.06  # weight of the logarithm of how frequent a caption is, in grounding
+COMMON = 0.02  # weight of the logarithm of how frequent a caption is, in grounding
 _KEPT = 16384  # readings remembered; 30 MB of MiniLM's
 
 

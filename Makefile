@@ -2,6 +2,8 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# where it is set, no process finds what another has compiled, and each compiles thousands of modules anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-all lint install browser bench load-test fuzz zoo figures digits pictures clean
 

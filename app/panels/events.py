@@ -139,9 +139,10 @@ def wire(panel: EditorPanel, in_tabs: list[Any]) -> None:
         (panel.stage.select, history.step_taken, [panel.stage]),
     ]
     for listen, handler, more in moves:
-        # after it has ended: Gradio reads the session before a handler begins, and the edit gives it another one
-        ended = listen(panel.end_edit, queue=False, **QUIET)
-        ended.then(handled(panel, handler), [*panel.inputs, *more], outputs, **quiet)
+        # after it has ended: Gradio reads the session before a handler begins, and the edit gives it another one;
+        # a second click that comes before the first one's answer waits for it, and is not lost
+        ended = listen(panel.end_edit, queue=False, trigger_mode="always_last", **QUIET)
+        ended.then(handled(panel, handler), [*panel.inputs, *more], outputs, trigger_mode="always_last", **quiet)
     for listen in (panel.many.click, panel.sheet.input):
         shown = [panel.session, panel.sheet, panel.stage]
         listen(handled(panel, history.samples), [*panel.inputs, panel.variety], shown, **quiet)

@@ -61,7 +61,7 @@ class Captioning:
         # loaded before the lock is taken: faces can be edited meanwhile
         captioner = self.models.once(("captioner", self.model_set.heads), lambda: predictor.captioner)
         with self.models.computing, torch.no_grad():
-            images = generator.synthesize(latent)
+            images = self.models.picture(generator, latent)
             if wish is None:
                 return Flower(images[0], captioner(images)[0])
             return self._compare(images, predictor(images), wish)

@@ -102,7 +102,8 @@ def _arriving(models: Models, plan: Plan, latent: Latent, *, paced: bool = False
         for step in steps_on_gpu(models, plan, latent):
             yield [step]
         return
-    work = editor.work(latent, EditRequest(plan.wishes, plan.release, plan.hold), config)
+    drawn = models.drawn(editor.generator, latent)
+    work = editor.work(latent, EditRequest(plan.wishes, plan.release, plan.hold), config, drawn)
     yield from models.edits.steps(editor.generator, work, paced=paced)
 
 

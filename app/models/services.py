@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sgf_hub.editing import SGFEditor
+    from sgf_hub.predictors.captions.sentences import Recent
     from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor
 
 MOST = 4  # pictures drawn in one piece of work
-REMEMBERED = 16  # readings: a picture that is shown is read again when an edit of it is asked for
+REMEMBERED = 16  # pictures, and readings: one that is shown is drawn and read again when an edit of it is asked for
 
 
 @dataclass(frozen=True)
@@ -130,33 +131,44 @@ class Models:
         """The latent of a seed."""
         return self.generator(model_set.generator).sample(1, seed=seed, truncation=truncation)
 
-    def read(self, model_set: ModelSet, latent: Latent) -> Reading:
+    def read(self, model_set: ModelSet, latent: Latent, drawn: Tensor | None = None) -> Reading:
         """The picture of a latent (one sample) and what is read in it.
+
+        Args:
+            model_set: whose pictures.
+            latent: of one.
+            drawn: its picture, [1, 3, R, R], where that is known.
 
         Raises:
             BadValueError: if the generator does not take such a latent.
         """
         import torch
 
-        from sgf_hub.predictors.captions.sentences import Recent
-
-        known = self.once("readings", lambda: Recent(REMEMBERED))
+        known = self._recent("readings")
         key = (model_set.generator, model_set.heads, latent.space, latent.data.numpy().tobytes())
         reading: Reading | None = known.get(key)
+        if drawn is not None:
+            generator = self.generator(model_set.generator)
+            self._recent("pictures").put(_key(generator, latent), (generator, drawn))
         if reading is None:
             generator, predictor = self.generator(model_set.generator), self.predictor(model_set.heads)
             with self.computing, torch.no_grad():
-                reading = _read(predictor, generator.synthesize(latent))
+                reading = _read(predictor, self.picture(generator, latent))
             known.put(key, reading)
         return reading
 
-    def read_image(self, model_set: ModelSet, images: Tensor) -> Reading:
-        """A picture that is drawn, [1, 3, R, R], and what is read in it."""
-        import torch
+    def picture(self, generator: Generator, latent: Latent) -> Tensor:
+        """The picture of a latent, [1, 3, R, R], drawn if it is not known. For who holds the lock."""
+        image = self.drawn(generator, latent)
+        if image is None:
+            image = generator.synthesize(latent)
+            self._recent("pictures").put(_key(generator, latent), (generator, image))
+        return image
 
-        predictor = self.predictor(model_set.heads)
-        with self.computing, torch.no_grad():
-            return _read(predictor, images)
+    def drawn(self, generator: Generator, latent: Latent) -> Tensor | None:
+        """The picture of a latent, [1, 3, R, R], if it was drawn lately."""
+        found = self._recent("pictures").get(_key(generator, latent))
+        return None if found is None else found[1]
 
     def draw(self, model_set: ModelSet, latent: Latent) -> Tensor:
         """The picture of a latent, [3, R, R]."""
@@ -164,7 +176,12 @@ class Models:
 
         generator = self.generator(model_set.generator)
         with self.computing, torch.no_grad():
-            return generator.synthesize(latent)[0]
+            return self.picture(generator, latent)[0]
+
+    def _recent(self, what: str) -> Recent:
+        from sgf_hub.predictors.captions.sentences import Recent
+
+        return self.once(what, lambda: Recent(REMEMBERED))
 
     def draw_all(self, model_set: ModelSet, latents: Sequence[Latent]) -> list[Tensor]:
         """The pictures of latents (one sample each, of any space), [3, R, R]: `MOST` of a space at a time."""
@@ -182,6 +199,11 @@ class Models:
                     for i, image in zip(part, generator.synthesize(batch), strict=True):
                         images[i] = image
         return images
+
+
+def _key(generator: object, latent: Latent) -> tuple:
+    """Names the picture of a latent; kept with the generator itself, so that none after it is taken for it."""
+    return id(generator), latent.space, latent.data.numpy().tobytes()
 
 
 def _read(predictor: Predictor, images: Tensor) -> Reading:

@@ -131,7 +131,7 @@ class AttributeView:
             return self.read(step.latent, plan)
         if self.models.predictor(self.model_set.heads).spec.dimension == step.c.shape[1]:
             return self.read_step(step, plan)
-        return self.models.read_image(self.model_set, step.images[:1])
+        return self.models.read(self.model_set, step.latent, step.images[:1])
 
     def first(self, latent: Any) -> None:
         """Nothing: reading takes milliseconds."""

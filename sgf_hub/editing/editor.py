@@ -159,8 +159,18 @@ class SGFEditor:
         """
         yield from alone(self.work(latent, target, config))
 
-    def work(self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None) -> Work:
-        """The edit that `steps` makes, for `together.Together`, which makes many at once."""
+    def work(
+        self, latent: Latent, target: Target | EditRequest | Wishes, config: EditConfig | None = None,
+        drawn: Tensor | None = None,
+    ) -> Work:  # fmt: skip
+        """The edit that `steps` makes, for `together.Together`, which makes many at once.
+
+        Args:
+            latent: as for `steps`.
+            target: likewise.
+            config: likewise.
+            drawn: the pictures before, [B, 3, R, R], where they have been drawn already.
+        """
         config = config or EditConfig()
 
         def begin(z0: Tensor, c0: Tensor, target: Target) -> Stepper:
@@ -170,5 +180,5 @@ class SGFEditor:
 
         return edit_loop(
             self.generator, self.predictor, latent, target, config, begin,
-            distribution=self.distribution, typical=self.typical,
+            distribution=self.distribution, typical=self.typical, drawn=drawn,
         )  # fmt: skip

@@ -57,6 +57,7 @@ def edit_loop(
     moves: Space | None = None,
     distribution: LatentDistribution | None = None,
     typical: Tensor | None = None,
+    drawn: Tensor | None = None,
 ) -> Work:
     """Edit a batch of latents; each sample stops by itself.
 
@@ -71,6 +72,7 @@ def edit_loop(
             for styles, [B, S].
         distribution: of the latents; without it no step is taken back, and none is called out of distribution.
         typical: how high attributes score in samples without and with them, [2, A] (`StoppingCriterion`).
+        drawn: the pictures of the latent, [B, 3, R, R], where they are known.
 
     Yields:
         The picture before (index 0), then one step after another; the last one has a reason for every sample. Before
@@ -85,16 +87,17 @@ def edit_loop(
     def draw(latent: Latent) -> Tensor:
         return generator.synthesize(latent, resolution=config.resolution)
 
-    def look(latent: Latent) -> Asking[Call, Any, tuple[Tensor, Tensor]]:
+    def look(latent: Latent, images: Tensor | None = None) -> Asking[Call, Any, tuple[Tensor, Tensor]]:
         space, most = latent.space, at_once(config.resolution or generator.resolution)
         kind = (id(generator), space, config.resolution)
-        images = yield Call(Stage.DRAW, lambda data: draw(Latent(data, space)), (latent.data,), kind, most)
+        if images is None:
+            images = yield Call(Stage.DRAW, lambda data: draw(Latent(data, space)), (latent.data,), kind, most)
         return images, (yield Call(Stage.READ, predictor, (images,), (id(predictor),), most))
 
     z, index = mask.start, 0
     everyone = torch.ones(len(z), dtype=torch.bool, device=z.device)
     latent = mask.latent(z, everyone)
-    images, c = yield from look(latent)
+    images, c = yield from look(latent, drawn if config.resolution is None else None)
     target = aimed(predictor, c, target, config)
     stepper = begin(z, c, target)
     criterion = StoppingCriterion(predictor, target, config, len(c), c.device, typical)

@@ -67,7 +67,7 @@ class FakeEditor:
     def steps(self, latent, target, config):
         return alone(self.work(latent, target, config))
 
-    def work(self, latent, target, config):
+    def work(self, latent, target, config, drawn=None):
         if not isinstance(target, Target):
             asked = target if isinstance(target, EditRequest) else EditRequest(target)
             target = asked.target(self.predictor, self.predictor(self.generator.synthesize(latent)))

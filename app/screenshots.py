@@ -155,7 +155,8 @@ def keypoints(page: Any) -> None:
     """Its head turned, by the button."""
     open_tab(page, "Keypoints")
     settle(page, lambda: page.click("#gesture-turn-right"))
-    page.wait_for_selector("#result .verdict", timeout=10_000)
+    page.wait_for_selector("#edit-keypoints", state="visible", timeout=10_000)
+    page.wait_for_selector("#result .verdict", state="attached", timeout=10_000)
 
 
 def captions(page: Any) -> None:
@@ -227,7 +228,8 @@ def main() -> None:
 
 def _take(page: Any, path: Path) -> None:
     page.wait_for_timeout(1_500)  # fonts, fades, the slider of before and after
-    picture = Image.open(BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    whole = page.viewport_size["width"] > VIEWS["phone"][0]  # a phone's: what it shows, with the bar at its bottom
+    picture = Image.open(BytesIO(page.screenshot(full_page=whole))).convert("RGB")
     picture.save(path, quality=80, comment=stamp(SHOWN))
     print(path)
     page.close()

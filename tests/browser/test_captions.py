@@ -195,6 +195,12 @@ def test_a_phone_sees_the_picture_change(phone, url, endless):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.click("#stop-captions")
     page.wait_for_selector("#flower-result .verdict", state="attached", timeout=15_000)
+    below = (
+        "[...document.querySelectorAll('#caption [data-testid=block-info]')].every((label) => {"
+        " scrollBy(0, label.getBoundingClientRect().top - 150); const box = label.getBoundingClientRect();"
+        " return document.elementFromPoint(box.left + 60, box.top + box.height / 2).closest('.stage-frame, .told'); })"
+    )
+    assert page.evaluate(below), "what is scrolled passes behind the picture"
 
 
 def test_downloads(flower):

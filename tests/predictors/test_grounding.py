@@ -132,3 +132,15 @@ def test_two_of_a_kind_are_one_thing() -> None:
     assert pick("a flower with red and white petals") == "white and red petals with a yellow center"
     assert pick("yellow and red petals") == "red and yellow petals, striped with yellow, with a white center"
     assert ("white", "yellow") not in grounding.grams[-1]
+
+
+def test_one_of_two_is_not_what_was_asked() -> None:
+    colors = ("red", "white", "blue", "pink")
+    bank = [f"large {color} petals" for color in colors]
+    bank += [f"large {one} and {other} petals" for one in colors for other in colors if one != other]
+    grounding = Grounding(bank, embed)
+    for prompt in ("blue", "blue petals", "large blue petals"):
+        similarity = embed(bank) @ embed([prompt])[0]
+        assert bank[grounding.pick(prompt, "large red and white petals", similarity)] == "large blue petals"
+    assert not grounding.compare("blue petals", "large red petals", "large blue and white petals").says
+    assert grounding.compare("blue and white petals", "large red petals", "large blue and white petals").says

@@ -177,8 +177,9 @@ def test_captions_are_known_in_english_alone(known: bool, texts: list[str]) -> N
 
 
 def pictures() -> list[Path]:
-    """What shows edits or samples on the cards."""
-    return [folder / "strip.png" for folder in sorted(root().iterdir()) if (folder / "strip.png").is_file()]
+    """What shows edits or samples, on the cards and of the demo."""
+    screens = Path(__file__).parents[2] / "docs" / "screens"
+    return [*sorted(root().glob("*/strip.png")), *sorted(screens.glob("*.jpg"))]
 
 
 def test_no_figure_is_older_than_the_weights_it_speaks_of() -> None:

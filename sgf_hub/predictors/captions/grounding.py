@@ -11,7 +11,8 @@ the picture's caption, and thrice how many it is longer: a red flower becomes a 
 where "purple" is asked. Words are those that carry meaning, alone and by neighbouring pairs: "red and purple" is not
 "purple and red". A word is said where it is the first of its kind, since a "pink and white flower with a yellow center"
 is no white and no yellow flower; words are of a kind if they have the same neighbours. Two of a kind side by side are
-one thing, in either order, where captions have it: "yellow and white petals" is no white flower with a yellow center.
+one thing, in either order, where captions have it: "yellow and white petals" is no white flower with a yellow center,
+and it says "white" only to who asks for both.
 The cosine breaks ties, and hears what no word says.
 """
 
@@ -174,7 +175,10 @@ class Grounding:
         return torch.tensor([says(words, one) for words, one in zip(self.words, self.grams, strict=True)])
 
     def _says(self, word: str, prompt: Sequence[str]) -> Callable[[Sequence[str], frozenset[Gram]], bool]:
-        """Whether words, and their grams, say one of the prompt: the first of its kind, or in the prompt's own pair."""
+        """Whether words, and their grams, say one of the prompt: the first of its kind, or in the prompt's own pair.
+
+        "White and purple ruffled petals" are neither white nor purple ones, where the other colour is not asked for.
+        """
         pairs = [
             self._as_said(pair)
             for pair in pairwise(prompt)
@@ -182,9 +186,16 @@ class Grounding:
             or (word in pair and self._of_a_kind(pair) and self._as_said(pair) in self.counts)
         ]
         rivals = self.rivals(word) - set(prompt)
-        if pairs:
-            return lambda words, one: any(pair in one for pair in pairs)
-        return lambda words, one: word in one and rivals.isdisjoint(words[: words.index(word)])
+        mixed = [pair for rival in rivals for pair in ((word, rival), (rival, word)) if pair in self.counts]
+
+        def says(words: Sequence[str], one: frozenset[Gram]) -> bool:
+            if pairs:
+                there = any(pair in one for pair in pairs)
+            else:
+                there = word in one and rivals.isdisjoint(words[: words.index(word)])
+            return there and one.isdisjoint(mixed)
+
+        return says
 
     def _as_said(self, pair: tuple[str, str]) -> tuple[str, str]:
         """A pair in the order in which captions have it; two of a kind may change places."""

@@ -73,8 +73,6 @@ figures: install
 	.venv/bin/sgf-hub measure captions --samples 24 --write-card
 	.venv/bin/sgf-hub evaluate sgf-avatars-attributes --out out/report-stylegan2 --write-card
 	.venv/bin/sgf-hub evaluate sgf-avatars-progan-attributes --out out/report-progan --write-card
-	cp out/report-stylegan2/mdc-judge.png docs/mdc-stylegan2.png
-	cp out/report-progan/mdc-judge.png docs/mdc-progan.png
 	$(PY) -c "from PIL import Image; \
 	  Image.open('out/report-stylegan2/pictures.png').convert('RGB').save('docs/edits-stylegan2.jpg', quality=88)"
 	.venv/bin/sgf-hub measure projection avatars-stylegan2-encoder

@@ -119,7 +119,12 @@ def finish_edit(page: Any, tab: str) -> None:
     """Press Edit and wait for the result."""
     prefix = "flower-" if tab == "captions" else ""
     settle(page, lambda: page.click(f"#edit-{tab}"), f"{prefix}stage")
-    page.wait_for_selector(f"#edit-{tab}", state="visible", timeout=10_000)
+    _over(page, tab, prefix)
+
+
+def _over(page: Any, tab: str, prefix: str = "", most: int = 10_000) -> None:
+    """Wait until an edit is over and its verdict is there."""
+    page.wait_for_selector(f"#edit-{tab}", state="visible", timeout=most)
     page.wait_for_selector(f"#{prefix}result .verdict", state="attached", timeout=10_000)
 
 
@@ -155,8 +160,7 @@ def keypoints(page: Any) -> None:
     """Its head turned, by the button."""
     open_tab(page, "Keypoints")
     settle(page, lambda: page.click("#gesture-turn-right"))
-    page.wait_for_selector("#edit-keypoints", state="visible", timeout=10_000)
-    page.wait_for_selector("#result .verdict", state="attached", timeout=10_000)
+    _over(page, "keypoints")
 
 
 def captions(page: Any) -> None:
@@ -200,8 +204,7 @@ def loaded(page: Any) -> None:
     settle(page, lambda: page.click("#zoo-open"), "loaded-stage")
     move_slider(page, ATTRIBUTE, 100, "#loaded-panel")
     settle(page, lambda: page.click("#edit-loaded"), "loaded-stage")
-    page.wait_for_selector("#edit-loaded", state="visible", timeout=60_000)
-    page.wait_for_selector("#loaded-result .verdict", state="attached", timeout=10_000)
+    _over(page, "loaded", "loaded-", most=60_000)
 
 
 SCENES: dict[str, Callable[[Any], None]] = {
@@ -223,12 +226,12 @@ def main() -> None:
                 for dark in (False, True):
                     page = open_page(browser, f"{url}?__theme={'dark' if dark else 'light'}", view, dark=dark)
                     SCENES[name](page)
-                    _take(page, out / f"{name}-{view}{'-dark' if dark else ''}.jpg")
+                    # of a phone what it shows at once, with the bar at its bottom
+                    _take(page, out / f"{name}-{view}{'-dark' if dark else ''}.jpg", whole=view != "phone")
 
 
-def _take(page: Any, path: Path) -> None:
+def _take(page: Any, path: Path, *, whole: bool) -> None:
     page.wait_for_timeout(1_500)  # fonts, fades, the slider of before and after
-    whole = page.viewport_size["width"] > VIEWS["phone"][0]  # a phone's: what it shows, with the bar at its bottom
     picture = Image.open(BytesIO(page.screenshot(full_page=whole))).convert("RGB")
     picture.save(path, quality=80, comment=stamp(SHOWN))
     print(path)

@@ -146,12 +146,12 @@ class Models:
 
         known = self._recent("readings")
         key = (model_set.generator, model_set.heads, latent.space, latent.data.numpy().tobytes())
-        reading: Reading | None = known.get(key)
+        generator = self.generator(model_set.generator)
         if drawn is not None:
-            generator = self.generator(model_set.generator)
-            self._recent("pictures").put(_key(generator, latent), (generator, drawn))
+            self._keep(generator, latent, drawn)
+        reading: Reading | None = known.get(key)
         if reading is None:
-            generator, predictor = self.generator(model_set.generator), self.predictor(model_set.heads)
+            predictor = self.predictor(model_set.heads)
             with self.computing, torch.no_grad():
                 reading = _read(predictor, self.picture(generator, latent))
             known.put(key, reading)
@@ -162,7 +162,7 @@ class Models:
         image = self.drawn(generator, latent)
         if image is None:
             image = generator.synthesize(latent)
-            self._recent("pictures").put(_key(generator, latent), (generator, image))
+            self._keep(generator, latent, image)
         return image
 
     def drawn(self, generator: Generator, latent: Latent) -> Tensor | None:
@@ -177,6 +177,10 @@ class Models:
         generator = self.generator(model_set.generator)
         with self.computing, torch.no_grad():
             return self.picture(generator, latent)[0]
+
+    def _keep(self, generator: Generator, latent: Latent, image: Tensor) -> None:
+        """Keep a picture, with its generator, so that none that comes after it is taken for it."""
+        self._recent("pictures").put(_key(generator, latent), (generator, image))
 
     def _recent(self, what: str) -> Recent:
         from sgf_hub.predictors.captions.sentences import Recent
@@ -202,7 +206,7 @@ class Models:
 
 
 def _key(generator: object, latent: Latent) -> tuple:
-    """Names the picture of a latent; kept with the generator itself, so that none after it is taken for it."""
+    """Names the picture of a latent."""
     return id(generator), latent.space, latent.data.numpy().tobytes()
 
 

@@ -264,7 +264,7 @@ class CompareTab:
         panel = self.flowers if kind == KINDS[2] else self.faces
         image = panel.models.draw(model_set, latent)
         source = message(state="source", image=picture(image), alt=f"{note} Before the edit.", note=note)
-        there = self._taking_part(kind, comparison, direction)
+        there = _taking_part(kind, comparison, direction)
         cards = {card: message(state="waiting" if m in there else "away") for m, card in self.cards.items()}
         return {self.source: source, **cards, self.board: message(open=False)}
 
@@ -298,7 +298,7 @@ class CompareTab:
         comparison = self.comparison(face)
         cleared = self._cleared(wish.kind, comparison, model_set, latent, note, direction)
         yield {self.compared: _mark(wish.kind, model_set, latent), **cleared, **self._running(True)}
-        waiting = self._taking_part(wish.kind, comparison, direction)
+        waiting = _taking_part(wish.kind, comparison, direction)
         paths: list[Path] = []
         shown_at = 0.0
         for item in self._events(comparison, wish, latent, direction):
@@ -347,10 +347,6 @@ class CompareTab:
     def _running(self, running: bool) -> Updates:
         return {self.go: gr.Button(visible=not running), self.stop: gr.Button(visible=running)}
 
-    def _taking_part(self, kind: object, comparison: Comparison, direction: Direction | None) -> list[str]:
-        """The methods that are asked for a kind of wish, a visitor's direction among them."""
-        return ["sgf"] if kind in ALONE else [*comparison.present(), *([DIRECTION] if direction else [])]
-
     def ask_to_stop(self, request: gr.Request) -> None:
         """End the visitor's comparison; the paths that are there stay."""
         self.stops.ask(str(request.session_hash))
@@ -361,6 +357,11 @@ def standing(session: Session, noun: str) -> str:
     origin, count = session.origin, session.cursor
     name = origin.title if origin.seed is None else f"{noun.capitalize()} {origin.seed}."
     return name if not count else f"{name.rstrip('.')}, after {count} edit{'s' if count > 1 else ''}."
+
+
+def _taking_part(kind: object, comparison: Comparison, direction: Direction | None) -> list[str]:
+    """The methods that are asked for a kind of wish, a visitor's direction among them."""
+    return ["sgf"] if kind in ALONE else [*comparison.present(), *([DIRECTION] if direction else [])]
 
 
 def _said(direction: Direction | None) -> str:

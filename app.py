@@ -8,17 +8,22 @@ import gc
 import sys
 
 from app.server.gradio_private import import_gradio
-from app.server.start import import_libraries
+from app.server.start import import_libraries, share_cores
 
 if __name__ == "__main__":
     gc.disable()  # what is imported stays: looking for garbage in it takes a tenth of the start
+    share_cores()
     import_gradio()
 
     from app.core.model_sets import FIRST, Faces, RenderedFaces
+    from app.models.edit_process import EditProcess, worth_it
     from app.models.services import Models
     from app.server.page import build_demo, launch
 
-    faces, models = RenderedFaces() if FIRST == RenderedFaces.kind else Faces(), Models()
+    faces = RenderedFaces() if FIRST == RenderedFaces.kind else Faces()
+    models = Models(EditProcess() if worth_it() else None)
+    if models.process:
+        models.process.start(faces, faces.attributes)
     demo = build_demo(models=models)
     import_libraries()
     gc.freeze()

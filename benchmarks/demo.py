@@ -23,6 +23,7 @@ import torch
 from packaging.requirements import Requirement
 
 from benchmarks.sections import Line, Section, report
+from tests.load.server import computing, memory
 
 STARTS = 3
 ROOT = Path(__file__).parent.parent
@@ -78,8 +79,8 @@ def measure(device: torch.device) -> Section:
         )
     section.text = "\n".join([
         f"Medians of {STARTS} starts, each a process of its own, with the files in the system's cache: a first start "
-        "from a disk takes longer by the reading. The other side is the goal. Up to the end of the edit the process "
-        f"computes for {figures['computing']:.1f} s. Where they go, each part after the other in one process:\n",
+        "from a disk takes longer by the reading. The other side is the goal. Up to the end of the edit its processes "
+        f"compute for {figures['computing']:.1f} s. Where they go, each part after the other in one process:\n",
         "| part | s |",
         "|---|---|",
         *(f"| {part} | {seconds:.2f} |" for part, seconds in parts.items()),
@@ -120,15 +121,13 @@ def start() -> dict[str, float]:
         laps.append(time.perf_counter())
         ask(url, "edit_attributes", {"seed": 7, "wishes": {"smile": 1}})
         laps.append(time.perf_counter())
-        times = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{server.pid}/status").read_text())
-    assert found is not None
+        spent, peak = computing(server.pid), memory(server.pid, "VmHWM")
     return {
         "served": laps[1] - laps[0],
         "first_face": laps[2] - laps[1],
         "first_edit": laps[3] - laps[2],
-        "peak": int(found[1]) * 1024 / 1e9,
-        "computing": (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK"),
+        "peak": peak * 2**20 / 1e9,
+        "computing": spent,
     }
 
 

@@ -4,10 +4,8 @@ The demo is served in a process of its own, and a page edits as a browser would;
 same models, in turn. Both are whole edits, over their number of pictures: the page's holds its result as well.
 """
 
-import os
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +16,7 @@ from app.models.edit_run import steps as edit_steps
 from app.models.services import Models
 from app.widgets import render
 from benchmarks.sections import Line, Section, duration, report
-from tests.load.server import served
+from tests.load.server import computing, served
 from tests.load.visitor import Visitor
 
 STEPS = 12
@@ -56,7 +54,7 @@ def measure(device: torch.device) -> Section:
     ]
     section.text = (
         f"Medians of {len(rows)} edits of {STEPS} steps each, over their {STEPS + 1} pictures, the page that shows the "
-        "result included. The models have one thread on either side; computing is that of all threads of the process. "
+        "result included. The models have one thread on either side; computing is that of all its processes. "
         f"The floor of a frame is a step and the encoding of its picture ({render.PREVIEW} px, JPEG, "
         f"{duration(ms['encode'])}): {duration(floor)}, of which the page takes {ms['page'] / floor:.2f} times as long."
     )
@@ -95,12 +93,6 @@ def edited(page: Visitor, pid: int, models: Models, seed: int) -> dict[str, floa
         "python_computing": spent[3] - spent[2],
     }
     return {name: 1000 * value / len(steps) for name, value in seconds.items()}
-
-
-def computing(pid: int) -> float:
-    """What a process has computed, in seconds of all its threads."""
-    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

@@ -88,6 +88,7 @@ class VisitorQueues:
                     item = next(items)
                 except StopIteration as end:
                     if end.value is not None:
+                        piece.idle_since = time.monotonic()
                         yield end.value
                     return
                 piece.idle_since = time.monotonic()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -26,20 +26,15 @@ PACE = 0.06
 computing it."""
 
 
-@dataclass(eq=False)
-class _Edit:
-    """An edit under way.
+Arrived = Callable[["EditStep | Exception", bool], None]
+"""Takes a step of an edit, or what went wrong, and whether nothing follows."""
 
-    Args:
-        generator: what draws it; edits of the same one are stepped together.
-        work: the edit.
-    """
 
-    generator: object
-    work: Work
-    left: bool = field(default=False, init=False)
-    """Whether nobody looks on any more."""
-    _came: SimpleQueue[tuple[EditStep | Exception, bool]] = field(default_factory=SimpleQueue, init=False)
+class Arrivals:
+    """What has come of an edit and was not taken yet."""
+
+    def __init__(self) -> None:
+        self._came: SimpleQueue[tuple[EditStep | Exception, bool]] = SimpleQueue()
 
     def put(self, came: EditStep | Exception, over: bool) -> None:
         """A step, or what went wrong, and whether nothing follows."""
@@ -56,6 +51,43 @@ class _Edit:
         return came, over
 
 
+def watch(arrivals: Arrivals, pause: Callable[[], float]) -> Iterator[list[EditStep]]:
+    """The steps of an edit, those that have come since the last ones; what went wrong is raised.
+
+    Args:
+        arrivals: of the edit.
+        pause: seconds until the next ones are looked for.
+    """
+    over, due = False, 0.0
+    while not over:
+        came, over = arrivals.take(due)
+        due = time.monotonic() + pause()
+        steps = [step for step in came if not isinstance(step, Exception)]
+        if steps:
+            yield steps
+        if len(steps) < len(came):
+            error = came[-1]
+            assert isinstance(error, Exception)
+            raise error
+
+
+@dataclass(eq=False)
+class Edit:
+    """An edit under way.
+
+    Args:
+        generator: what draws it; edits of the same one are stepped together.
+        work: the edit.
+        arrived: called with each of its steps.
+    """
+
+    generator: object
+    work: Work
+    arrived: Arrived
+    left: bool = field(default=False, init=False)
+    """Whether nobody looks on any more."""
+
+
 @dataclass(eq=False)
 class _Batch:
     """The edits of a generator.
@@ -67,7 +99,7 @@ class _Batch:
 
     together: Together
     spent: float
-    edits: dict[Ticket, _Edit] = field(default_factory=dict)
+    edits: dict[Ticket, Edit] = field(default_factory=dict)
 
 
 class EditLoop:
@@ -80,7 +112,7 @@ class EditLoop:
     def __init__(self, computing: FairLock) -> None:
         self.computing = computing
         self._batches: dict[int, _Batch] = {}
-        self._joining: list[_Edit] = []
+        self._joining: list[Edit] = []
         self._under_way = 0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -93,7 +125,22 @@ class EditLoop:
             work: the edit.
             paced: for somebody who looks on, and to whom the newest one is shown: not too often.
         """
-        edit, due = _Edit(generator, work), 0.0
+        arrivals = Arrivals()
+        edit = self.begin(generator, work, arrivals.put)
+        try:
+            yield from watch(arrivals, lambda: PACE * (self._under_way - 1) * paced)
+        finally:
+            self.end(edit)
+
+    def begin(self, generator: object, work: Work, arrived: Arrived) -> Edit:
+        """Take in an edit, which joins the others before their next step.
+
+        Args:
+            generator: what draws it.
+            work: the edit.
+            arrived: called with each of its steps, by the loop's thread: it must not wait.
+        """
+        edit = Edit(generator, work, arrived)
         with self._changed:
             self._joining.append(edit)
             self._under_way += 1
@@ -101,22 +148,13 @@ class EditLoop:
                 self._thread = threading.Thread(target=self._run, name="edits", daemon=True)
                 self._thread.start()
             self._changed.notify()
-        try:
-            over = False
-            while not over:
-                came, over = edit.take(due)
-                due = time.monotonic() + PACE * (self._under_way - 1) * paced
-                steps = [step for step in came if not isinstance(step, Exception)]
-                if steps:
-                    yield steps
-                if len(steps) < len(came):
-                    error = came[-1]
-                    assert isinstance(error, Exception)
-                    raise error
-        finally:
-            with self._changed:
-                edit.left = True
-                self._under_way -= 1
+        return edit
+
+    def end(self, edit: Edit) -> None:
+        """Nobody looks on any more: an edit that is not over leaves before the next step."""
+        with self._changed:
+            edit.left = True
+            self._under_way -= 1
 
     def _run(self) -> None:
         while True:
@@ -126,7 +164,7 @@ class EditLoop:
                 came = batch.together.step()
                 batch.spent += (time.monotonic() - began) / max(len(batch.edits), 1)
             for ticket, found in came:
-                batch.edits[ticket].put(found, ticket.over)
+                batch.edits[ticket].arrived(found, ticket.over)
                 if ticket.over:
                     del batch.edits[ticket]
             del came, found

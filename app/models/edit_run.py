@@ -25,7 +25,10 @@ from app.core.session import STOPPED, TAKEN, Edit, Plan
 from app.models.services import Models
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from sgf_hub.editing import EditConfig, EditStep, SGFEditor, Trajectory
+    from sgf_hub.editing.together import Work
     from sgf_hub.types import Latent
 
 
@@ -94,17 +97,33 @@ def steps(models: Models, plan: Plan, latent: Latent) -> Iterator[EditStep]:
 
 def _arriving(models: Models, plan: Plan, latent: Latent, *, paced: bool = False) -> Iterator[list[EditStep]]:
     """The steps, as many at a time as have come."""
-    from sgf_hub.editing import EditRequest
-
-    editor, config = config_of(plan, models.editor(plan.editor))
+    editor = models.editor(plan.editor)
     # what a caption's predictor read it remembers, and the page asks for it here
     if steps_on_gpu is not steps_on and not editor.predictor.spec.caption:
         for step in steps_on_gpu(models, plan, latent):
             yield [step]
         return
     drawn = models.drawn(editor.generator, latent)
-    work = editor.work(latent, EditRequest(plan.wishes, plan.release, plan.hold), config, drawn)
+    if models.process is not None:
+        yield from models.process.steps(editor.predictor, plan, latent, drawn, paced=paced)
+        return
+    editor, work = work_of(models, plan, latent, drawn)
     yield from models.edits.steps(editor.generator, work, paced=paced)
+
+
+def work_of(models: Models, plan: Plan, latent: Latent, drawn: Tensor | None) -> tuple[SGFEditor, Work]:
+    """What does a plan, and its work.
+
+    Args:
+        models: what edits.
+        plan: what is asked.
+        latent: where it begins.
+        drawn: its picture, [1, 3, R, R], where that is known.
+    """
+    from sgf_hub.editing import EditRequest
+
+    editor, config = config_of(plan, models.editor(plan.editor))
+    return editor, editor.work(latent, EditRequest(plan.wishes, plan.release, plan.hold), config, drawn)
 
 
 def steps_on(models: Models, plan: Plan, latent: Latent, device: str | None = None) -> Iterator[EditStep]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from app.core.model_sets import ModelSet
 from app.core.queue import FairLock, VisitorQueues
 from app.models.edit_loop import EditLoop
+from app.models.edit_process import EditProcess
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,11 +62,16 @@ class Reading:
 
 
 class Models:
-    """Every model by name, each loaded once."""
+    """Every model by name, each loaded once.
 
-    def __init__(self) -> None:
+    Args:
+        process: where edits are computed, if it is not this one.
+    """
+
+    def __init__(self, process: EditProcess | None = None) -> None:
         self._loaded: dict[object, Any] = {}
         self.queue = VisitorQueues()
+        self.process = process
         self.new_locks()
         _ALL[id(self)] = self
 

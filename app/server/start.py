@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+
+from app.models.edit_process import cores
+
+
+def share_cores() -> None:
+    """Have PyTorch, before it is imported, compute with half of the cores in this process, and in that of edits.
+
+    With one thread, edits share their convolutions (`sgf_hub.editing.together.Apart`); and a picture has the same bits
+    in both processes.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(cores() // 2, 1)))
 
 
 def import_libraries() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.queue import FairLock
-from app.models.edit_loop import EditLoop, _Edit
+from app.models.edit_loop import Arrivals, Edit, EditLoop
 
 WAIT = 10  # seconds, at most
 
@@ -81,20 +81,20 @@ def test_who_looks_on_seldom_sees_the_newest(loop: EditLoop) -> None:
     steps = loop.steps("g", work(4, go=go))
     first = next(steps)
     assert [step.index for step in first] == [0]
-    edit = _Edit("g", None)  # type: ignore[arg-type]
+    arrivals = Arrivals()
     for i in range(3):
-        edit.put(SimpleNamespace(index=i), False)  # type: ignore[arg-type]
-    came, over = edit.take(due=0)
+        arrivals.put(SimpleNamespace(index=i), False)  # type: ignore[arg-type]
+    came, over = arrivals.take(due=0)
     assert [one.index for one in came] == [0, 1, 2] and not over  # type: ignore[union-attr]
-    edit.put(SimpleNamespace(index=3), True)  # type: ignore[arg-type]
-    came, over = edit.take(due=float("inf"))
+    arrivals.put(SimpleNamespace(index=3), True)  # type: ignore[arg-type]
+    came, over = arrivals.take(due=float("inf"))
     assert [one.index for one in came] == [3] and over, "nobody waits for what does not come"  # type: ignore
     go.set()
     assert indices(steps) == [1, 2, 3]
 
 
 def test_edits_of_one_generator_are_one_batch_and_each_edit_has_its_share_of_the_time(loop: EditLoop) -> None:
-    joined = [_Edit(generator, work(1)) for generator in ("a", "a", "b")]
+    joined = [Edit(generator, work(1), print) for generator in ("a", "a", "b")]
     loop._joining += joined
     first = loop._next()
     assert [len(batch.edits) for batch in loop._batches.values()] == [2, 1]
@@ -103,5 +103,5 @@ def test_edits_of_one_generator_are_one_batch_and_each_edit_has_its_share_of_the
     assert second is not first and second.edits.keys() != first.edits.keys()
     second.spent += 2.0
     assert loop._next() is first
-    loop._joining.append(_Edit("c", work(1)))
+    loop._joining.append(Edit("c", work(1), print))
     assert loop._next().spent == 1.0, "who comes later has nothing saved up"

@@ -102,3 +102,18 @@ def test_one_who_went_away_holds_up_no_later_piece():
     assert next(gone) == 0  # and nobody asks for more
     assert list(queues.work("anna", iter([7]))) == [7]
     assert list(gone) == [1, 2]
+
+
+def test_nor_does_one_who_went_away_at_the_last_item():
+    queues = VisitorQueues(patience=0.05)
+
+    def steps():
+        yield 0
+        return "result"
+
+    gone = queues.work("anna", steps())
+    assert [next(gone), next(gone)] == [0, "result"]
+    second = threading.Thread(target=lambda: list(queues.work("anna", iter([7]))), daemon=True)
+    second.start()
+    second.join(10)
+    assert not second.is_alive()

@@ -56,7 +56,8 @@ def test_each_kind_has_its_pictures_sliders_and_tabs(page):
     settle(page, lambda: page.click("#gesture-turn-left"))
     assert page.locator("#stage .ends .end").count() > 10
     page.get_by_text("Advanced").locator("visible=true").click()
-    assert not page.is_visible("#first-layer-keypoints") and page.is_visible("#step-size-keypoints")
+    page.wait_for_selector("#step-size-keypoints")
+    assert not page.is_visible("#first-layer-keypoints")
     assert page.input_value("#step-size-keypoints input[type=number]") == "0.1"
     choose(page, FLOWERS)
     assert tabs(page) == {"Captions", "Compare", "Zoo"}

@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,14 +34,42 @@ class Server:
 
     def memory(self) -> float:
         """Resident memory, in MB."""
-        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
-        assert found is not None
-        return int(found.group(1)) / 1024
+        return memory(self.pid)
 
     def disk(self) -> float:
         """What it has written and not removed, in MB."""
         files = (path for path in self.folder.rglob("*") if path.is_file())
         return sum(path.stat().st_size for path in files) / 2**20
+
+
+def processes(pid: int) -> list[int]:
+    """A process and what it has started."""
+    found = [pid]
+    for one in found:
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            with suppress(OSError):  # it has ended
+                found += map(int, children.read_text().split())
+    return found
+
+
+def memory(pid: int, what: str = "VmRSS") -> float:
+    """Memory of a process and of what it has started, in MB: resident now, or the most of it so far ("VmHWM")."""
+    kilobytes = 0
+    for one in processes(pid):
+        with suppress(OSError):
+            found = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{one}/status").read_text())
+            kilobytes += int(found[1]) if found else 0
+    return kilobytes / 1024
+
+
+def computing(pid: int) -> float:
+    """What a process and what it has started have computed, in seconds of all their threads."""
+    ticks = 0
+    for one in processes(pid):
+        with suppress(OSError):
+            times = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(times[11]) + int(times[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

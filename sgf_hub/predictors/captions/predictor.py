@@ -153,20 +153,28 @@ class CaptionPredictor(HubModule):
         # in double precision, then rounded: a sentence has the same c to the bit whatever stands beside it
         mean, axes, scale = self.mean.double(), self.axes.double(), self.scale.double()
         c = ((embeddings.double() - mean) @ axes.T / scale).to(self.mean)
-        for row, text, embedding in zip(c, sentences, embeddings, strict=True):
-            if self._readings.get(_bits(row)) is None:
-                self._readings.put(_bits(row), Reading(text, embedding.clone()))  # alone: a view would keep the batch
+        self.remember(c, [Reading(*both) for both in zip(sentences, embeddings, strict=True)])
         return c
+
+    def remember(self, c: Tensor, readings: Sequence[Reading]) -> None:
+        """Know what each c was computed from, in another process perhaps: [B, C], B readings."""
+        for row, reading in zip(c, readings, strict=True):
+            if self._readings.get(_bits(row)) is None:  # alone: a view would keep the batch
+                self._readings.put(_bits(row), Reading(reading.text, reading.embedding.clone()))
 
     # -- and back -----------------------------------------------------------------------------------------------------
 
     def words(self, c: Tensor) -> list[str]:
         """The caption, or the prompt, that each c was computed from: [B, C] => B sentences."""
-        return [self._read(row).text for row in c]
+        return [reading.text for reading in self.readings(c)]
 
     def embedding(self, c: Tensor) -> Tensor:
         """The full embedding behind each c: [B, C] => [B, E], of unit norm."""
-        return torch.stack([self._read(row).embedding for row in c])
+        return torch.stack([reading.embedding for reading in self.readings(c)])
+
+    def readings(self, c: Tensor) -> list[Reading]:
+        """What each c was computed from: [B, C] => B readings."""
+        return [self._read(row) for row in c]
 
     def _read(self, row: Tensor) -> Reading:
         known = self._readings.get(_bits(row))

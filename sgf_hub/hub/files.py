@@ -3,13 +3,16 @@
 import hashlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError, safe_open
 
 from sgf_hub.errors import CorruptFileError
 from sgf_hub.hub.names import repo_name
 from sgf_hub.validation import check_downloaded, read_json
+
+if TYPE_CHECKING:  # it takes seconds to import, and most of this needs none
+    import torch
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 INDEX = "model.safetensors.index.json"  # of weights in several files
@@ -44,7 +47,7 @@ def shards_of(index: Path) -> dict[str, list[str]]:
     return dict(sorted(shards.items()))
 
 
-def read_weights(path: Path, expected: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
+def read_weights(path: Path, expected: "dict[str, torch.Tensor]", name: str) -> "dict[str, torch.Tensor]":
     """The tensors of a safetensors file, once its header agrees with `expected`, floating ones as float32.
 
     Args:
@@ -83,7 +86,7 @@ def read_weights(path: Path, expected: dict[str, torch.Tensor], name: str) -> di
             f"{path.name} of {name!r} cannot be read as safetensors ({error}): fetch or save it again."
         ) from None
     tensors = {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
-    broken = [key for key, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    broken = [key for key, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
         raise CorruptFileError(f"{path.name} of {name!r} holds values that are not finite, in {broken[0]}.")
     return tensors

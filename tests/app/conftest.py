@@ -7,20 +7,24 @@ import pytest
 import torch
 
 import sgf_hub.hub.names
-from app.core.heads import DRAWN, RENDERED
-from app.core.model_sets import Faces, Flowers, RenderedFaces
-from app.core.stopping import Stops
-from app.models.services import Models
-from app.panels.faces import FacePanel
-from app.panels.flowers import FlowerPanel
-from app.server.page import build_page
-from sgf_hub.baselines import Boundaries, Choice, Components
-from sgf_hub.generators.dcgan import DCGAN
-from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2
-from sgf_hub.mapping import SGFMapping
-from sgf_hub.predictors import AttributeHead, KeypointHead, load_backbone
-from sgf_hub.predictors.backbone import build_network
-from tests.app.usual import usual_face
+from app.server.gradio_private import import_gradio
+
+import_gradio()  # in half of the time
+
+from app.core.heads import DRAWN, RENDERED  # noqa: E402
+from app.core.model_sets import Faces, Flowers, RenderedFaces  # noqa: E402
+from app.core.stopping import Stops  # noqa: E402
+from app.models.services import Models  # noqa: E402
+from app.panels.faces import FacePanel  # noqa: E402
+from app.panels.flowers import FlowerPanel  # noqa: E402
+from app.server.page import build_page  # noqa: E402
+from sgf_hub.baselines import Boundaries, Choice, Components  # noqa: E402
+from sgf_hub.generators.dcgan import DCGAN  # noqa: E402
+from sgf_hub.generators.stylegan.stylegan2 import StyleGAN2  # noqa: E402
+from sgf_hub.mapping import SGFMapping  # noqa: E402
+from sgf_hub.predictors import AttributeHead, KeypointHead, load_backbone  # noqa: E402
+from sgf_hub.predictors.backbone import build_network  # noqa: E402
+from tests.app.usual import usual_face  # noqa: E402
 
 ATTRIBUTES, KEYPOINTS = list(Faces().reads), list(DRAWN.depths)
 HAIR = [["black_hair", "brown_hair", "blond_hair", "gray_hair"]]

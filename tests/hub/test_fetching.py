@@ -346,7 +346,7 @@ class TestDisk:
             raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
         with monkeypatch.context() as change:
-            change.setattr(cache, "save_file", fill)
+            change.setattr("safetensors.torch.save_file", fill)
             assert "(the disk is full)" in refused(SGFError, locate, "toy", files=BOTH)
         assert left(held) == []
         load_generator("toy")
@@ -412,7 +412,7 @@ class TestTogether:
 
         with monkeypatch.context() as change:
             change.setattr(wheels, "before", stand if moment == "download" else wheels.before)
-            change.setattr(cache, "save_file", write_half)
+            change.setattr("safetensors.torch.save_file", write_half)
             process = get_context("fork").Process(target=locate, args=("toy",), kwargs={"files": BOTH})
             process.start()
             while not (tmp_path / "stands").exists():

@@ -9,10 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from sgf_hub.errors import CorruptFileError, SGFError
-from sgf_hub.hub.fetching.converters import CONVERTERS
 from sgf_hub.hub.fetching.manifest import MANIFEST, Manifest, read_manifest
 from sgf_hub.hub.fetching.registry import LICENCE, take
 from sgf_hub.validation import read_json, short
@@ -75,6 +73,11 @@ def fetched(folder: Path) -> Path | None:
 
 
 def _make(folder: Path, manifest: Manifest, target: Path) -> None:
+    # torch takes seconds to import, and most commands only ask where an entry is
+    from safetensors.torch import save_file
+
+    from sgf_hub.hub.fetching.converters import CONVERTERS
+
     if manifest.converter not in CONVERTERS:
         raise CorruptFileError(f"{MANIFEST} of {folder.name!r} names the converter {short(manifest.converter)}.")
     for left in (target, *target.parent.glob(f"{_WORK}*")):  # of one that was killed

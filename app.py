@@ -21,9 +21,10 @@ if __name__ == "__main__":
     from app.server.page import build_demo, launch
 
     faces = RenderedFaces() if FIRST == RenderedFaces.kind else Faces()
-    models = Models(EditProcess() if worth_it() else None)
-    if models.process:
-        models.process.start(faces, faces.attributes)
+    apart = EditProcess() if worth_it() else None
+    if apart:
+        apart.start(faces, faces.attributes)
+    models = Models(apart)
     demo = build_demo(models=models)
     import_libraries()
     gc.freeze()

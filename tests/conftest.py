@@ -35,8 +35,8 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Three workers on two cores: the one with the browser waits for its pages half of the time."""
-    return (os.cpu_count() or 1) * 3 // 2
+    """Two workers a core: the one with the browser waits for its pages, others for processes that they start."""
+    return (os.cpu_count() or 1) * 2
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -40,8 +40,10 @@ def cores() -> int:
 
 
 def worth_it() -> bool:
-    """Whether edits are better computed apart: not on a single core, where two processes would only take turns, and not
-    where a GPU is lent, which has processes of its own."""
+    """Whether edits are better computed apart.
+
+    Not on a single core, where two processes would only take turns; nor where a GPU is lent, to processes of its own.
+    """
     from app.models.edit_run import steps_on, steps_on_gpu
 
     return cores() > 1 and steps_on_gpu is steps_on
@@ -190,7 +192,10 @@ class _Worker:
         """Send what comes, for as long as it is taken."""
         with suppress(OSError):
             while True:
-                self.connection.send_bytes(_packed(self._going.get()))
+                number, came, over, readings = self._going.get()
+                if isinstance(came, Exception):
+                    came = _plain(came)
+                self.connection.send_bytes(_packed((number, came, over, readings)))
 
     def receive(self) -> None:
         """Do what is asked, until nobody is there."""
@@ -244,6 +249,15 @@ class _Pickler(pickle.Pickler):
         if type(thing) is torch.Tensor:
             return torch.from_numpy, (thing.numpy(),)
         return NotImplemented
+
+
+def _plain(error: Exception) -> Exception:
+    """A mistake as it is, if it can be sent; or else what it says."""
+    try:
+        pickle.loads(_packed(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _packed(message: object) -> bytes:

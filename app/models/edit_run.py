@@ -104,8 +104,8 @@ def _arriving(models: Models, plan: Plan, latent: Latent, *, paced: bool = False
             yield [step]
         return
     drawn = models.drawn(editor.generator, latent)
-    if models.process is not None:
-        yield from models.process.steps(editor.predictor, plan, latent, drawn, paced=paced)
+    if models.apart is not None:
+        yield from models.apart.steps(editor.predictor, plan, latent, drawn, paced=paced)
         return
     editor, work = work_of(models, plan, latent, drawn)
     yield from models.edits.steps(editor.generator, work, paced=paced)

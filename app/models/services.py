@@ -9,20 +9,20 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from app.core.model_sets import ModelSet
 from app.core.queue import FairLock, VisitorQueues
 from app.models.edit_loop import EditLoop
-from app.models.edit_process import EditProcess
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sgf_hub.editing import SGFEditor
+    from app.core.session import Plan
+    from sgf_hub.editing import EditStep, SGFEditor
     from sgf_hub.predictors.captions.sentences import Recent
     from sgf_hub.types import ConditionSpec, Generator, Latent, Predictor
 
@@ -61,17 +61,27 @@ class Reading:
         return {name: (x, y) for name, (x, y) in zip(self.spec.keypoints, points, strict=True)}
 
 
+class Apart(Protocol):
+    """Where edits are computed, if not here: see `app.models.edit_process`."""
+
+    def steps(
+        self, predictor: Predictor, plan: Plan, latent: Latent, drawn: Tensor | None = None, *, paced: bool = False
+    ) -> Iterator[list[EditStep]]:
+        """The steps of a plan, as many at a time as have come."""
+        ...
+
+
 class Models:
     """Every model by name, each loaded once.
 
     Args:
-        process: where edits are computed, if it is not this one.
+        apart: where edits are computed, if not here.
     """
 
-    def __init__(self, process: EditProcess | None = None) -> None:
+    def __init__(self, apart: Apart | None = None) -> None:
         self._loaded: dict[object, Any] = {}
         self.queue = VisitorQueues()
-        self.process = process
+        self.apart = apart
         self.new_locks()
         _ALL[id(self)] = self
 

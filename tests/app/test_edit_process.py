@@ -10,7 +10,7 @@ import torch
 from app.core.errors import UserError
 from app.core.model_sets import Faces, Flowers
 from app.core.session import Plan
-from app.models.edit_process import EditProcess
+from app.models.edit_process import EditProcess, _plain
 from app.models.edit_run import steps
 from app.models.services import Models
 from sgf_hub.errors import BadValueError, UnknownNameError
@@ -23,11 +23,10 @@ FLOWER = Plan("sgf-flowers-captions", {"caption": "a blue flower"}, max_steps=2)
 @pytest.fixture(scope="module")
 def apart() -> Iterator[Models]:
     """Models whose edits are computed in another process."""
-    models = Models(EditProcess())
-    assert models.process is not None
-    models.process.start()
-    yield models
-    models.process.stop()
+    process = EditProcess()
+    process.start()
+    yield Models(process)
+    process.stop()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,7 @@ def test_steps_are_those_of_an_edit_made_here(apart: Models, here: Models, plan:
     if predictors[0].spec.caption:
         words, expected_words = (predictor.words(other.c) for predictor in predictors)  # type: ignore[attr-defined]
         assert words == expected_words, "what was read there is known here"
-    assert not apart.process._awaited and not apart.edits._under_way  # type: ignore[union-attr]
+    assert not apart.apart._awaited and not apart.edits._under_way  # type: ignore[union-attr]
 
 
 def test_mistakes_are_told_here(apart: Models, here: Models) -> None:
@@ -61,12 +60,22 @@ def test_mistakes_are_told_here(apart: Models, here: Models) -> None:
     assert len(list(steps(apart, SMILE, latent))) > 1
 
 
+def test_a_mistake_that_cannot_be_sent_is_told_in_words() -> None:
+    class Odd(Exception):
+        def __init__(self, one: int, other: int) -> None:
+            super().__init__(f"{one} is not {other}")
+
+    error = BadValueError("smile is 7.")
+    assert _plain(error) is error
+    assert str(_plain(Odd(1, 2))) == "Odd: 1 is not 2"
+
+
 def test_who_leaves_holds_up_nothing(apart: Models, here: Models) -> None:
     latent = here.sample(Faces(), 7, 0.8)
     left = steps(apart, replace(SMILE, wishes={"bald": 1.0}, max_steps=60), latent)
     next(left)
     left.close()  # type: ignore[attr-defined]
-    assert not apart.process._awaited  # type: ignore[union-attr]
+    assert not apart.apart._awaited  # type: ignore[union-attr]
     assert len(list(steps(apart, SMILE, latent))) > 1
 
 

@@ -141,7 +141,8 @@ class KeypointResult:
         before: mean distance of the asked points to their target, share of the image's side.
         after: the same after the edit.
         after_by_judge: the same, as the judge sees it; None if it reads no keypoints.
-        reached: share that arrived within the tolerance.
+        reached: share that arrived within the edit's tolerance, of ours half the predictor's.
+        close: share that ended within the predictor's, 1% of the side: what the demo calls reached.
         held_moved: mean distance that the other points went, share of the side; 0 where all are asked.
         attributes_changed: mean share of the attributes that changed, as the judge sees it.
         steps: mean number of steps.
@@ -154,6 +155,7 @@ class KeypointResult:
     after: float
     after_by_judge: float | None
     reached: float
+    close: float
     held_moved: float
     attributes_changed: float
     steps: float
@@ -258,6 +260,7 @@ def _moved(
         after=error(spec, result.c),
         after_by_judge=error(judge.spec, judge(result.images)) if judge.spec.keypoints else None,
         reached=sum(reason is StopReason.TARGET_REACHED for reason in trajectory.reasons) / len(latent.data),
+        close=(result.distance <= 1).float().mean().item(),
         held_moved=went.mean().item() if went.numel() else 0.0,
         attributes_changed=(changed > CHANGED).float().mean().item(),
         steps=sum(trajectory.taken) / len(latent.data),

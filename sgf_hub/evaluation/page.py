@@ -173,13 +173,14 @@ def _edit_tables(name: str, made: dict) -> list[str]:
     if "attribute" not in made["rows"][0]:
         rows = [
             f"| {r['stepping']} | {r.get('moved', '')} | {spread(r, 'before', '.2%')} | {spread(r, 'after', '.2%')} | "
-            f"{said(r, 'after_by_judge', '.2%')} | {spread(r, 'reached', '.1%')} | {said(r, 'held_moved', '.2%')} | "
+            f"{said(r, 'after_by_judge', '.2%')} | {spread(r, 'reached', '.1%')} | {said(r, 'close', '.1%')} | "
+            f"{said(r, 'held_moved', '.2%')} | "
             f"{spread(r, 'attributes_changed', '.1%')} | {spread(r, 'steps', '.1f')} | {said(r, 'outside', '.1%')} |"
             for r in made["rows"]
         ]
         head = (
-            "| stepping | moved | before | after | by the judge | reached | others moved | attributes changed | steps "
-            "| outside |"
+            "| stepping | moved | before | after | by the judge | reached | within 1% | others moved "
+            "| attributes changed | steps | outside |"
         )
         return [_table(f"{name}: keypoints", head, rows)]
     head = "| flipped | reached | by the judge | others changed (judge) | steps | outside |"

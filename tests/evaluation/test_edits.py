@@ -80,7 +80,7 @@ class TestKeypoints:
         points = (z[:6, 1:] - z[6:, 1:]).unflatten(1, (2, 2)).norm(dim=-1)
         assert result.before == pytest.approx(points.mean().item(), rel=1e-5)
         assert result.after == pytest.approx(result.after_by_judge)
-        assert (result.reached, result.attributes_changed) == (1, 0)
+        assert (result.reached, result.close, result.attributes_changed) == (1, 1, 0)
         assert result.after <= 0.01
         assert (alone.moved, alone.samples, alone.reached) == ("a point alone", 2, 1)
         assert alone.before == pytest.approx(0.02, rel=1e-4) and alone.held_moved < 0.001
@@ -96,7 +96,7 @@ class TestKeypoints:
     def test_that_do_not(self) -> None:
         editor = coupled_editor(torch.zeros(5, 5), self.spec)
         result = next(keypoint_moves(editor, editor.predictor, EditConfig.paper(max_steps=2), samples=6, seed=1))
-        assert (result.reached, result.after) == (0, pytest.approx(result.before))
+        assert (result.reached, result.close, result.after) == (0, 0, pytest.approx(result.before))
 
 
 class TestSummaries:

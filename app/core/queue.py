@@ -1,8 +1,8 @@
 """Who computes when: one piece of work at a time, and of each visitor's pieces, one after another.
 
-The page runs on a few cores, so all that computes holds one lock, for a step of a search, a picture to draw, a step of
-all edits under way (`app.models.edit_loop`), and never longer. It is given to whoever has waited longest: a long piece
-of work waits for a short one after each of its own steps, and the other way round.
+The page runs on a few cores, so all that computes in a process holds one lock, for a step of a search, a picture to
+draw, a step of all edits under way (`app.models.edit_loop`), and never longer. It is given to whoever has waited
+longest: a long piece of work waits for a short one after each of its own steps, and the other way round.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def _edit(
     try:
         plan = yield from _considered(panel, view, plan)
         edit_run = EditRun(view.models, plan, session.latent)
-        for step in edit_run.newest():
+        for step in () if event.is_set() else edit_run.newest():
             begun, now = start is not None, view.read_step(step, plan)
             start = start or view.read_step(edit_run.trajectory.first, plan)
             yield {
@@ -82,10 +82,10 @@ def _edit(
         # as before the edit, in case no other picture comes (its seed was mistyped)
         return panel.show(view, session, done=())
     trajectory = edit_run.trajectory
-    if edit_run.taken == 0:
+    if edit_run.taken < 1:
         # nothing happened: the picture was there already, could not be read, or was stopped before it moved
         unchanged = panel.show(view, session, done=_points(plan))
-        title, words, more = _nothing(view, plan, trajectory.reasons[0])
+        title, words, more = _nothing(view, plan, trajectory.reasons[0] if trajectory.steps else None)
         gr.Info(words, title=title)
         unchanged[panel.stage]["status"] = words
         return {**unchanged, **more}

@@ -51,17 +51,18 @@ class Arrivals:
         return came, over
 
 
-def watch(arrivals: Arrivals, pause: Callable[[], float]) -> Iterator[list[EditStep]]:
+def watch(arrivals: Arrivals, under_way: Callable[[], int], paced: bool) -> Iterator[list[EditStep]]:
     """The steps of an edit, those that have come since the last ones; what went wrong is raised.
 
     Args:
         arrivals: of the edit.
-        pause: seconds until the next ones are looked for.
+        under_way: how many edits are, this one among them.
+        paced: for somebody who looks on: the more are under way, the longer until the next ones are looked for.
     """
     over, due = False, 0.0
     while not over:
         came, over = arrivals.take(due)
-        due = time.monotonic() + pause()
+        due = time.monotonic() + PACE * (under_way() - 1) * paced
         steps = [step for step in came if not isinstance(step, Exception)]
         if steps:
             yield steps
@@ -128,7 +129,7 @@ class EditLoop:
         arrivals = Arrivals()
         edit = self.begin(generator, work, arrivals.put)
         try:
-            yield from watch(arrivals, lambda: PACE * (self._under_way - 1) * paced)
+            yield from watch(arrivals, lambda: self._under_way, paced)
         finally:
             self.end(edit)
 

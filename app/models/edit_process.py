@@ -23,7 +23,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from app.core.errors import UserError
-from app.models.edit_loop import PACE, Arrivals, Edit, watch
+from app.models.edit_loop import Arrivals, Edit, watch
 
 if TYPE_CHECKING:
     from app.core.session import Plan
@@ -111,7 +111,7 @@ class EditProcess:
                 del self._awaited[number]
                 raise
         try:
-            yield from watch(arrivals, lambda: PACE * (len(self._awaited) - 1) * paced)
+            yield from watch(arrivals, lambda: len(self._awaited), paced)
         finally:
             with self._lock:
                 del self._awaited[number]
